@@ -1,0 +1,253 @@
+#include "configs/field_rules.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+#include "configs/status.h"
+
+namespace deduce {
+namespace {
+
+using google::protobuf::FieldDescriptor;
+using google::protobuf::Message;
+
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
+
+// An interval of numbers; an open end is not part of it.
+struct Range {
+  double min = -kInfinity;
+  double max = kInfinity;
+  bool open_min = false;
+  bool open_max = false;
+
+  bool Holds(double x) const {
+    return std::isfinite(x) && (open_min ? x > min : x >= min) && (open_max ? x < max : x <= max);
+  }
+
+  std::string Text() const {
+    if (min == -kInfinity && max == kInfinity) return "a finite number";
+    if (max == kInfinity) return absl::StrCat(open_min ? "a number above " : "at least ", min);
+    return absl::StrCat("a number in ", open_min ? "(" : "[", Number(min), ", ", Number(max),
+                        open_max ? ")" : "]");
+  }
+
+  // Bounds of integers in full, not as 1e+06.
+  static std::string Number(double x) {
+    return x == std::floor(x) ? absl::StrCat(static_cast<int64_t>(x)) : absl::StrCat(x);
+  }
+};
+
+constexpr Range AtLeast(double min) { return {.min = min}; }
+constexpr Range Between(double min, double max) { return {.min = min, .max = max}; }
+constexpr Range kAnything{};
+constexpr Range kPositive{.min = 0, .open_min = true};
+constexpr Range kProbability{.min = 0, .max = 1};
+constexpr Range kShare{.min = 0, .max = 1, .open_min = true};  // of top_p
+constexpr Range kDecay{.min = 0, .max = 1, .open_max = true};  // of AdamW's moments
+
+// Upper bounds of sizes keep every product of them within 64 bits; none is a wish anyone has.
+constexpr Range kSize = Between(1, 1 << 24);
+constexpr Range kSizeOrZero = Between(0, 1 << 24);
+constexpr Range kCount = Between(1, 1 << 20);
+constexpr Range kSteps =
+    Between(0, 4294967295.0);  // 32 bits: steps are part of the counters of random numbers
+constexpr Range kRanks = Between(1, 1 << 20);
+
+constexpr bool kRequired = true;
+
+struct FieldRule {
+  absl::string_view field;
+  Range range;
+  bool required = false;
+};
+
+constexpr FieldRule kRules[] = {
+    {"RunConfig.name", kAnything, kRequired},
+    {"RunConfig.seed", AtLeast(0)},
+    {"RunConfig.tokenizer", kAnything, kRequired},
+    {"RunConfig.model", kAnything, kRequired},
+    {"ReuseConfig.run_dir", kAnything, kRequired},
+
+    {"ModelConfig.vocab_size", kSize, kRequired},
+    {"ModelConfig.hidden_size", kSize, kRequired},
+    {"ModelConfig.intermediate_size", kSize, kRequired},
+    {"ModelConfig.num_hidden_layers", Between(1, 10000), kRequired},
+    {"ModelConfig.num_attention_heads", Between(1, 10000), kRequired},
+    {"ModelConfig.max_position_embeddings", kSize},
+    {"ModelConfig.rms_norm_eps", kPositive},
+    {"ModelConfig.initializer_range", kPositive},
+    {"ModelConfig.num_key_value_heads", Between(1, 10000)},
+    {"ModelConfig.head_dim", kSize},
+    {"ModelConfig.q_lora_rank", kSizeOrZero},
+    {"ModelConfig.kv_lora_rank", kSize},
+    {"ModelConfig.qk_nope_head_dim", kSize},
+    {"ModelConfig.qk_rope_head_dim", kSize},
+    {"ModelConfig.v_head_dim", kSize},
+    {"ModelConfig.num_nextn_predict_layers", Between(0, 1)},
+    {"RopeConfig.theta", kPositive},
+    {"YarnConfig.factor", AtLeast(1)},
+    {"YarnConfig.original_max_position_embeddings", kSize},
+    {"YarnConfig.beta_fast", kPositive},
+    {"YarnConfig.beta_slow", kPositive},
+    {"YarnConfig.mscale", AtLeast(0)},
+    {"YarnConfig.mscale_all_dim", AtLeast(0)},
+
+    {"MoeConfig.n_routed_experts", kCount, kRequired},
+    {"MoeConfig.n_shared_experts", Between(0, 10000)},
+    {"MoeConfig.num_experts_per_tok", kCount, kRequired},
+    {"MoeConfig.moe_intermediate_size", kSize, kRequired},
+    {"MoeConfig.first_k_dense_replace", Between(0, 10000)},
+    {"MoeConfig.n_group", kCount},
+    {"MoeConfig.topk_group", kCount},
+    {"MoeConfig.routed_scaling_factor", kPositive},
+    {"MoeConfig.bias_update_speed", AtLeast(0)},
+    {"MoeConfig.balance_loss_alpha", AtLeast(0)},
+
+    {"LayoutConfig.data_parallel", Between(0, 1 << 20)},
+    {"LayoutConfig.expert_parallel", kRanks},
+    {"LayoutConfig.pipeline_parallel", kRanks},
+    {"LayoutConfig.tensor_parallel", kRanks},
+    {"LayoutConfig.context_parallel", kRanks},
+    {"LayoutConfig.zero_stage", Between(0, 1)},
+    {"LayoutConfig.threads_per_rank", Between(1, 1024)},
+    {"CheckpointConfig.every_steps", kSteps},
+    {"CheckpointConfig.keep_last", AtLeast(1)},
+
+    {"StageConfig.name", kAnything, kRequired},
+    {"StageConfig.kind", kAnything, kRequired},
+    {"StageConfig.steps", Between(1, kSteps.max), kRequired},
+    {"StageConfig.data", kAnything, kRequired},
+    {"StageConfig.mtp_loss_weight", AtLeast(0)},
+    {"OptimizerConfig.learning_rate", AtLeast(0)},
+    {"OptimizerConfig.min_learning_rate", AtLeast(0)},
+    {"OptimizerConfig.warmup_steps", kSteps},
+    {"OptimizerConfig.beta1", kDecay},
+    {"OptimizerConfig.beta2", kDecay},
+    {"OptimizerConfig.epsilon", kPositive},
+    {"OptimizerConfig.weight_decay", AtLeast(0)},
+    {"OptimizerConfig.max_grad_norm", AtLeast(0)},
+    {"OptimizerConfig.max_nonfinite_steps", AtLeast(1)},
+    {"OptimizerConfig.constant_share", kProbability},
+    {"OptimizerConfig.cosine_share", kProbability},
+    {"OptimizerConfig.first_tail_share", kProbability},
+    {"OptimizerConfig.final_learning_rate", AtLeast(0)},
+    {"BatchConfig.samples_per_step", kSize},
+    {"BatchConfig.micro_batch_tokens", kSize},
+
+    {"DataConfig.num_samples", AtLeast(0)},
+    {"TaskConfig.name", kAnything, kRequired},
+    {"TaskConfig.min_terms", Between(2, 100)},
+    {"TaskConfig.max_terms", Between(2, 100)},
+    {"TaskConfig.min_digits", Between(1, 15)},
+    {"TaskConfig.max_digits", Between(1, 15)},
+    {"TaskConfig.chinese_share", kProbability},
+    {"TaskConfig.step_error_rate", kProbability},
+    {"TaskConfig.mix_rate", kProbability},
+    {"TaskConfig.format_error_rate", kProbability},
+
+    {"GrpoConfig.prompts_per_step", kCount},
+    {"GrpoConfig.num_generations", Between(2, 1 << 20)},  // a group of one has no advantage
+    {"GrpoConfig.num_mini_batches", kCount},
+    {"GrpoConfig.num_iterations", kCount},
+    {"GrpoConfig.beta", AtLeast(0)},
+    {"GrpoConfig.epsilon", kPositive},
+    {"GrpoConfig.epsilon_high", kPositive},
+    {"GrpoConfig.ref_update_interval", kSteps},
+    {"GrpoConfig.temperature", kPositive},
+    {"GrpoConfig.top_p", kShare},
+    {"GrpoConfig.max_prompt_length", kSize},
+    {"GrpoConfig.max_completion_length", kSize},
+    {"GrpoConfig.rollout_batch_size", kCount},
+    {"GrpoConfig.save_rollouts_every", Between(1, kSteps.max)},
+    {"RewardConfig.verifier", kAnything, kRequired},
+    {"RewardConfig.weight", kAnything},
+
+    {"EvaluateConfig.every_steps", kSteps},
+    {"EvaluateConfig.num_problems", kCount},
+    {"EvaluateConfig.samples_per_problem", kCount},
+    {"EvaluateConfig.temperature", AtLeast(0)},  // 0: the likeliest token
+    {"EvaluateConfig.top_p", kShare},
+    {"EvaluateConfig.max_completion_length", kSize},
+};
+
+const FieldRule* FindRule(const FieldDescriptor* field) {
+  const std::string name = absl::StrCat(field->containing_type()->name(), ".", field->name());
+  const auto* rule = std::find_if(std::begin(kRules), std::end(kRules),
+                                  [&](const FieldRule& r) { return r.field == name; });
+  return rule == std::end(kRules) ? nullptr : rule;
+}
+
+absl::Status CheckNumber(const FieldRule* rule, double value, const std::string& text,
+                         const std::string& path) {
+  const Range range = rule == nullptr ? kAnything : rule->range;
+  return range.Holds(value) ? absl::OkStatus() : ConfigError(path, text, range.Text());
+}
+
+absl::Status CheckString(const std::string& value, bool required, const std::string& path) {
+  if (value.empty() && required) return ConfigError(path, "\"\"", "a value");
+  const bool plain = std::all_of(value.begin(), value.end(),
+                                 [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
+  return plain ? absl::OkStatus() : ConfigError(path, "a control character", "text");
+}
+
+absl::Status CheckField(const Message& message, const FieldDescriptor* field,
+                        const std::string& path) {
+  const auto* reflection = message.GetReflection();
+  const FieldRule* rule = FindRule(field);
+  const bool required = rule != nullptr && rule->required;
+  if (field->is_repeated()) {
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      const std::string entry = absl::StrCat(path, "[", i, "]");
+      if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
+        RETURN_IF_ERROR(CheckFields(reflection->GetRepeatedMessage(message, field, i), entry));
+      } else {
+        RETURN_IF_ERROR(CheckString(reflection->GetRepeatedString(message, field, i),
+                                    /*required=*/true, entry));
+      }
+    }
+    return absl::OkStatus();
+  }
+  if (!reflection->HasField(message, field)) {
+    return required ? ConfigError(path, "nothing", "a value")
+                    : absl::OkStatus();  // defaults are in range
+  }
+  switch (field->cpp_type()) {
+    case FieldDescriptor::CPPTYPE_INT64: {
+      const int64_t value = reflection->GetInt64(message, field);
+      return CheckNumber(rule, static_cast<double>(value), absl::StrCat(value), path);
+    }
+    case FieldDescriptor::CPPTYPE_DOUBLE: {
+      const double value = reflection->GetDouble(message, field);
+      return CheckNumber(rule, value, absl::StrCat(value), path);
+    }
+    case FieldDescriptor::CPPTYPE_STRING:
+      return CheckString(reflection->GetString(message, field), required, path);
+    case FieldDescriptor::CPPTYPE_MESSAGE:
+      return CheckFields(reflection->GetMessage(message, field), path);
+    default:
+      return absl::OkStatus();  // the parser lets no wrong bool, enum or unsigned number through
+  }
+}
+
+}  // namespace
+
+absl::Status CheckFields(const Message& message, const std::string& path) {
+  for (int i = 0; i < message.GetDescriptor()->field_count(); ++i) {
+    const FieldDescriptor* field = message.GetDescriptor()->field(i);
+    RETURN_IF_ERROR(CheckField(
+        message, field, path.empty() ? field->name() : absl::StrCat(path, ".", field->name())));
+  }
+  return absl::OkStatus();
+}
+
+bool HasRange(const FieldDescriptor* field) { return FindRule(field) != nullptr; }
+
+absl::Status ConfigError(const std::string& path, const std::string& found,
+                         const std::string& expected) {
+  return absl::InvalidArgumentError(absl::StrCat(path, ": found ", found, ", expected ", expected));
+}
+
+}  // namespace deduce

@@ -1,0 +1,16 @@
+// Text format with errors a person can act on: where, which field, what was found and what would
+// have been right.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "configs/config.pb.h"
+
+namespace deduce {
+
+// Parses `text`. InvalidArgument, one line: `SOURCE:LINE:COLUMN: FIELD: found X, expected Y`, lines
+// and columns from 1.
+absl::StatusOr<RunConfig> ParseConfigText(const std::string& text, const std::string& source);
+
+}  // namespace deduce

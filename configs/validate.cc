@@ -1,0 +1,297 @@
+#include "configs/validate.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "configs/config.h"
+#include "configs/field_rules.h"
+#include "configs/status.h"
+
+namespace deduce {
+namespace {
+
+// Rules read as a list: the first one that does not hold is the error.
+struct Rule {
+  bool holds;
+  std::string path;
+  std::string found;
+  std::string expected;
+};
+
+absl::Status FirstBroken(const std::vector<Rule>& rules) {
+  for (const Rule& rule : rules) {
+    if (!rule.holds) return ConfigError(rule.path, rule.found, rule.expected);
+  }
+  return absl::OkStatus();
+}
+
+// `PATH: found VALUE, expected MORE` for a number.
+Rule Number(bool holds, const std::string& path, int64_t value, const std::string& expected) {
+  return {holds, path, absl::StrCat(value), expected};
+}
+
+Rule Present(bool has, const std::string& path, const std::string& expected = "a value") {
+  return {has, path, "nothing", expected};
+}
+
+Rule Absent(bool has, const std::string& path, const std::string& expected) {
+  return {!has, path, "a value", expected};
+}
+
+template <size_t N>
+Rule OneOf(const std::string& value, const std::array<const char*, N>& names,
+           const std::string& path) {
+  const bool known = std::find(names.begin(), names.end(), value) != names.end();
+  return {known, path, absl::StrCat("\"", value, "\""),
+          absl::StrCat("one of ", absl::StrJoin(names, ", "))};
+}
+
+constexpr std::array kTasks = {"chain_sum"};
+constexpr std::array kVerifiers = {"accuracy", "format", "language"};
+
+bool IsName(const std::string& text) {
+  return std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return absl::ascii_isalnum(c) || c == '_' || c == '-';
+  });
+}
+
+absl::Status CheckAttention(const ModelConfig& m) {
+  const int64_t heads = m.num_attention_heads();
+  if (m.attention() == ModelConfig::MLA) {
+    return FirstBroken({
+        Present(m.has_kv_lora_rank(), "model.kv_lora_rank", "a value with attention MLA"),
+        Present(m.has_qk_nope_head_dim(), "model.qk_nope_head_dim", "a value with attention MLA"),
+        Present(m.has_qk_rope_head_dim(), "model.qk_rope_head_dim", "a value with attention MLA"),
+        Present(m.has_v_head_dim(), "model.v_head_dim", "a value with attention MLA"),
+        Number(m.qk_rope_head_dim() % 2 == 0, "model.qk_rope_head_dim", m.qk_rope_head_dim(),
+               "an even number"),
+        Absent(m.has_head_dim(), "model.head_dim", "none with attention MLA"),
+        Number(
+            !m.has_num_key_value_heads() || m.num_key_value_heads() == heads,
+            "model.num_key_value_heads", m.num_key_value_heads(),
+            absl::StrCat("none, or model.num_attention_heads (", heads, "), with attention MLA")),
+    });
+  }
+  const int64_t kv_heads = m.has_num_key_value_heads() ? m.num_key_value_heads() : heads;
+  const int64_t head_dim = m.has_head_dim() ? m.head_dim() : m.hidden_size() / heads;
+  const std::string no_mla = "none with attention GQA";
+  return FirstBroken({
+      Absent(m.q_lora_rank() != 0, "model.q_lora_rank", no_mla),
+      Absent(m.has_kv_lora_rank(), "model.kv_lora_rank", no_mla),
+      Absent(m.has_qk_nope_head_dim(), "model.qk_nope_head_dim", no_mla),
+      Absent(m.has_qk_rope_head_dim(), "model.qk_rope_head_dim", no_mla),
+      Absent(m.has_v_head_dim(), "model.v_head_dim", no_mla),
+      Number(heads % kv_heads == 0, "model.num_key_value_heads", kv_heads,
+             absl::StrCat("a divisor of model.num_attention_heads (", heads, ")")),
+      Number(m.has_head_dim() || m.hidden_size() % heads == 0, "model.hidden_size", m.hidden_size(),
+             absl::StrCat("a multiple of model.num_attention_heads (", heads,
+                          "), or a value for model.head_dim")),
+      Number(head_dim % 2 == 0, "model.head_dim", head_dim,
+             "an even number, which rotary positions need"),
+  });
+}
+
+absl::Status CheckMoe(const MoeConfig& moe, int64_t layers) {
+  const int64_t per_group = moe.n_routed_experts() / moe.n_group();
+  return FirstBroken({
+      Number(moe.n_routed_experts() % moe.n_group() == 0, "model.moe.n_routed_experts",
+             moe.n_routed_experts(),
+             absl::StrCat("a multiple of model.moe.n_group (", moe.n_group(), ")")),
+      Number(moe.topk_group() <= moe.n_group(), "model.moe.topk_group", moe.topk_group(),
+             absl::StrCat("at most model.moe.n_group (", moe.n_group(), ")")),
+      Number(moe.num_experts_per_tok() <= moe.topk_group() * per_group,
+             "model.moe.num_experts_per_tok", moe.num_experts_per_tok(),
+             absl::StrCat("at most the ", moe.topk_group() * per_group,
+                          " experts of model.moe.topk_group groups")),
+      Number(moe.first_k_dense_replace() < layers, "model.moe.first_k_dense_replace",
+             moe.first_k_dense_replace(),
+             absl::StrCat("less than model.num_hidden_layers (", layers, ")")),
+  });
+}
+
+absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
+  const std::string later = "1: this version has no more on this axis";
+  const int64_t experts = layout.expert_parallel();
+  return FirstBroken({
+      Number(layout.pipeline_parallel() == 1, "layout.pipeline_parallel",
+             layout.pipeline_parallel(), later),
+      Number(layout.tensor_parallel() == 1, "layout.tensor_parallel", layout.tensor_parallel(),
+             later),
+      Number(layout.context_parallel() == 1, "layout.context_parallel", layout.context_parallel(),
+             later),
+      {layout.exact(), "layout.exact", "false", "true: this version has no inexact mode"},
+      Number(experts == 1 || model.has_moe(), "layout.expert_parallel", experts,
+             "1 for a model without moe"),
+      Number(!model.has_moe() || model.moe().n_routed_experts() % experts == 0,
+             "layout.expert_parallel", experts,
+             absl::StrCat("a divisor of model.moe.n_routed_experts (",
+                          model.moe().n_routed_experts(), ")")),
+  });
+}
+
+absl::Status CheckOptimizer(const OptimizerConfig& o, int64_t steps, const std::string& path) {
+  const double shares = o.constant_share() + o.cosine_share() + o.first_tail_share();
+  return FirstBroken({
+      {o.min_learning_rate() <= o.learning_rate(), path + ".min_learning_rate",
+       absl::StrCat(o.min_learning_rate()),
+       absl::StrCat("at most ", path, ".learning_rate (", o.learning_rate(), ")")},
+      Number(o.warmup_steps() <= steps, path + ".warmup_steps", o.warmup_steps(),
+             absl::StrCat("at most the stage's steps (", steps, ")")),
+      {o.schedule() != OptimizerConfig::deepseek_v3 || shares <= 1 + 1e-6, path + ".constant_share",
+       absl::StrCat("shares that add up to ", shares),
+       "at most 1 with cosine_share and first_tail_share"},
+  });
+}
+
+absl::Status CheckTask(const TaskConfig& task, const std::string& path) {
+  return FirstBroken({
+      OneOf(task.name(), kTasks, path + ".name"),
+      Number(task.min_terms() <= task.max_terms(), path + ".min_terms", task.min_terms(),
+             absl::StrCat("at most ", path, ".max_terms (", task.max_terms(), ")")),
+      Number(task.min_digits() <= task.max_digits(), path + ".min_digits", task.min_digits(),
+             absl::StrCat("at most ", path, ".max_digits (", task.max_digits(), ")")),
+  });
+}
+
+absl::Status CheckData(const DataConfig& data, const std::string& path) {
+  RETURN_IF_ERROR(FirstBroken({
+      {data.has_path() || data.has_task(), path, "neither path nor task", "one of them"},
+      {!(data.has_path() && data.has_task()), path, "both path and task", "one of them"},
+      {!data.has_path() || !data.path().empty(), path + ".path", "\"\"", "a value"},
+      {data.has_task() || data.num_samples() == 0, path + ".num_samples",
+       absl::StrCat(data.num_samples()), "0 for a file: all its lines are used"},
+  }));
+  return data.has_task() ? CheckTask(data.task(), path + ".task") : absl::OkStatus();
+}
+
+absl::Status CheckRewards(const GrpoConfig& grpo, const std::string& path) {
+  if (grpo.reward_size() == 0)
+    return ConfigError(path + ".reward", "nothing", "at least one reward");
+  for (int i = 0; i < grpo.reward_size(); ++i) {
+    const std::string entry = absl::StrCat(path, ".reward[", i, "].verifier");
+    const std::string& name = grpo.reward(i).verifier();
+    RETURN_IF_ERROR(FirstBroken({OneOf(name, kVerifiers, entry)}));
+    for (int j = 0; j < i; ++j) {
+      if (grpo.reward(j).verifier() == name)
+        return ConfigError(entry, absl::StrCat("\"", name, "\" again"), "each once");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std::string& path) {
+  const bool known_loss = g.loss_type() <= GrpoConfig::bnpo;
+  const int64_t samples = g.prompts_per_step() * g.num_generations();
+  const int64_t length = g.max_prompt_length() + g.max_completion_length();
+  RETURN_IF_ERROR(FirstBroken({
+      {known_loss, path + ".loss_type", GrpoConfig::LossType_Name(g.loss_type()),
+       "grpo, dr_grpo, dapo or bnpo in this version"},
+      {!g.has_epsilon_high() || g.epsilon_high() >= g.epsilon(), path + ".epsilon_high",
+       absl::StrCat(g.epsilon_high()),
+       absl::StrCat("at least ", path, ".epsilon (", g.epsilon(), ")")},
+      // Samples, like steps, are numbered in 32 bits of the counters of random numbers.
+      Number(
+          samples < int64_t{1} << 32, path + ".prompts_per_step", g.prompts_per_step(),
+          absl::StrCat("less than 2^32 samples with num_generations (", g.num_generations(), ")")),
+      Number(samples % g.num_mini_batches() == 0, path + ".num_mini_batches", g.num_mini_batches(),
+             absl::StrCat("a divisor of prompts_per_step * num_generations (", samples, ")")),
+      Number(
+          length <= model.max_position_embeddings(), path + ".max_completion_length",
+          g.max_completion_length(),
+          absl::StrCat("at most model.max_position_embeddings (", model.max_position_embeddings(),
+                       ") with max_prompt_length (", g.max_prompt_length(), ")")),
+  }));
+  return CheckRewards(g, path);
+}
+
+absl::Status CheckStage(const RunConfig& config, int index) {
+  const StageConfig& stage = config.stage(index);
+  const std::string path = absl::StrCat("stage[", index, "]");
+  const bool is_grpo = stage.kind() == StageKind::grpo;
+  bool duplicate = false;
+  for (int i = 0; i < index; ++i) duplicate |= config.stage(i).name() == stage.name();
+  const int initial = InitialStage(config, index);
+  const int64_t longest =
+      is_grpo ? stage.grpo().max_prompt_length() + stage.grpo().max_completion_length()
+              : config.model().max_position_embeddings();
+  const int64_t evaluated = stage.evaluate().max_completion_length();  // 0 when unset
+  RETURN_IF_ERROR(FirstBroken({
+      {IsName(stage.name()), path + ".name", absl::StrCat("\"", stage.name(), "\""),
+       "letters, digits, '_' and '-'"},
+      {!duplicate, path + ".name", absl::StrCat("\"", stage.name(), "\" again"),
+       "a name of its own"},
+      {stage.kind() != StageKind::UNKNOWN, path + ".kind", "UNKNOWN", "pretrain, sft or grpo"},
+      {!stage.has_init_from() || (initial >= 0 && initial < index), path + ".init_from",
+       absl::StrCat("\"", stage.init_from(), "\""), "the name of an earlier stage"},
+      Absent(stage.has_grpo() && !is_grpo, path + ".grpo", "none in a stage of another kind"),
+      Present(stage.has_grpo() || !is_grpo, path + ".grpo", "settings with at least one reward"),
+      Number(evaluated < config.model().max_position_embeddings(),
+             path + ".evaluate.max_completion_length", evaluated,
+             absl::StrCat("less than model.max_position_embeddings (",
+                          config.model().max_position_embeddings(), ")")),
+  }));
+  RETURN_IF_ERROR(CheckData(stage.data(), path + ".data"));
+  const bool can_evaluate = stage.data().has_task() || stage.evaluate().has_task();
+  RETURN_IF_ERROR(
+      FirstBroken({Present(!stage.has_evaluate() || can_evaluate, path + ".evaluate.task",
+                           "a task: a file has no held-out problems")}));
+  RETURN_IF_ERROR(CheckOptimizer(stage.optimizer(), stage.steps(), path + ".optimizer"));
+  if (is_grpo) RETURN_IF_ERROR(CheckGrpo(stage.grpo(), config.model(), path + ".grpo"));
+  if (stage.evaluate().has_task())
+    RETURN_IF_ERROR(CheckTask(stage.evaluate().task(), path + ".evaluate.task"));
+  return FirstBroken({Number(
+      stage.batch().micro_batch_tokens() >= longest, path + ".batch.micro_batch_tokens",
+      stage.batch().micro_batch_tokens(),
+      absl::StrCat("at least the longest sequence the stage allows (", longest, " tokens)"))});
+}
+
+absl::Status CheckReuse(const RunConfig& config) {
+  if (!config.has_reuse()) return absl::OkStatus();
+  if (config.reuse().stage_size() == 0)
+    return ConfigError("reuse.stage", "nothing", "the name of a stage");
+  for (int i = 0; i < config.reuse().stage_size(); ++i) {
+    const std::string& name = config.reuse().stage(i);
+    const auto& stages = config.stage();
+    const bool known =
+        std::any_of(stages.begin(), stages.end(), [&](const auto& s) { return s.name() == name; });
+    if (!known) {
+      return ConfigError(absl::StrCat("reuse.stage[", i, "]"), absl::StrCat("\"", name, "\""),
+                         "the name of a stage of this run");
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status CheckModelRelations(const ModelConfig& model) {
+  RETURN_IF_ERROR(CheckAttention(model));
+  if (model.has_moe()) RETURN_IF_ERROR(CheckMoe(model.moe(), model.num_hidden_layers()));
+  const YarnConfig& yarn = model.rope().yarn();
+  return FirstBroken(
+      {{yarn.beta_slow() < yarn.beta_fast(), "model.rope.yarn.beta_slow",
+        absl::StrCat(yarn.beta_slow()),
+        absl::StrCat("less than model.rope.yarn.beta_fast (", yarn.beta_fast(), ")")}});
+}
+
+}  // namespace
+
+absl::Status ValidateModel(const ModelConfig& model) {
+  RETURN_IF_ERROR(CheckFields(model, "model"));
+  return CheckModelRelations(model);
+}
+
+absl::Status Validate(const RunConfig& config) {
+  RETURN_IF_ERROR(CheckFields(config, ""));
+  RETURN_IF_ERROR(CheckModelRelations(config.model()));
+  RETURN_IF_ERROR(CheckLayout(config.layout(), config.model()));
+  if (config.stage_size() == 0) return ConfigError("stage", "nothing", "at least one stage");
+  for (int i = 0; i < config.stage_size(); ++i) RETURN_IF_ERROR(CheckStage(config, i));
+  return CheckReuse(config);
+}
+
+}  // namespace deduce

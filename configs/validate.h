@@ -1,0 +1,17 @@
+// Whether a config describes a run that can be started.
+#pragma once
+
+#include "absl/status/status.h"
+#include "configs/config.pb.h"
+
+namespace deduce {
+
+// Checks every rule that the config alone can break; files, the tokenizer and the number of ranks
+// are not looked at. InvalidArgument for the first broken one: `FIELD.PATH: found X, expected Y`.
+absl::Status Validate(const RunConfig& config);
+
+// The part of Validate that concerns a model by itself, such as one read from a Hugging Face
+// folder.
+absl::Status ValidateModel(const ModelConfig& model);
+
+}  // namespace deduce

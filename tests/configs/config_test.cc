@@ -1,0 +1,167 @@
+#include "configs/config.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdio>
+#include <fstream>
+
+#include "configs/parse_text.h"
+
+namespace deduce {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+constexpr char kText[] = R"(
+  name: "n"
+  tokenizer: "t.json"
+  model { vocab_size: 64 hidden_size: 32 }
+  stage { name: "base" kind: pretrain steps: 10 data { task { name: "chain_sum" } } }
+  stage { name: "rl" kind: grpo steps: 5 grpo { reward { verifier: "accuracy" } reward { verifier: "format" weight: 0.5 } } }
+  reuse { run_dir: "d" stage: "base" stage: "rl" }
+)";
+
+class ConfigTest : public ::testing::Test {
+ protected:
+  ConfigTest()
+      : path_(::testing::TempDir() + "config_test_" + std::to_string(getpid()) + ".textproto") {
+    std::ofstream(path_) << kText;
+  }
+  ~ConfigTest() override { std::remove(path_.c_str()); }
+
+  RunConfig Load(const std::vector<std::string>& overrides) {
+    absl::StatusOr<RunConfig> config = LoadConfig(path_, overrides);
+    EXPECT_TRUE(config.ok()) << config.status();
+    return config.ok() ? *config : RunConfig();
+  }
+
+  const std::string path_;
+};
+
+TEST_F(ConfigTest, OverridesReplaceFieldsInOrder) {
+  const RunConfig config = Load({"model { hidden_size: 48 } seed: 7", "seed: 9"});
+  EXPECT_EQ(config.model().hidden_size(), 48);
+  EXPECT_EQ(config.model().vocab_size(), 64);
+  EXPECT_EQ(config.seed(), 9u);
+}
+
+TEST_F(ConfigTest, OverriddenStageMergesIntoTheOneOfItsName) {
+  const RunConfig config =
+      Load({"stage { name: \"rl\" steps: 6 optimizer { learning_rate: 0.5 } }"});
+  ASSERT_EQ(config.stage_size(), 2);
+  EXPECT_EQ(config.stage(0).steps(), 10);
+  EXPECT_EQ(config.stage(1).steps(), 6);
+  EXPECT_EQ(config.stage(1).kind(), StageKind::grpo);
+  EXPECT_EQ(config.stage(1).optimizer().learning_rate(), 0.5);
+}
+
+TEST_F(ConfigTest, StageOfANewNameIsAppended) {
+  const RunConfig config = Load({"stage { name: \"more\" kind: sft }"});
+  ASSERT_EQ(config.stage_size(), 3);
+  EXPECT_EQ(config.stage(2).name(), "more");
+}
+
+TEST_F(ConfigTest, OverriddenRewardMergesIntoTheOneOfItsVerifier) {
+  const RunConfig config =
+      Load({"stage { name: \"rl\" grpo { reward { verifier: \"format\" weight: 2 } } }"});
+  ASSERT_EQ(config.stage(1).grpo().reward_size(), 2);
+  EXPECT_EQ(config.stage(1).grpo().reward(1).weight(), 2);
+}
+
+TEST_F(ConfigTest, OverriddenListOfNamesIsReplaced) {
+  const RunConfig config = Load({"reuse { stage: \"base\" }"});
+  ASSERT_EQ(config.reuse().stage_size(), 1);
+  EXPECT_EQ(config.reuse().run_dir(), "d");
+}
+
+TEST_F(ConfigTest, ErrorsSayWhichTextIsWrong) {
+  EXPECT_THAT(std::string(LoadConfig(path_ + ".none", {}).status().message()),
+              StartsWith(path_ + ".none: found no readable text"));
+  EXPECT_THAT(std::string(LoadConfig(::testing::TempDir(), {}).status().message()),
+              HasSubstr("found no readable text"));
+  EXPECT_EQ(LoadConfig(path_, {"seed: 2", "seed:\nx"}).status().message(),
+            "--set 'seed: x':2:1: seed: found \"x\", expected an integer of at least 0");
+  EXPECT_EQ(LoadConfig(path_, {"stage { steps: 3 }"}).status().message(),
+            "--set 'stage { steps: 3 }': stage.name: found nothing, expected what says which entry "
+            "to change");
+}
+
+TEST_F(ConfigTest, TextShowsEveryDefaultAndReadsBackAsTheSameRun) {
+  const RunConfig config = Load({});
+  const std::string text = ConfigText(config);
+  EXPECT_THAT(text, HasSubstr("rms_norm_eps: 1e-06"));
+  EXPECT_THAT(text, HasSubstr("theta: 10000"));
+  EXPECT_THAT(text, HasSubstr("micro_batch_tokens: 4096"));
+  EXPECT_THAT(text, HasSubstr("expert_parallel: 1"));
+  EXPECT_THAT(text, HasSubstr("loss_type: grpo"));
+  const auto again = ParseConfigText(text, "text");
+  ASSERT_TRUE(again.ok()) << again.status();
+  EXPECT_EQ(ConfigText(*again), text);
+  EXPECT_EQ(ConfigDifference(config, *again), "");
+}
+
+// The presence of these changes what a run does.
+TEST_F(ConfigTest, DefaultsDoNotBringAbsentPartsIntoBeing) {
+  const RunConfig full = WithDefaults(Load({}));
+  EXPECT_FALSE(full.model().has_moe());
+  EXPECT_FALSE(full.model().rope().has_yarn());
+  EXPECT_FALSE(full.stage(0).has_grpo());
+  EXPECT_FALSE(full.stage(1).has_evaluate());
+  EXPECT_FALSE(full.stage(1).grpo().has_epsilon_high());
+}
+
+TEST_F(ConfigTest, DifferenceIsThePathOfTheFirstField) {
+  const RunConfig config = Load({});
+  EXPECT_EQ(ConfigDifference(config, Load({"stage { name: \"rl\" optimizer { beta2: 0.9 } }"})),
+            "stage[1].optimizer.beta2");
+  EXPECT_EQ(
+      ConfigDifference(config, Load({"model { vocab_size: 65 } stage { name: \"rl\" steps: 9 }"})),
+      "model.vocab_size");
+  EXPECT_EQ(ConfigDifference(config, Load({"model { moe { n_routed_experts: 2 } }"})), "model.moe");
+  EXPECT_EQ(ConfigDifference(config, Load({"stage { name: \"more\" kind: sft }"})), "stage[2]");
+}
+
+TEST_F(ConfigTest, DifferenceIgnoresWhatLeavesTheWeightsAlone) {
+  EXPECT_EQ(
+      ConfigDifference(
+          Load({}),
+          Load({"run_dir: \"x\" layout { expert_parallel: 2 } checkpoint { every_steps: 1 }"})),
+      "");
+  EXPECT_EQ(ConfigDifference(Load({}), Load({"model { rms_norm_eps: 1e-6 }"})),
+            "");  // the default, spelled out
+}
+
+TEST_F(ConfigTest, ReuseComparesTheStageAndWhatItWasTrainedFrom) {
+  RunConfig run = Load({"reuse { stage: \"rl\" }"});
+  EXPECT_EQ(ReuseDifference(run, Load({"name: \"other\" stage { name: \"after\" kind: sft }"})),
+            "");
+  EXPECT_EQ(ReuseDifference(run, Load({"seed: 2"})), "seed");
+  EXPECT_EQ(ReuseDifference(run, Load({"model { hidden_size: 33 }"})), "model.hidden_size");
+  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"base\" steps: 11 }"})), "stage[0].steps");
+  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"rl\" grpo { beta: 0.5 } }"})),
+            "stage[1].grpo.beta");
+  run.mutable_reuse()->set_stage(0, "base");
+  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"rl\" steps: 1 }"})), "");  // not asked for
+}
+
+TEST_F(ConfigTest, ReuseTakesNoStageTheOtherRunLacks) {
+  RunConfig other = Load({});
+  other.mutable_stage()->RemoveLast();
+  EXPECT_EQ(ReuseDifference(Load({}), other), "stage[1]");
+}
+
+TEST_F(ConfigTest, StageStartsFromTheOneBeforeUnlessItSaysOtherwise) {
+  const RunConfig config =
+      Load({"stage { name: \"third\" init_from: \"base\" } stage { name: \"fourth\" init_from: "
+            "\"none\" }"});
+  EXPECT_EQ(InitialStage(config, 0), -1);
+  EXPECT_EQ(InitialStage(config, 1), 0);
+  EXPECT_EQ(InitialStage(config, 2), 0);
+  EXPECT_EQ(InitialStage(config, 3), -1);
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,70 @@
+#include "configs/field_rules.h"
+
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <set>
+
+#include "configs/config.h"
+#include "configs/config.pb.h"
+
+namespace deduce {
+namespace {
+
+using google::protobuf::Descriptor;
+using google::protobuf::FieldDescriptor;
+
+void ForEachField(const Descriptor* message, std::set<const Descriptor*>& seen,
+                  const std::function<void(const FieldDescriptor*)>& visit) {
+  if (!seen.insert(message).second) return;
+  for (int i = 0; i < message->field_count(); ++i) {
+    visit(message->field(i));
+    if (message->field(i)->message_type() != nullptr)
+      ForEachField(message->field(i)->message_type(), seen, visit);
+  }
+}
+
+TEST(FieldRulesTest, EveryNumberOfTheSchemaHasARange) {
+  std::set<const Descriptor*> seen;
+  int numbers = 0;
+  ForEachField(RunConfig::descriptor(), seen, [&](const FieldDescriptor* field) {
+    const bool number = field->cpp_type() == FieldDescriptor::CPPTYPE_INT64 ||
+                        field->cpp_type() == FieldDescriptor::CPPTYPE_DOUBLE;
+    numbers += number;
+    EXPECT_TRUE(!number || HasRange(field)) << field->full_name();
+  });
+  EXPECT_GT(numbers, 50);
+}
+
+// Unset fields are not checked, so every default has to be a value that would pass.
+TEST(FieldRulesTest, EveryDefaultIsInRange) {
+  RunConfig config;
+  config.set_name("n");
+  config.set_tokenizer("t");
+  ModelConfig& model = *config.mutable_model();
+  model.set_vocab_size(1);
+  model.set_hidden_size(1);
+  model.set_intermediate_size(1);
+  model.set_num_hidden_layers(1);
+  model.set_num_attention_heads(1);
+  model.mutable_rope()->mutable_yarn();
+  model.mutable_moe()->set_n_routed_experts(1);
+  model.mutable_moe()->set_num_experts_per_tok(1);
+  model.mutable_moe()->set_moe_intermediate_size(1);
+  StageConfig& stage = *config.add_stage();
+  stage.set_name("s");
+  stage.set_kind(StageKind::grpo);
+  stage.set_steps(1);
+  stage.mutable_data()->mutable_task()->set_name("t");
+  stage.mutable_grpo()->add_reward()->set_verifier("v");
+  stage.mutable_evaluate();
+  EXPECT_EQ(CheckFields(WithDefaults(config), ""), absl::OkStatus());
+}
+
+TEST(FieldRulesTest, PathBeginsWithTheGivenOne) {
+  EXPECT_EQ(CheckFields(ModelConfig(), "imported").message(),
+            "imported.vocab_size: found nothing, expected a value");
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,290 @@
+#include "configs/validate.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "configs/config.h"
+#include "configs/parse_text.h"
+
+namespace deduce {
+namespace {
+
+constexpr char kRun[] = R"(
+  name: "tiny" tokenizer: "t.json"
+  model {
+    attention: MLA vocab_size: 64 hidden_size: 48 intermediate_size: 96 num_hidden_layers: 3 num_attention_heads: 4
+    max_position_embeddings: 256 kv_lora_rank: 16 qk_nope_head_dim: 8 qk_rope_head_dim: 4 v_head_dim: 8
+    moe { n_routed_experts: 8 num_experts_per_tok: 2 moe_intermediate_size: 32 n_group: 2 topk_group: 1 }
+  }
+  stage { name: "base" kind: pretrain steps: 10 data { task { name: "chain_sum" } } }
+  stage { name: "rl" kind: grpo steps: 5 data { task { name: "chain_sum" } } evaluate { }
+          grpo { reward { verifier: "accuracy" } } }
+)";
+
+constexpr char kGqa[] = R"(
+  name: "tiny" tokenizer: "t.json"
+  model { vocab_size: 64 hidden_size: 48 intermediate_size: 96 num_hidden_layers: 3 num_attention_heads: 4 }
+  stage { name: "base" kind: sft steps: 10 data { path: "d.jsonl" } }
+)";
+
+RunConfig Parse(const std::string& text) {
+  const auto config = ParseConfigText(text, "test");
+  EXPECT_TRUE(config.ok()) << config.status();
+  return config.ok() ? *config : RunConfig();
+}
+
+// `base` with `from` replaced by `to`.
+std::string Changed(const std::string& base, const std::string& from, const std::string& to) {
+  const size_t at = base.find(from);
+  EXPECT_NE(at, std::string::npos) << from;
+  return at == std::string::npos ? base : std::string(base).replace(at, from.size(), to);
+}
+
+struct Case {
+  const char* from;  // text of the run that is replaced
+  const char* to;
+  const char* error;
+};
+
+void ExpectErrors(const char* base, const std::vector<Case>& cases) {
+  for (const Case& c : cases) {
+    const absl::Status status = Validate(Parse(Changed(base, c.from, c.to)));
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << c.to;
+    EXPECT_EQ(status.message(), c.error);
+  }
+}
+
+TEST(ValidateTest, SoundRunsPassWithAndWithoutDefaultsWrittenOut) {
+  for (const char* text : {kRun, kGqa}) {
+    EXPECT_EQ(Validate(Parse(text)), absl::OkStatus());
+    EXPECT_EQ(Validate(WithDefaults(Parse(text))), absl::OkStatus());
+  }
+}
+
+TEST(ValidateTest, RunAndModelRules) {
+  ExpectErrors(
+      kRun,
+      {{"name: \"tiny\"", "", "name: found nothing, expected a value"},
+       {"name: \"tiny\"", "name: \"\"", "name: found \"\", expected a value"},
+       {"name: \"tiny\"", "name: \"a\\nb\"", "name: found a control character, expected text"},
+       {"tokenizer: \"t.json\"", "", "tokenizer: found nothing, expected a value"},
+       {"hidden_size: 48", "", "model.hidden_size: found nothing, expected a value"},
+       {"hidden_size: 48", "hidden_size: 0",
+        "model.hidden_size: found 0, expected a number in [1, 16777216]"},
+       {"vocab_size: 64", "vocab_size: -3",
+        "model.vocab_size: found -3, expected a number in [1, 16777216]"},
+       {"num_hidden_layers: 3", "num_hidden_layers: 9000000000000000000",
+        "model.num_hidden_layers: found 9000000000000000000, expected a number in [1, 10000]"},
+       {"v_head_dim: 8", "",
+        "model.v_head_dim: found nothing, expected a value with attention MLA"},
+       {"kv_lora_rank: 16", "",
+        "model.kv_lora_rank: found nothing, expected a value with attention MLA"},
+       {"qk_rope_head_dim: 4", "qk_rope_head_dim: 5",
+        "model.qk_rope_head_dim: found 5, expected an even number"},
+       {"attention: MLA", "attention: MLA head_dim: 8",
+        "model.head_dim: found a value, expected none with attention MLA"},
+       {"attention: MLA", "attention: GQA",
+        "model.kv_lora_rank: found a value, expected none with attention GQA"},
+       {"attention: MLA", "attention: MLA num_key_value_heads: 2",
+        "model.num_key_value_heads: found 2, expected none, or model.num_attention_heads (4), with "
+        "attention MLA"},
+       {"attention: MLA", "attention: MLA num_nextn_predict_layers: 2",
+        "model.num_nextn_predict_layers: found 2, expected a number in [0, 1]"},
+       {"attention: MLA", "attention: MLA rms_norm_eps: 0",
+        "model.rms_norm_eps: found 0, expected a number above 0"},
+       {"attention: MLA", "attention: MLA rope { theta: inf }",
+        "model.rope.theta: found inf, expected a number above 0"},
+       {"attention: MLA", "attention: MLA rope { yarn { factor: 0.5 } }",
+        "model.rope.yarn.factor: found 0.5, expected at least 1"},
+       {"attention: MLA", "attention: MLA rope { yarn { beta_slow: 32 } }",
+        "model.rope.yarn.beta_slow: found 32, expected less than model.rope.yarn.beta_fast (32)"},
+       {"n_routed_experts: 8", "", "model.moe.n_routed_experts: found nothing, expected a value"},
+       {"n_routed_experts: 8", "n_routed_experts: 9",
+        "model.moe.n_routed_experts: found 9, expected a multiple of model.moe.n_group (2)"},
+       {"topk_group: 1", "topk_group: 3",
+        "model.moe.topk_group: found 3, expected at most model.moe.n_group (2)"},
+       {"num_experts_per_tok: 2", "num_experts_per_tok: 5",
+        "model.moe.num_experts_per_tok: found 5, expected at most the 4 experts of "
+        "model.moe.topk_group groups"},
+       {"topk_group: 1", "topk_group: 1 first_k_dense_replace: 3",
+        "model.moe.first_k_dense_replace: found 3, expected less than model.num_hidden_layers "
+        "(3)"}});
+}
+
+TEST(ValidateTest, GqaRules) {
+  ExpectErrors(
+      kGqa,
+      {{"num_attention_heads: 4", "num_attention_heads: 5",
+        "model.hidden_size: found 48, expected a multiple of model.num_attention_heads (5), or a "
+        "value for model.head_dim"},
+       {"num_attention_heads: 4", "num_attention_heads: 4 num_key_value_heads: 3",
+        "model.num_key_value_heads: found 3, expected a divisor of model.num_attention_heads (4)"},
+       {"num_attention_heads: 4", "num_attention_heads: 4 head_dim: 7",
+        "model.head_dim: found 7, expected an even number, which rotary positions need"},
+       {"num_attention_heads: 4", "num_attention_heads: 4 q_lora_rank: 8",
+        "model.q_lora_rank: found a value, expected none with attention GQA"}});
+}
+
+TEST(ValidateTest, LayoutAndCheckpointRules) {
+  const char* name = "name: \"tiny\"";
+  ExpectErrors(
+      kRun,
+      {{name, "name: \"t\" layout { pipeline_parallel: 2 }",
+        "layout.pipeline_parallel: found 2, expected 1: this version has no more on this axis"},
+       {name, "name: \"t\" layout { tensor_parallel: 2 }",
+        "layout.tensor_parallel: found 2, expected 1: this version has no more on this axis"},
+       {name, "name: \"t\" layout { exact: false }",
+        "layout.exact: found false, expected true: this version has no inexact mode"},
+       {name, "name: \"t\" layout { context_parallel: 4 }",
+        "layout.context_parallel: found 4, expected 1: this version has no more on this axis"},
+       {name, "name: \"t\" layout { expert_parallel: 3 }",
+        "layout.expert_parallel: found 3, expected a divisor of model.moe.n_routed_experts (8)"},
+       {name, "name: \"t\" layout { data_parallel: -1 }",
+        "layout.data_parallel: found -1, expected a number in [0, 1048576]"},
+       {name, "name: \"t\" layout { zero_stage: 2 }",
+        "layout.zero_stage: found 2, expected a number in [0, 1]"},
+       {name, "name: \"t\" checkpoint { keep_last: 0 }",
+        "checkpoint.keep_last: found 0, expected at least 1"}});
+  ExpectErrors(kGqa, {{name, "name: \"t\" layout { expert_parallel: 2 }",
+                       "layout.expert_parallel: found 2, expected 1 for a model without moe"}});
+}
+
+TEST(ValidateTest, StageRules) {
+  ExpectErrors(
+      kRun,
+      {{"name: \"rl\"", "", "stage[1].name: found nothing, expected a value"},
+       {"name: \"rl\"", "name: \"base\"",
+        "stage[1].name: found \"base\" again, expected a name of its own"},
+       {"name: \"rl\"", "name: \"r/l\"",
+        "stage[1].name: found \"r/l\", expected letters, digits, '_' and '-'"},
+       {"name: \"rl\"", "name: \"rl\" init_from: \"rl\"",
+        "stage[1].init_from: found \"rl\", expected the name of an earlier stage"},
+       {"name: \"rl\"", "name: \"rl\" init_from: \"bass\"",
+        "stage[1].init_from: found \"bass\", expected the name of an earlier stage"},
+       {"kind: pretrain", "", "stage[0].kind: found nothing, expected a value"},
+       {"kind: pretrain", "kind: UNKNOWN",
+        "stage[0].kind: found UNKNOWN, expected pretrain, sft or grpo"},
+       {"steps: 10", "", "stage[0].steps: found nothing, expected a value"},
+       {"steps: 10", "steps: 0", "stage[0].steps: found 0, expected a number in [1, 4294967295]"},
+       {"data { task { name: \"chain_sum\" } }", "",
+        "stage[0].data: found nothing, expected a value"},
+       {"data { task { name: \"chain_sum\" } }", "data { }",
+        "stage[0].data: found neither path nor task, expected one of them"},
+       {"data { task", "data { path: \"x\" task",
+        "stage[0].data: found both path and task, expected one of them"},
+       {"chain_sum", "chain_product",
+        "stage[0].data.task.name: found \"chain_product\", expected one of chain_sum"},
+       {"\"chain_sum\"", "\"chain_sum\" min_terms: 4",
+        "stage[0].data.task.min_terms: found 4, expected at most stage[0].data.task.max_terms (3)"},
+       {"\"chain_sum\"", "\"chain_sum\" mix_rate: 1.5",
+        "stage[0].data.task.mix_rate: found 1.5, expected a number in [0, 1]"},
+       {"steps: 10", "steps: 10 grpo { }",
+        "stage[0].grpo: found a value, expected none in a stage of another kind"},
+       {"steps: 10", "steps: 10 batch { micro_batch_tokens: 255 }",
+        "stage[0].batch.micro_batch_tokens: found 255, expected at least the longest sequence the "
+        "stage allows (256 tokens)"},
+       {"evaluate { }", "evaluate { max_completion_length: 256 }",
+        "stage[1].evaluate.max_completion_length: found 256, expected less than "
+        "model.max_position_embeddings (256)"},
+       {"evaluate { }", "evaluate { task { name: \"x\" } }",
+        "stage[1].evaluate.task.name: found \"x\", expected one of chain_sum"}});
+  EXPECT_EQ(
+      Validate(Parse(std::string(kRun).substr(0, std::string(kRun).find("stage {")))).message(),
+      "stage: found nothing, expected at least one stage");
+}
+
+TEST(ValidateTest, OptimizerRules) {
+  const char* steps = "steps: 10";
+  ExpectErrors(
+      kRun, {{steps, "steps: 10 optimizer { learning_rate: -1 }",
+              "stage[0].optimizer.learning_rate: found -1, expected at least 0"},
+             {steps, "steps: 10 optimizer { learning_rate: nan }",
+              "stage[0].optimizer.learning_rate: found nan, expected at least 0"},
+             {steps, "steps: 10 optimizer { beta1: 1 }",
+              "stage[0].optimizer.beta1: found 1, expected a number in [0, 1)"},
+             {steps, "steps: 10 optimizer { beta2: -0.1 }",
+              "stage[0].optimizer.beta2: found -0.1, expected a number in [0, 1)"},
+             {steps, "steps: 10 optimizer { warmup_steps: 11 }",
+              "stage[0].optimizer.warmup_steps: found 11, expected at most the stage's steps (10)"},
+             {steps, "steps: 10 optimizer { learning_rate: 1e-5 min_learning_rate: 1e-4 }",
+              "stage[0].optimizer.min_learning_rate: found 0.0001, expected at most "
+              "stage[0].optimizer.learning_rate (1e-05)"},
+             {steps, "steps: 10 optimizer { schedule: deepseek_v3 constant_share: 1 }",
+              "stage[0].optimizer.constant_share: found shares that add up to 1.31304, expected at "
+              "most 1 with "
+              "cosine_share and first_tail_share"}});
+}
+
+TEST(ValidateTest, GrpoRules) {
+  const char* grpo = "grpo { ";
+  ExpectErrors(
+      kRun,
+      {{grpo, "grpo { num_generations: 1 ",
+        "stage[1].grpo.num_generations: found 1, expected a number in [2, 1048576]"},
+       {grpo, "grpo { num_mini_batches: 3 ",
+        "stage[1].grpo.num_mini_batches: found 3, expected a divisor of prompts_per_step * "
+        "num_generations (512)"},
+       {grpo, "grpo { num_iterations: 0 ",
+        "stage[1].grpo.num_iterations: found 0, expected a number in [1, 1048576]"},
+       {grpo, "grpo { loss_type: gspo ",
+        "stage[1].grpo.loss_type: found gspo, expected grpo, dr_grpo, dapo or bnpo in this "
+        "version"},
+       {grpo, "grpo { epsilon_high: 0.1 ",
+        "stage[1].grpo.epsilon_high: found 0.1, expected at least stage[1].grpo.epsilon (0.2)"},
+       {grpo, "grpo { temperature: 0 ",
+        "stage[1].grpo.temperature: found 0, expected a number above 0"},
+       {grpo, "grpo { top_p: 0 ", "stage[1].grpo.top_p: found 0, expected a number in (0, 1]"},
+       {grpo, "grpo { beta: -1 ", "stage[1].grpo.beta: found -1, expected at least 0"},
+       {grpo, "grpo { max_prompt_length: 200 ",
+        "stage[1].grpo.max_completion_length: found 128, expected at most "
+        "model.max_position_embeddings (256) with "
+        "max_prompt_length (200)"},
+       {"reward { verifier: \"accuracy\" }", "",
+        "stage[1].grpo.reward: found nothing, expected at least one reward"},
+       {"\"accuracy\"", "\"acuracy\"",
+        "stage[1].grpo.reward[0].verifier: found \"acuracy\", expected one of accuracy, format, "
+        "language"},
+       {grpo, "grpo { reward { verifier: \"accuracy\" weight: 2 } ",
+        "stage[1].grpo.reward[1].verifier: found \"accuracy\" again, expected each once"},
+       {"\"accuracy\"", "\"accuracy\" weight: nan",
+        "stage[1].grpo.reward[0].weight: found nan, expected a finite number"},
+       {"grpo { reward { verifier: \"accuracy\" } }", "",
+        "stage[1].grpo: found nothing, expected settings with at least one reward"},
+       {"steps: 5", "steps: 5 batch { micro_batch_tokens: 191 }",
+        "stage[1].batch.micro_batch_tokens: found 191, expected at least the longest sequence the "
+        "stage allows (192 tokens)"}});
+}
+
+TEST(ValidateTest, EvaluationNeedsATask) {
+  ExpectErrors(kGqa, {{"steps: 10", "steps: 10 evaluate { }",
+                       "stage[0].evaluate.task: found nothing, expected a task: a file has no "
+                       "held-out problems"}});
+}
+
+TEST(ValidateTest, SamplesOfAStepFitTheirCounter) {
+  ExpectErrors(
+      kRun, {{"grpo { ", "grpo { prompts_per_step: 65536 num_generations: 65536 ",
+              "stage[1].grpo.prompts_per_step: found 65536, expected less than 2^32 samples with "
+              "num_generations (65536)"}});
+}
+
+TEST(ValidateTest, ReuseRules) {
+  const char* name = "name: \"tiny\"";
+  ExpectErrors(kRun, {{name, "name: \"t\" reuse { stage: \"base\" }",
+                       "reuse.run_dir: found nothing, expected a value"},
+                      {name, "name: \"t\" reuse { run_dir: \"d\" }",
+                       "reuse.stage: found nothing, expected the name of a stage"},
+                      {name, "name: \"t\" reuse { run_dir: \"d\" stage: \"bas\" }",
+                       "reuse.stage[0]: found \"bas\", expected the name of a stage of this run"}});
+}
+
+TEST(ValidateTest, ModelAloneIsNamedByItsPath) {
+  EXPECT_EQ(ValidateModel(Parse(kRun).model()), absl::OkStatus());
+  EXPECT_EQ(ValidateModel(ModelConfig()).message(),
+            "model.vocab_size: found nothing, expected a value");
+}
+
+}  // namespace
+}  // namespace deduce
