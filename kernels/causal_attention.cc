@@ -1,0 +1,170 @@
+#include "kernels/causal_attention.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+
+#include "kernels/attention_gradient.h"
+#include "kernels/attention_row.h"
+#include "kernels/autograd.h"
+
+namespace deduce {
+namespace {
+
+constexpr int64_t kQueryBlock =
+    8;  // queries whose key gradients are added in one pass over the keys
+
+// Keys and values by head, [kv_heads, t, width], so that a head's rows are neighbours.
+at::Tensor ByHead(const at::Tensor& x_tgk) { return x_tgk.transpose(0, 1).contiguous(); }
+
+// Fills out_thv and log_sum_exp_ht.
+void Forward(const at::Tensor& q_thk, const at::Tensor& k_gtk, const at::Tensor& v_gtv,
+             const std::vector<int64_t>& sequence_starts, float softmax_scale, at::Tensor& out_thv,
+             at::Tensor& log_sum_exp_ht) {
+  const int64_t tokens = q_thk.size(0);
+  const int64_t heads = q_thk.size(1);
+  const int64_t group = heads / k_gtk.size(0);
+  const int64_t k_width = q_thk.size(2);
+  const int64_t v_width = v_gtv.size(2);
+  const float* q = q_thk.const_data_ptr<float>();
+  float* out = out_thv.data_ptr<float>();
+  float* log_sum_exp = log_sum_exp_ht.data_ptr<float>();
+  // Head by head, so that each thread has whole heads and its keys stay in its cache.
+  at::parallel_for(0, heads * tokens, 32, [&](int64_t begin, int64_t end) {
+    std::vector<float> scores(static_cast<size_t>(PaddedKeys(tokens)));
+    auto next = sequence_starts.end();
+    for (int64_t i = begin; i < end; ++i) {
+      const int64_t head = i / tokens;
+      const int64_t token = i % tokens;
+      if (next == sequence_starts.end() || token == 0 || token >= *next) {
+        next = std::upper_bound(sequence_starts.begin(), sequence_starts.end(), token);
+      }
+      const int64_t first = *(next - 1);
+      const int64_t row = token * heads + head;
+      log_sum_exp[i] = AttendRow(q + row * k_width, RowsOf(k_gtk, head / group, first),
+                                 RowsOf(v_gtv, head / group, first), token - first + 1,
+                                 softmax_scale, scores.data(), out + row * v_width);
+    }
+  });
+}
+
+class CausalAttentionFunction : public torch::autograd::Function<CausalAttentionFunction> {
+ public:
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q_thk,
+                            const at::Tensor& k_tgk, const at::Tensor& v_tgv,
+                            const std::vector<int64_t>& sequence_starts, double softmax_scale) {
+    const BelowAutograd guard;
+    at::Tensor out_thv = at::empty({q_thk.size(0), q_thk.size(1), v_tgv.size(2)}, q_thk.options());
+    at::Tensor log_sum_exp_ht = at::empty({q_thk.size(1), q_thk.size(0)}, q_thk.options());
+    Forward(q_thk, ByHead(k_tgk), ByHead(v_tgv), sequence_starts, static_cast<float>(softmax_scale),
+            out_thv, log_sum_exp_ht);
+    ctx->save_for_backward({q_thk, k_tgk, v_tgv, out_thv, log_sum_exp_ht});
+    ctx->saved_data["sequence_starts"] = sequence_starts;
+    ctx->saved_data["softmax_scale"] = softmax_scale;
+    return out_thv;
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 const torch::autograd::variable_list& grads) {
+    const auto saved = ctx->get_saved_variables();
+    const std::vector<int64_t> starts = ctx->saved_data["sequence_starts"].toIntVector();
+    const BelowAutograd guard;
+    const AttentionGradients out = CausalAttentionGradients(
+        {saved[0], ByHead(saved[1]), ByHead(saved[2]), saved[3], saved[4], grads[0].contiguous()},
+        starts, static_cast<float>(ctx->saved_data["softmax_scale"].toDouble()));
+    return {out.grad_q_thk, out.grad_k_gtk.transpose(0, 1), out.grad_v_gtv.transpose(0, 1),
+            at::Tensor(), at::Tensor()};
+  }
+};
+
+void CheckStarts(const std::vector<int64_t>& starts, int64_t tokens) {
+  TORCH_CHECK(!starts.empty() && starts.front() == 0 && starts.back() == tokens &&
+                  std::is_sorted(starts.begin(), starts.end()),
+              "CausalAttention: found sequence_starts of ", starts.size(), " entries from ",
+              starts.empty() ? -1 : starts.front(), " to ", starts.empty() ? -1 : starts.back(),
+              ", expected rising offsets from 0 to ", tokens);
+}
+
+}  // namespace
+
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
+                           const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
+                           double softmax_scale) {
+  TORCH_CHECK(q_thk.dim() == 3 && k_tgk.dim() == 3 && v_tgv.dim() == 3 &&
+                  q_thk.size(0) == k_tgk.size(0) && q_thk.size(0) == v_tgv.size(0) &&
+                  q_thk.size(2) == k_tgk.size(2) && k_tgk.size(1) == v_tgv.size(1) &&
+                  q_thk.size(1) % k_tgk.size(1) == 0,
+              "CausalAttention: found q ", q_thk.sizes(), ", k ", k_tgk.sizes(), ", v ",
+              v_tgv.sizes(), ", expected [t, heads, k], [t, kv_heads, k], [t, kv_heads, v]");
+  TORCH_CHECK(q_thk.scalar_type() == at::kFloat && k_tgk.scalar_type() == at::kFloat &&
+                  v_tgv.scalar_type() == at::kFloat,
+              "CausalAttention: found types ", q_thk.scalar_type(), ", ", k_tgk.scalar_type(), ", ",
+              v_tgv.scalar_type(), ", expected fp32");
+  CheckStarts(sequence_starts, q_thk.size(0));
+  const at::Tensor q = q_thk.contiguous();
+  if (WantsGradient(q, k_tgk, v_tgv)) {
+    return CausalAttentionFunction::apply(q, k_tgk, v_tgv, sequence_starts, softmax_scale);
+  }
+  const BelowAutograd guard;
+  at::Tensor out_thv = at::empty({q.size(0), q.size(1), v_tgv.size(2)}, q.options());
+  at::Tensor log_sum_exp_ht = at::empty({q.size(1), q.size(0)}, q.options());
+  Forward(q, ByHead(k_tgk), ByHead(v_tgv), sequence_starts, static_cast<float>(softmax_scale),
+          out_thv, log_sum_exp_ht);
+  return out_thv;
+}
+
+at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,
+                           const at::Tensor& v_cache_spgv, const std::vector<int64_t>& slots,
+                           const std::vector<int64_t>& positions, double softmax_scale) {
+  TORCH_CHECK(q_thk.dim() == 3 && k_cache_spgk.dim() == 4 && v_cache_spgv.dim() == 4 &&
+                  q_thk.size(2) == k_cache_spgk.size(3) && k_cache_spgk.stride(3) == 1 &&
+                  v_cache_spgv.stride(3) == 1 &&
+                  k_cache_spgk.sizes().slice(0, 3) == v_cache_spgv.sizes().slice(0, 3) &&
+                  q_thk.size(1) % k_cache_spgk.size(2) == 0 && q_thk.scalar_type() == at::kFloat &&
+                  k_cache_spgk.scalar_type() == at::kFloat &&
+                  v_cache_spgv.scalar_type() == at::kFloat,
+              "CachedAttention: found q ", q_thk.sizes(), ", k ", k_cache_spgk.sizes(), ", v ",
+              v_cache_spgv.sizes(),
+              ", expected fp32 [t, heads, k], [slots, positions, kv_heads, k], [slots, positions, "
+              "kv_heads, v]");
+  const int64_t rows = q_thk.size(0);
+  TORCH_CHECK(
+      static_cast<int64_t>(slots.size()) == rows && static_cast<int64_t>(positions.size()) == rows,
+      "CachedAttention: found ", slots.size(), " slots and ", positions.size(),
+      " positions, expected ", rows);
+  int64_t longest = 0;
+  for (size_t i = 0; i < slots.size(); ++i) {
+    TORCH_CHECK(slots[i] >= 0 && slots[i] < k_cache_spgk.size(0) && positions[i] >= 0 &&
+                    positions[i] < k_cache_spgk.size(1),
+                "CachedAttention: found slot ", slots[i], " position ", positions[i],
+                ", expected less than ", k_cache_spgk.size(0), " and ", k_cache_spgk.size(1));
+    longest = std::max(longest, positions[i] + 1);
+  }
+  const BelowAutograd guard;
+  const at::Tensor q = q_thk.contiguous();
+  const int64_t heads = q.size(1);
+  const int64_t group = heads / k_cache_spgk.size(2);
+  const int64_t v_width = v_cache_spgv.size(3);
+  at::Tensor out_thv = at::empty({rows, heads, v_width}, q.options());
+  const float* q_data = q.const_data_ptr<float>();
+  float* out = out_thv.data_ptr<float>();
+  const auto rows_of = [](const at::Tensor& cache, int64_t slot, int64_t head) {
+    return HeadRows{cache.const_data_ptr<float>() + slot * cache.stride(0) + head * cache.stride(2),
+                    cache.stride(1), cache.size(3)};
+  };
+  at::parallel_for(0, rows * heads, 16, [&](int64_t begin, int64_t end) {
+    std::vector<float> scores(static_cast<size_t>(PaddedKeys(longest)));
+    for (int64_t i = begin; i < end; ++i) {
+      const auto row = static_cast<size_t>(i / heads);
+      const int64_t kv_head = i % heads / group;
+      AttendRow(q_data + i * q.size(2), rows_of(k_cache_spgk, slots[row], kv_head),
+                rows_of(v_cache_spgv, slots[row], kv_head), positions[row] + 1,
+                static_cast<float>(softmax_scale), scores.data(), out + i * v_width);
+    }
+  });
+  return out_thv;
+}
+
+}  // namespace deduce

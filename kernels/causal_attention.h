@@ -1,0 +1,27 @@
+// Causal softmax attention over packed sequences and over a key-value cache. Each (query, head) is
+// computed over its own keys in order of position, so neighbours in a row, cache slots and batching
+// leave its bits alone: the packed and the cached form give equal bits.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace deduce {
+
+// q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv [t, kv_heads, v] -> [t, heads, v], fp32. heads
+// is a multiple of kv_heads. sequence_starts: offsets of the packed sequences, first 0, last t; a
+// token sees itself and the earlier tokens of its sequence. Differentiable in q, k and v
+// (recomputes probabilities; memory linear in t).
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
+                           const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
+                           double softmax_scale);
+
+// The same for tokens whose keys live in a cache: row i attends to positions 0..positions[i] of
+// slot slots[i] of k_cache_spgk [slots, max_positions, kv_heads, k] and v_cache_spgv. The rows' own
+// keys must have been written already. Not differentiable.
+at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,
+                           const at::Tensor& v_cache_spgv, const std::vector<int64_t>& slots,
+                           const std::vector<int64_t>& positions, double softmax_scale);
+
+}  // namespace deduce

@@ -1,0 +1,53 @@
+// Rotary position embedding (Su et al. 2021) with YaRN scaling (Peng et al. 2023) as DeepSeek-V3
+// applies it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace deduce {
+
+struct YarnOptions {
+  double factor = 1;  // 1: no scaling
+  int64_t original_max_positions = 4096;
+  double beta_fast = 32;
+  double beta_slow = 1;
+  double mscale = 1;
+  double mscale_all_dim = 1;
+};
+
+struct RotaryOptions {
+  int64_t dim = 0;  // rotated width, even
+  double theta = 10000;
+  YarnOptions yarn;
+};
+
+// Inverse frequencies [dim / 2], fp32, with YaRN's ramp between beta_fast and beta_slow when factor
+// > 1.
+at::Tensor RotaryInverseFrequencies(const RotaryOptions& options);
+
+// YaRN's attention factor: 0.1 * mscale * ln(factor) + 1 for factor > 1, else 1. DeepSeek-V3
+// multiplies the softmax scale by its square (with mscale_all_dim) and the cosines and sines by the
+// quotient of both.
+double YarnMscale(double factor, double mscale);
+
+// Cosines and sines of every position, [max_positions, dim / 2] fp32 each.
+struct RotaryTable {
+  at::Tensor cos_pk;
+  at::Tensor sin_pk;
+};
+RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions);
+
+enum class RotaryPairing {
+  kHalves,       // element i turns with i + dim / 2 (Llama)
+  kInterleaved,  // element 2i turns with 2i + 1; the result is laid out in halves, as DeepSeek-V3's
+                 // code leaves it
+};
+
+// x_thk [t, heads, dim], positions_t int64 [t] -> rotated, same shape. Differentiable in x. A
+// position outside the table throws c10::Error with its value.
+at::Tensor ApplyRotary(const at::Tensor& x_thk, const at::Tensor& positions_t,
+                       const RotaryTable& table, RotaryPairing pairing);
+
+}  // namespace deduce

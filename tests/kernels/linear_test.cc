@@ -1,0 +1,82 @@
+#include "kernels/linear.h"
+
+#include <ATen/Parallel.h>
+#include <ATen/core/grad_mode.h>
+
+#include "tests/kernels/oracle.h"
+
+namespace deduce {
+namespace {
+
+// Sums of up to 128 products of magnitude 1: fp32 rounding stays well below this.
+constexpr double kBound = 2e-5;
+
+TEST(LinearTest, ValueAndGradientsMatchFormula) {
+  for (const int64_t rows : {1, 3, 16, 37}) {
+    ExpectMatchesFormula(
+        {NormalTensor("x", {rows, 100}), NormalTensor("w", {40, 100})},
+        [](const auto& in) { return Linear(in[0], in[1]); },
+        [](const auto& in) { return in[0].mm(in[1].t()); }, kBound);
+  }
+}
+
+// Measures the matrix product of the machine it runs on.
+TEST(LinearTest, RowBitsDoNotDependOnRowCount) {
+  const int64_t shapes[][2] = {{13, 40},  {40, 13},   {64, 256},  {100, 100},
+                               {256, 65}, {576, 128}, {128, 1000}};
+  for (const auto& shape : shapes) {
+    const at::Tensor weight_oi = NormalTensor("w", {shape[1], shape[0]});
+    ExpectRowBitsIndependent(NormalTensor("x", {70, shape[0]}),
+                             [&](const at::Tensor& x) { return Linear(x, weight_oi); });
+  }
+}
+
+TEST(LinearTest, RowBitsDoNotDependOnRowCountOnTwoThreads) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  const at::Tensor x_ti = NormalTensor("x", {70, 100});
+  const at::Tensor weight_oi = NormalTensor("w", {256, 100});
+  const at::Tensor all_to = Linear(x_ti, weight_oi);
+  // Few calls: two threads on a busy machine wait for each other.
+  for (const int64_t rows : {1, 2, 3, 5, 17}) {
+    EXPECT_TRUE(SameBits(Linear(x_ti.narrow(0, 0, rows), weight_oi), all_to.narrow(0, 0, rows)))
+        << rows;
+  }
+  at::set_num_threads(threads);
+}
+
+TEST(LinearTest, RowBitsOfInputGradientDoNotDependOnRowCount) {
+  const at::Tensor weight_oi = NormalTensor("w", {100, 40});
+  ExpectRowBitsIndependent(NormalTensor("g", {70, 100}), [&](const at::Tensor& grad) {
+    const at::Tensor x_ti = NormalTensor("x", {grad.size(0), 40}).set_requires_grad(true);
+    Linear(x_ti, weight_oi).backward(grad);
+    return x_ti.grad();
+  });
+}
+
+TEST(LinearTest, RowBitsDoNotDependOnRowCountInBfloat16) {
+  const at::Tensor weight_oi = NormalTensor("w", {64, 96}).to(at::kBFloat16);
+  ExpectRowBitsIndependent(NormalTensor("x", {40, 96}).to(at::kBFloat16),
+                           [&](const at::Tensor& x) { return Linear(x, weight_oi); });
+}
+
+TEST(LinearTest, NoRowsGiveNoRowsAndZeroWeightGradient) {
+  const at::Tensor weight_oi = NormalTensor("w", {5, 4}).set_requires_grad(true);
+  const at::Tensor out = Linear(at::empty({0, 4}, at::kFloat), weight_oi);
+  EXPECT_EQ(out.sizes(), at::IntArrayRef({0, 5}));
+  out.sum().backward();
+  EXPECT_EQ(weight_oi.grad().abs().max().item<float>(), 0);
+}
+
+TEST(LinearTest, RecordsNothingWithoutGradientMode) {
+  const at::Tensor weight_oi = NormalTensor("w", {5, 4}).set_requires_grad(true);
+  const at::NoGradGuard no_grad;
+  EXPECT_FALSE(Linear(NormalTensor("x", {3, 4}), weight_oi).requires_grad());
+}
+
+TEST(LinearTest, RejectsWidthThatDoesNotFit) {
+  EXPECT_THROW(Linear(NormalTensor("x", {3, 4}), NormalTensor("w", {5, 6})), c10::Error);
+}
+
+}  // namespace
+}  // namespace deduce
