@@ -1,0 +1,83 @@
+// What a group of ranks can do together. One rank is not a special case: the one-member group is
+// the identity. Transports: one_member (here), thread_communicator (ranks as threads, tests),
+// mpi_communicator, later NCCL.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+
+namespace deduce {
+
+// A transfer under way; Wait returns when the tensor may be used again. Destroying it waits.
+class Transfer {
+ public:
+  virtual ~Transfer() = default;
+  virtual void Wait() = 0;
+};
+
+// Tensors are contiguous, on the CPU, of any type; sizes beyond 2^31 bytes are allowed. Every
+// "Collective" must be entered by all ranks of the group in the same order. A transport's own
+// failure throws c10::Error with rank and operation.
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  virtual int rank() const = 0;
+  virtual int size() const = 0;
+
+  // Collective. Returns when all ranks have entered.
+  virtual void Barrier() = 0;
+
+  // Collective. Copies root's tensor into everybody's; same shape and type on all ranks.
+  virtual void Broadcast(at::Tensor& tensor, int root) = 0;
+
+  // Collective. Same shape and type on all ranks; returns [size, ...] with rank r's tensor at index
+  // r.
+  virtual at::Tensor AllGather(const at::Tensor& tensor) = 0;
+
+  // Collective. Byte strings of any length; returns one per rank, in rank order.
+  virtual std::vector<std::string> AllGatherBytes(const std::string& bytes) = 0;
+
+  // Collective. Uneven exchange along dimension 0: the first send_rows[0] rows of `send` go to rank
+  // 0, the next to rank 1, and so on; returns the received rows in rank order. recv_rows[r] must
+  // equal what rank r sends here. Zero rows are allowed.
+  virtual at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                              const std::vector<int64_t>& recv_rows) = 0;
+
+  // Non-blocking, matched by (peer, tag) in the order of issue. The tensor must live, unchanged,
+  // until Wait.
+  virtual std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) = 0;
+  virtual std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) = 0;
+
+  // Collective. Ranks of equal color form a group, ordered by (key, rank).
+  virtual std::unique_ptr<Communicator> Split(int color, int key) = 0;
+
+  // Ends every rank of the whole job, at once, with this exit code. Never returns.
+  [[noreturn]] virtual void Abort(int exit_code) = 0;
+};
+
+std::unique_ptr<Communicator> MakeOneMemberCommunicator();
+
+// Element-wise sum over ranks in a fixed pairwise tree over rank indices: lower half + upper half
+// of the strided classes, see TreeSum. Collective. Same bits on every rank.
+at::Tensor AllReduceSum(Communicator& group, const at::Tensor& tensor);
+
+// Sums parts[0..n) (all defined, same shape) in the project's one tree: T(r, q) = parts[r] if r + q
+// >= n, else T(r, 2q) + T(r + q, 2q), and the sum is T(0, 1). With this order the classes r mod q
+// are complete subtrees, so ranks that hold every q-th part can add up their own before they meet
+// (DESIGN.md, Numerics). The sum of one part is that part, not a copy.
+at::Tensor TreeSum(std::vector<at::Tensor> parts);
+
+// Collective. The rank-local statuses of all ranks become one: OK if all are, else the error of the
+// lowest rank that has one (prefixed by nothing), so that all ranks return the same Status and none
+// waits.
+absl::Status AgreeOnStatus(Communicator& group, const absl::Status& local);
+
+}  // namespace deduce

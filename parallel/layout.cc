@@ -1,0 +1,70 @@
+#include "parallel/layout.h"
+
+#include <c10/util/Exception.h>
+
+#include <bit>
+
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+
+namespace deduce {
+namespace {
+
+constexpr int64_t kMaxAxis = int64_t{1} << 20;  // keeps products of axes far from overflow
+
+absl::Status Wrong(absl::string_view field, int64_t found, absl::string_view expected) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("layout.", field, ": found ", found, ", expected ", expected));
+}
+
+absl::Status CheckAxis(absl::string_view field, int64_t found, int64_t least) {
+  if (found < least) return Wrong(field, found, absl::StrCat("at least ", least));
+  if (found > kMaxAxis) return Wrong(field, found, absl::StrCat("at most ", kMaxAxis));
+  return absl::OkStatus();
+}
+
+absl::Status CheckUnsupported(absl::string_view field, int64_t found) {
+  return found == 1 ? absl::OkStatus() : Wrong(field, found, "1 (this axis is not supported yet)");
+}
+
+}  // namespace
+
+absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank) {
+  TORCH_CHECK(rank >= 0 && rank < num_ranks, "MakeLayout: found rank ", rank, ", expected one of ",
+              num_ranks);
+  RETURN_IF_ERROR(CheckUnsupported("pipeline_parallel", config.pipeline_parallel()));
+  RETURN_IF_ERROR(CheckUnsupported("tensor_parallel", config.tensor_parallel()));
+  RETURN_IF_ERROR(CheckUnsupported("context_parallel", config.context_parallel()));
+  RETURN_IF_ERROR(CheckAxis("data_parallel", config.data_parallel(), 0));
+  RETURN_IF_ERROR(CheckAxis("expert_parallel", config.expert_parallel(), 1));
+
+  const int64_t expert_parallel = config.expert_parallel();
+  if (config.data_parallel() == 0 && num_ranks % expert_parallel != 0) {
+    return Wrong("expert_parallel", expert_parallel,
+                 absl::StrCat("a divisor of the ", num_ranks, " ranks of this job"));
+  }
+  const int64_t data_parallel =
+      config.data_parallel() == 0 ? num_ranks / expert_parallel : config.data_parallel();
+  const int64_t replicas = data_parallel * expert_parallel;
+  if (replicas != num_ranks) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layout: found data_parallel ", data_parallel, " x expert_parallel ", expert_parallel,
+        " = ", replicas, " ranks, expected the ", num_ranks, " ranks of this job"));
+  }
+  if (config.exact() && !std::has_single_bit(static_cast<uint64_t>(replicas))) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "layout.exact: found true with data_parallel ", data_parallel, " x expert_parallel ",
+        expert_parallel, " = ", replicas, " replicas, expected a power of two of them"));
+  }
+
+  Layout layout;
+  layout.data_parallel = static_cast<int>(data_parallel);
+  layout.expert_parallel = static_cast<int>(expert_parallel);
+  layout.num_ranks = num_ranks;
+  layout.rank = rank;
+  layout.data_rank = rank % layout.data_parallel;
+  layout.expert_rank = rank / layout.data_parallel;
+  return layout;
+}
+
+}  // namespace deduce

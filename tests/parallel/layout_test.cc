@@ -1,0 +1,75 @@
+#include "parallel/layout.h"
+
+#include <gmock/gmock.h>
+#include <google/protobuf/text_format.h>
+#include <gtest/gtest.h>
+
+namespace deduce {
+namespace {
+
+using ::testing::StartsWith;
+
+LayoutConfig Config(const std::string& text) {
+  LayoutConfig config;
+  EXPECT_TRUE(google::protobuf::TextFormat::ParseFromString(text, &config)) << text;
+  return config;
+}
+
+TEST(LayoutTest, DataIsTheFastestAxis) {
+  for (int rank = 0; rank < 8; ++rank) {
+    const absl::StatusOr<Layout> layout =
+        MakeLayout(Config("data_parallel: 2 expert_parallel: 4"), 8, rank);
+    ASSERT_TRUE(layout.ok()) << layout.status();
+    EXPECT_EQ(layout->data_rank, rank % 2);
+    EXPECT_EQ(layout->expert_rank, rank / 2);
+    EXPECT_EQ(layout->rank, rank);
+    EXPECT_EQ(layout->replica(), rank);
+    EXPECT_EQ(layout->num_replicas(), 8);
+    EXPECT_EQ(layout->num_ranks, 8);
+  }
+}
+
+TEST(LayoutTest, ZeroDataParallelTakesTheRemainingRanks) {
+  EXPECT_EQ(MakeLayout(Config(""), 1, 0)->data_parallel, 1);
+  EXPECT_EQ(MakeLayout(Config(""), 4, 0)->data_parallel, 4);
+  EXPECT_EQ(MakeLayout(Config("expert_parallel: 4"), 8, 0)->data_parallel, 2);
+}
+
+TEST(LayoutTest, InexactModeAllowsAnyNumberOfReplicas) {
+  EXPECT_EQ(MakeLayout(Config("exact: false"), 6, 5)->num_replicas(), 6);
+}
+
+TEST(LayoutTest, EveryWrongLayoutIsRefusedByItsField) {
+  struct Case {
+    std::string config;
+    int num_ranks;
+    std::string message;
+  };
+  const std::vector<Case> cases = {
+      {"pipeline_parallel: 2", 2, "layout.pipeline_parallel: found 2, expected 1 ("},
+      {"tensor_parallel: 2", 2, "layout.tensor_parallel: found 2, expected 1 ("},
+      {"context_parallel: 0", 2, "layout.context_parallel: found 0, expected 1 ("},
+      {"data_parallel: -1", 1, "layout.data_parallel: found -1, expected at least 0"},
+      {"expert_parallel: 0", 1, "layout.expert_parallel: found 0, expected at least 1"},
+      {"data_parallel: 4611686018427387904 expert_parallel: 4", 1,
+       "layout.data_parallel: found 4611686018427387904, expected at most 1048576"},
+      {"expert_parallel: 3", 4,
+       "layout.expert_parallel: found 3, expected a divisor of the 4 ranks of this job"},
+      {"data_parallel: 2 expert_parallel: 2", 2,
+       "layout: found data_parallel 2 x expert_parallel 2 = 4 ranks, expected the 2 ranks of this "
+       "job"},
+      {"data_parallel: 1", 2,
+       "layout: found data_parallel 1 x expert_parallel 1 = 1 ranks, expected the 2 ranks"},
+      {"expert_parallel: 3", 6,
+       "layout.exact: found true with data_parallel 2 x expert_parallel 3 = 6 replicas, expected a "
+       "power of two"},
+  };
+  for (const Case& wrong : cases) {
+    const absl::Status status = MakeLayout(Config(wrong.config), wrong.num_ranks, 0).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << wrong.config;
+    EXPECT_THAT(std::string(status.message()), StartsWith(wrong.message)) << wrong.config;
+  }
+}
+
+}  // namespace
+}  // namespace deduce
