@@ -1,0 +1,186 @@
+#include "data/tasks/chain_sum.h"
+
+#include <array>
+#include <cstdlib>
+#include <optional>
+
+#include "absl/memory/memory.h"
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+#include "kernels/random.h"
+
+namespace deduce {
+namespace {
+
+// Where a problem's random numbers stand in its split's stream, at (problem, slot). Operands take
+// kSlotsPerDraw slots for every draw until one belongs to the split.
+constexpr uint64_t kSlotsPerDraw = 256;
+constexpr uint64_t kLanguageSlot = uint64_t{1} << 62;
+constexpr uint64_t kTagSlot = kLanguageSlot + 1;   // and the next
+constexpr uint64_t kStepSlot = kLanguageSlot + 4;  // four a step
+
+constexpr int64_t kMaxTerms = 100;  // so that a draw fits its slots
+constexpr int64_t kMaxDigits = 15;  // so that sums stay far inside 64 bits
+
+constexpr std::array<const char*, 4> kTags = {"<think>", "</think>", "<answer>", "</answer>"};
+
+// What is wrong with one written-out step.
+struct StepFault {
+  int64_t error = 0;  // added to the result
+  bool other_script = false;
+};
+
+struct Faults {
+  std::vector<StepFault> steps;
+  std::optional<size_t> missing_tag;
+};
+
+int64_t PowerOfTen(int64_t exponent) {
+  int64_t power = 1;
+  for (int64_t i = 0; i < exponent; ++i) power *= 10;
+  return power;
+}
+
+Script Other(Script script) { return script == Script::kAscii ? Script::kChinese : Script::kAscii; }
+
+Faults DrawFaults(const TaskConfig& config, uint64_t stream, uint64_t n, size_t num_steps) {
+  static constexpr int64_t kErrors[] = {1, -1, 10, -10};
+  Faults faults{std::vector<StepFault>(num_steps), std::nullopt};
+  for (size_t i = 0; i < num_steps; ++i) {
+    const uint64_t slot = kStepSlot + 4 * i;
+    if (RandomUniform(stream, n, slot) < config.step_error_rate()) {
+      faults.steps[i].error = kErrors[RandomInteger(stream, n, slot + 1, 4)];
+    }
+    faults.steps[i].other_script = RandomUniform(stream, n, slot + 2) < config.mix_rate();
+  }
+  if (RandomUniform(stream, n, kTagSlot) < config.format_error_rate()) {
+    faults.missing_tag = RandomInteger(stream, n, kTagSlot + 1, kTags.size());
+  }
+  return faults;
+}
+
+std::string WritePrompt(const std::vector<int64_t>& operands, Script script) {
+  std::string prompt;
+  for (const int64_t operand : operands) {
+    absl::StrAppend(&prompt, prompt.empty() ? "" : "+", WriteNumeral(operand, script));
+  }
+  return prompt + "=?";
+}
+
+// Steps after a wrong one go on from its wrong result; the answer is the last step's result in the
+// last step's script.
+std::string WriteTrace(const std::vector<int64_t>& operands, Script script, const Faults& faults) {
+  const auto tag = [&](size_t i) { return faults.missing_tag == i ? "" : kTags[i]; };
+  std::string trace(tag(0));
+  int64_t sum = operands[0];
+  Script written = script;
+  for (size_t i = 1; i < operands.size(); ++i) {
+    const StepFault& fault = faults.steps[i - 1];
+    written = fault.other_script ? Other(script) : script;
+    const int64_t right = sum + operands[i];
+    const int64_t result = right + (right + fault.error < 0 ? -fault.error : fault.error);
+    absl::StrAppend(&trace, i == 1 ? "" : ";", WriteNumeral(sum, written), "+",
+                    WriteNumeral(operands[i], written), "=", WriteNumeral(result, written));
+    sum = result;
+  }
+  absl::StrAppend(&trace, tag(1), tag(2), WriteNumeral(sum, written), tag(3));
+  return trace;
+}
+
+Problem WriteProblem(const std::vector<int64_t>& operands, Script script) {
+  int64_t sum = 0;
+  for (const int64_t operand : operands) sum += operand;
+  return {.prompt = WritePrompt(operands, script),
+          .answer = WriteNumeral(sum, script),
+          .verifier = "chain_sum",
+          .language = script == Script::kAscii ? "ascii" : "chinese"};
+}
+
+}  // namespace
+
+bool IsHeldOutSum(const std::vector<int64_t>& operands) {
+  static const uint64_t kStream = RandomStream(0, "chain_sum/is_held_out");
+  uint64_t hash = operands.size();
+  for (const int64_t operand : operands) {
+    hash = RandomBits(kStream, hash, static_cast<uint64_t>(operand))[0];
+  }
+  return hash % 16 == 0;
+}
+
+ChainSum::ChainSum(const TaskConfig& config, uint64_t seed)
+    : config_(config),
+      train_stream_(RandomStream(seed, "chain_sum/train")),
+      held_out_stream_(RandomStream(seed, "chain_sum/held_out")) {}
+
+absl::StatusOr<std::unique_ptr<Task>> ChainSum::Create(const TaskConfig& config, uint64_t seed,
+                                                       const std::string& where) {
+  const auto check = [&](const char* field, auto value, auto least, auto most) {
+    if (value >= least && value <= most) return absl::OkStatus();
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ".", field, ": found ", value, ", expected ", least, " to ", most));
+  };
+  RETURN_IF_ERROR(check("min_terms", config.min_terms(), int64_t{2}, kMaxTerms));
+  RETURN_IF_ERROR(check("max_terms", config.max_terms(), config.min_terms(), kMaxTerms));
+  RETURN_IF_ERROR(check("min_digits", config.min_digits(), int64_t{1}, kMaxDigits));
+  RETURN_IF_ERROR(check("max_digits", config.max_digits(), config.min_digits(), kMaxDigits));
+  RETURN_IF_ERROR(check("chinese_share", config.chinese_share(), 0.0, 1.0));
+  RETURN_IF_ERROR(check("step_error_rate", config.step_error_rate(), 0.0, 1.0));
+  RETURN_IF_ERROR(check("mix_rate", config.mix_rate(), 0.0, 1.0));
+  RETURN_IF_ERROR(check("format_error_rate", config.format_error_rate(), 0.0, 1.0));
+  return absl::WrapUnique<Task>(new ChainSum(config, seed));
+}
+
+uint64_t ChainSum::Stream(Split split) const {
+  return split == Split::kTrain ? train_stream_ : held_out_stream_;
+}
+
+std::vector<int64_t> ChainSum::Operands(Split split, uint64_t n) const {
+  const uint64_t stream = Stream(split);
+  const auto draw = [&](uint64_t slot, int64_t least, int64_t most) {
+    return least + static_cast<int64_t>(
+                       RandomInteger(stream, n, slot, static_cast<uint64_t>(most - least + 1)));
+  };
+  for (uint64_t slot = 0;; slot += kSlotsPerDraw) {
+    std::vector<int64_t> operands(draw(slot, config_.min_terms(), config_.max_terms()));
+    for (size_t i = 0; i < operands.size(); ++i) {
+      const int64_t digits = draw(slot + 1 + 2 * i, config_.min_digits(), config_.max_digits());
+      const int64_t least = digits == 1 ? 0 : PowerOfTen(digits - 1);
+      operands[i] = draw(slot + 2 + 2 * i, least, PowerOfTen(digits) - 1);
+    }
+    if (IsHeldOutSum(operands) == (split == Split::kHeldOut)) return operands;
+  }
+}
+
+Script ChainSum::ScriptOf(Split split, uint64_t n) const {
+  const double draw = RandomUniform(Stream(split), n, kLanguageSlot);
+  return draw < config_.chinese_share() ? Script::kChinese : Script::kAscii;
+}
+
+Problem ChainSum::MakeProblem(Split split, uint64_t n) const {
+  return WriteProblem(Operands(split, n), ScriptOf(split, n));
+}
+
+std::string ChainSum::MakeCompletion(Split split, uint64_t n, bool with_faults) const {
+  const std::vector<int64_t> operands = Operands(split, n);
+  const size_t num_steps = operands.size() - 1;
+  const Faults faults = with_faults ? DrawFaults(config_, Stream(split), n, num_steps)
+                                    : Faults{std::vector<StepFault>(num_steps), std::nullopt};
+  return WriteTrace(operands, ScriptOf(split, n), faults);
+}
+
+std::vector<Example> ChainSum::LongestExamples() const {
+  const std::vector<int64_t> operands(config_.max_terms(), PowerOfTen(config_.max_digits()) - 1);
+  // An error that adds can make a result one digit longer.
+  const StepFault fault{.error = config_.step_error_rate() > 0 ? 10 : 0};
+  const Faults faults{std::vector<StepFault>(operands.size() - 1, fault), std::nullopt};
+  std::vector<Example> examples;
+  for (const Script script : {Script::kAscii, Script::kChinese}) {
+    const double share = config_.chinese_share();
+    if (script == Script::kAscii ? share == 1 : share == 0) continue;
+    examples.push_back({WriteProblem(operands, script), WriteTrace(operands, script, faults)});
+  }
+  return examples;
+}
+
+}  // namespace deduce
