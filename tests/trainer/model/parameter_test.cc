@@ -1,0 +1,122 @@
+#include "trainer/model/parameter.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/model/tiny_models.h"
+
+namespace deduce {
+namespace {
+
+std::map<std::string, at::Tensor> LogicalTensors(Transformer& model) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const Parameter& parameter : model.parameters()) {
+    for (size_t i = 0; i < parameter.names.size(); ++i) {
+      tensors[parameter.names[i]] = parameter.placement == Placement::kExpertSharded
+                                        ? parameter.value[static_cast<int64_t>(i)]
+                                        : parameter.value;
+    }
+  }
+  return tensors;
+}
+
+TEST(ParameterTest, InitialWeightsDoNotDependOnTheLayout) {
+  RunRanks(4, [](Communicator& group) {
+    const auto one = MakeOneMemberCommunicator();
+    const auto whole_model = Transformer::Create(TinyRoutedModel(), 9, *one);
+    const auto split_model = Transformer::Create(TinyRoutedModel(), 9, group);
+    const auto whole = LogicalTensors(*whole_model);
+    const auto split = LogicalTensors(*split_model);
+    EXPECT_EQ(split.count("model.layers.1.mlp.experts." + std::to_string(2 * group.rank()) +
+                          ".up_proj.weight"),
+              1u);
+    for (const auto& [name, value] : split) EXPECT_TRUE(at::equal(value, whole.at(name))) << name;
+  });
+}
+
+TEST(ParameterTest, InitialWeightsDependOnTheSeedAndTheName) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = Transformer::Create(TinyRoutedModel(), 9, *group);
+  const auto other = Transformer::Create(TinyRoutedModel(), 10, *group);
+  const auto weights = LogicalTensors(*model);
+  EXPECT_FALSE(
+      at::equal(weights.at("lm_head.weight"), LogicalTensors(*other).at("lm_head.weight")));
+  EXPECT_FALSE(at::equal(weights.at("lm_head.weight"), weights.at("model.embed_tokens.weight")));
+  EXPECT_FALSE(at::equal(weights.at("model.layers.1.mlp.experts.0.up_proj.weight"),
+                         weights.at("model.layers.1.mlp.experts.1.up_proj.weight")));
+}
+
+TEST(ParameterTest, NamesAreThoseOfDeepSeekFiles) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = Transformer::Create(TinyRoutedModel(), 1, *group);
+  const auto tensors = LogicalTensors(*model);
+  const std::map<std::string, std::vector<int64_t>> expected = {
+      {"model.embed_tokens.weight", {37, 24}},
+      {"lm_head.weight", {37, 24}},
+      {"model.norm.weight", {24}},
+      {"model.layers.0.mlp.gate_proj.weight", {40, 24}},
+      {"model.layers.0.self_attn.q_a_proj.weight", {12, 24}},
+      {"model.layers.0.self_attn.q_a_layernorm.weight", {12}},
+      {"model.layers.0.self_attn.q_b_proj.weight", {20, 12}},
+      {"model.layers.0.self_attn.kv_a_proj_with_mqa.weight", {14, 24}},
+      {"model.layers.0.self_attn.kv_a_layernorm.weight", {10}},
+      {"model.layers.0.self_attn.kv_b_proj.weight", {26, 10}},
+      {"model.layers.0.self_attn.o_proj.weight", {24, 14}},
+      {"model.layers.1.mlp.gate.weight", {8, 24}},
+      {"model.layers.1.mlp.experts.7.down_proj.weight", {24, 16}},
+      {"model.layers.1.mlp.shared_experts.up_proj.weight", {32, 24}},
+      {"model.layers.3.enorm.weight", {24}},
+      {"model.layers.3.hnorm.weight", {24}},
+      {"model.layers.3.eh_proj.weight", {24, 48}},
+      {"model.layers.3.shared_head.norm.weight", {24}},
+      {"model.layers.3.input_layernorm.weight", {24}},
+      {"model.layers.3.post_attention_layernorm.weight", {24}},
+      {"model.layers.3.mlp.experts.0.gate_proj.weight", {16, 24}}};
+  for (const auto& [name, shape] : expected) {
+    ASSERT_EQ(tensors.count(name), 1u) << name;
+    EXPECT_EQ(tensors.at(name).sizes(), at::IntArrayRef(shape)) << name;
+  }
+  for (const auto& [name, value] : tensors) {
+    EXPECT_EQ(value.dim() == 1, name.find("norm") != std::string::npos) << name;
+  }
+}
+
+TEST(ParameterTest, OnlyNormsEscapeWeightDecay) {
+  const auto group = MakeOneMemberCommunicator();
+  for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel()}) {
+    const auto model = Transformer::Create(config, 1, *group);
+    for (const Parameter& parameter : model->parameters()) {
+      EXPECT_EQ(parameter.decay, parameter.value.dim() > 1) << parameter.names[0];
+    }
+  }
+}
+
+TEST(ParameterTest, RebindMovesContentsAndMakesAliasingLeaves) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(3, 0.5, 1, 2, parameters);
+  const ParameterRef ref = factory.ExpertStack("e.", ".w", 4, 3, 2);
+  const at::Tensor before = parameters[0].value.clone();
+  at::Tensor storage = at::empty({20}, at::kFloat);
+  parameters[0].Rebind(storage.narrow(0, 4, 12), 2);
+  EXPECT_TRUE(at::equal(parameters[0].value, before));
+  EXPECT_TRUE(at::equal(storage.narrow(0, 4, 12), before.view({12})));
+  EXPECT_EQ(parameters[0].names, (std::vector<std::string>{"e.2.w", "e.3.w"}));
+  for (size_t source = 0; source < 2; ++source) {
+    EXPECT_TRUE(ref.leaf(source).is_leaf() && ref.leaf(source).requires_grad());
+    EXPECT_EQ(ref.leaf(source).const_data_ptr(), parameters[0].value.const_data_ptr());
+  }
+  EXPECT_THROW(parameters[0].Rebind(storage, 2), c10::Error);
+}
+
+TEST(ParameterTest, ExpertsThatDoNotDivideThrow) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(3, 0.5, 0, 3, parameters);
+  EXPECT_THROW(factory.ExpertStack("e.", ".w", 4, 3, 2), c10::Error);
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,179 @@
+#include "trainer/snapshot.h"
+
+#include <ATen/ops/empty.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/random_layout.h"
+#include "tests/trainer/scratch_dir.h"
+#include "tests/trainer/tiny_training.h"
+
+namespace deduce {
+namespace {
+
+// How a state is spread.
+struct Spread {
+  int num_ranks, expert_parallel;
+  bool sharded;
+};
+
+absl::Status Save(Communicator& world, const std::string& dir, TinyTraining& training) {
+  std::vector<TensorSlice> slices =
+      WeightSlices(*training.model, training.state->store, training.ranks);
+  for (TensorSlice& slice : MomentSlices(*training.state)) slices.push_back(std::move(slice));
+  return SaveCheckpoint(world, dir, slices, "{}", {});
+}
+
+// Two steps, so that moments are not zero and routing biases have moved.
+void TrainAndSave(const Spread& spread, const ScratchDir& scratch, const std::string& name) {
+  RunRanks(spread.num_ranks, [&](Communicator& world) {
+    TinyTraining training(world, spread.expert_parallel, spread.sharded);
+    for (int64_t step = 0; step < 2; ++step) training.Step(TinyTrainingStage(), step);
+    const absl::Status saved = Save(world, scratch.Shared(world) + "/" + name, training);
+    EXPECT_TRUE(saved.ok()) << saved;
+  });
+}
+
+void LoadAndSave(const Spread& spread, const ScratchDir& scratch, const std::string& from,
+                 const std::string& to) {
+  RunRanks(spread.num_ranks, [&](Communicator& world) {
+    TinyTraining training(world, spread.expert_parallel, spread.sharded);
+    const std::string dir = scratch.Shared(world);
+    const auto reader = CheckpointReader::Open(dir + "/" + from);
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    absl::Status status = ReadWeights(*reader, "", *training.model, training.state->store);
+    EXPECT_TRUE(status.ok()) << status;
+    status = ReadMoments(*reader, *training.state);
+    EXPECT_TRUE(status.ok()) << status;
+    status = Save(world, dir + "/" + to, training);
+    EXPECT_TRUE(status.ok()) << status;
+  });
+}
+
+at::Tensor ReadWholeTensor(const CheckpointReader& reader, const std::string& name) {
+  int64_t size = 1;
+  for (const int64_t dimension : reader.shape(name)) size *= dimension;
+  at::Tensor data = at::empty({size}, reader.dtype(name));
+  const absl::Status status = reader.Read(name, 0, data);
+  EXPECT_TRUE(status.ok()) << status;
+  return data;
+}
+
+void ExpectSameTensors(const std::string& found_dir, const std::string& expected_dir) {
+  const auto found = CheckpointReader::Open(found_dir);
+  const auto expected = CheckpointReader::Open(expected_dir);
+  ASSERT_TRUE(found.ok() && expected.ok()) << found.status() << expected.status();
+  EXPECT_EQ(found->names(), expected->names());
+  for (const std::string& name : expected->names()) {
+    EXPECT_EQ(found->shape(name), expected->shape(name)) << name;
+    EXPECT_TRUE(SameBits(ReadWholeTensor(*found, name), ReadWholeTensor(*expected, name))) << name;
+  }
+}
+
+TEST(SnapshotTest, AnyLayoutReadsTheBytesOfAnyOther) {
+  const ScratchDir scratch;
+  const Spread spreads[] = {{1, 1, true}, {2, 2, true}, {2, 1, true}, {2, 1, false}, {4, 2, true}};
+  TrainAndSave({4, 2, true}, scratch, "first");
+  for (size_t i = 0; i < std::size(spreads); ++i) {
+    SCOPED_TRACE("layout " + std::to_string(i));
+    const std::string name = "copy" + std::to_string(i);
+    LoadAndSave(spreads[i], scratch, "first", name);
+    ExpectSameTensors(scratch / name, scratch / "first");
+  }
+}
+
+TEST(SnapshotTest, TrainingGoesOnWithTheBitsOfAnUninterruptedRun) {
+  const ScratchDir scratch;
+  TrainAndSave({2, 2, true}, scratch, "two_steps");
+  RunRanks(1, [&](Communicator& world) {
+    TinyTraining whole(world, 1, true), resumed(world, 1, true);
+    for (int64_t step = 0; step < 2; ++step) whole.Step(TinyTrainingStage(), step);
+    const auto reader = CheckpointReader::Open(scratch / "two_steps");
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    ASSERT_TRUE(ReadWeights(*reader, "", *resumed.model, resumed.state->store).ok());
+    ASSERT_TRUE(ReadMoments(*reader, *resumed.state).ok());
+    resumed.state->optimizer.set_num_updates(2);
+    EXPECT_EQ(resumed.Hash(), whole.Hash());
+    whole.Step(TinyTrainingStage(), 2);
+    resumed.Step(TinyTrainingStage(), 2);
+    EXPECT_EQ(resumed.Hash(), whole.Hash());
+  });
+}
+
+TEST(SnapshotTest, TheReferenceIsSavedBesideTheWeights) {
+  const ScratchDir scratch;
+  RunRanks(1, [&](Communicator& world) {
+    TinyTraining policy(world, 1, true), reference(world, 1, true), read(world, 1, true);
+    reference.Step(TinyTrainingStage(), 0);
+    std::vector<TensorSlice> slices =
+        WeightSlices(*policy.model, policy.state->store, policy.ranks);
+    for (TensorSlice& slice : WeightSlices(*reference.model, reference.state->store,
+                                           reference.ranks, kReferencePrefix)) {
+      slices.push_back(std::move(slice));
+    }
+    ASSERT_TRUE(SaveCheckpoint(world, scratch / "c", slices, "{}", {}).ok());
+    const auto reader = CheckpointReader::Open(scratch / "c");
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    ASSERT_TRUE(ReadWeights(*reader, kReferencePrefix, *read.model, read.state->store).ok());
+    EXPECT_EQ(read.Hash(), reference.Hash());
+    EXPECT_NE(read.Hash(), policy.Hash());
+  });
+}
+
+// The status of reading weights from a checkpoint whose slices were changed before saving.
+template <typename Change>
+absl::Status ReadChanged(const ScratchDir& scratch, Change change) {
+  absl::Status status;
+  RunRanks(1, [&](Communicator& world) {
+    TinyTraining training(world, 1, true);
+    std::vector<TensorSlice> slices = WholeTensors(*training.model, training.state->store);
+    std::sort(slices.begin(), slices.end(),
+              [](const TensorSlice& a, const TensorSlice& b) { return a.name < b.name; });
+    change(slices);
+    ASSERT_TRUE(SaveCheckpoint(world, scratch / "c", slices, "{}", {}).ok());
+    const auto reader = CheckpointReader::Open(scratch / "c");
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    status = ReadWeights(*reader, "", *training.model, training.state->store);
+  });
+  return status;
+}
+
+TEST(SnapshotTest, AMissingTensorIsNamedWithItsShape) {
+  const ScratchDir scratch;
+  const absl::Status status = ReadChanged(scratch, [](std::vector<TensorSlice>& slices) {
+    std::erase_if(slices, [](const TensorSlice& slice) { return slice.name == "lm_head.weight"; });
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), scratch / "c" +
+                                  ": lm_head.weight: found no such tensor, expected "
+                                  "one of shape [64, 24]");
+}
+
+TEST(SnapshotTest, AWrongShapeIsNamedWithBothShapes) {
+  const ScratchDir scratch;
+  const absl::Status status = ReadChanged(scratch, [](std::vector<TensorSlice>& slices) {
+    for (TensorSlice& slice : slices) {
+      if (slice.name == "lm_head.weight") slice.shape = {24, 64};
+    }
+  });
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(),
+            scratch / "c" + ": lm_head.weight: found Float [24, 64], expected Float [64, 24]");
+}
+
+TEST(SnapshotTest, CopiedWeightsAreTheOthersToTheLastBit) {
+  RunRanks(2, [](Communicator& world) {
+    TinyTraining from(world, 2, true), to(world, 2, true);
+    from.Step(TinyTrainingStage(), 0);
+    EXPECT_NE(to.Hash(), from.Hash());
+    CopyWeights(*from.model, from.state->store, *to.model, to.state->store);
+    EXPECT_EQ(to.Hash(), from.Hash());
+  });
+}
+
+}  // namespace
+}  // namespace deduce

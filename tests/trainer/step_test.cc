@@ -1,0 +1,140 @@
+#include "trainer/step.h"
+
+#include <ATen/ops/equal.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <vector>
+
+#include "data/packing.h"
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/tiny_training.h"
+
+namespace deduce {
+namespace {
+
+struct Outcome {
+  std::string hash;
+  std::vector<double> losses;
+  std::vector<double> norms;
+  bool operator==(const Outcome&) const = default;
+};
+
+// Three steps on a layout; what rank 0 has at the end.
+Outcome Train(int num_ranks, int expert_parallel, bool sharded) {
+  Outcome outcome;
+  RunRanks(num_ranks, [&](Communicator& world) {
+    TinyTraining training(world, expert_parallel, sharded);
+    Outcome own;
+    for (int64_t step = 0; step < 3; ++step) {
+      const StepStats stats = training.Step(TinyTrainingStage(), step);
+      own.losses.push_back(stats.loss + stats.mtp_loss + stats.balance_loss);
+      own.norms.push_back(stats.grad_norm);
+    }
+    own.hash = training.Hash();
+    if (world.rank() == 0) outcome = own;
+  });
+  return outcome;
+}
+
+TEST(TrainStepTest, DataParallelRanksHaveTheBitsOfOneRank) {
+  EXPECT_EQ(Train(2, 1, true), Train(1, 1, true));
+}
+
+TEST(TrainStepTest, ExpertParallelRanksHaveTheBitsOfOneRank) {
+  EXPECT_EQ(Train(2, 2, true), Train(1, 1, true));
+}
+
+TEST(TrainStepTest, FourRanksOfBothKindsHaveTheBitsOfOneRank) {
+  EXPECT_EQ(Train(4, 2, true), Train(1, 1, true));
+}
+
+TEST(TrainStepTest, ShardedOptimizerHasTheBitsOfAWholeOne) {
+  EXPECT_EQ(Train(2, 1, false), Train(2, 1, true));
+}
+
+TEST(TrainStepTest, LossFallsOnARepeatedBatch) {
+  RunRanks(1, [](Communicator& world) {
+    TinyTraining training(world, 1, true);
+    const double first = training.Step(TinyTrainingStage(), 0).loss;
+    double last = first;
+    for (int i = 0; i < 10; ++i) last = training.Step(TinyTrainingStage(), 0).loss;
+    EXPECT_LT(last, first - 0.3);
+  });
+}
+
+TEST(TrainStepTest, MicroBatchSplitChangesTheGradientOnlyByRounding) {
+  const auto norm = [](int64_t micro_batch_tokens) {
+    double result = 0;
+    RunRanks(1, [&](Communicator& world) {
+      StageConfig stage = TinyTrainingStage();
+      stage.mutable_batch()->set_micro_batch_tokens(micro_batch_tokens);
+      TinyTraining training(world, 1, true);
+      result = training.Step(stage, 0).grad_norm;
+    });
+    return result;
+  };
+  const double whole = norm(4096);
+  EXPECT_NEAR(norm(64), whole, 1e-5 * whole);
+}
+
+TEST(TrainStepTest, NonFiniteGradientSkipsTheUpdateOnAllRanks) {
+  RunRanks(2, [](Communicator& world) {
+    TinyTraining training(world, 1, true);
+    StageConfig stage = TinyTrainingStage();
+    const auto poison = [&](float value) {  // the same on both ranks, so the copies still agree
+      training.state->store.groups()[0].values[3] = value;
+    };
+    poison(std::numeric_limits<float>::quiet_NaN());
+    const StepStats stats = training.Step(stage, 0);
+    EXPECT_FALSE(stats.finite);
+    EXPECT_EQ(training.state->optimizer.num_updates(), 0);
+    poison(0.01F);
+    EXPECT_TRUE(training.Step(stage, 0).finite);
+  });
+}
+
+TEST(TrainStepTest, ClippedGradientHasTheLimitAsNorm) {
+  // With AdamW the first step's size hides the norm, so compare first moments: (1 - beta1) *
+  // gradient.
+  RunRanks(1, [](Communicator& world) {
+    StageConfig stage = TinyTrainingStage();
+    stage.mutable_optimizer()->set_max_grad_norm(0.01);
+    TinyTraining training(world, 1, true);
+    const StepStats stats = training.Step(stage, 0);
+    EXPECT_GT(stats.grad_norm, 0.01);
+    double squares = 0;
+    for (const at::Tensor& first : training.state->optimizer.first_moments()) {
+      squares += first.to(at::kDouble).square().sum().item<double>();
+    }
+    EXPECT_NEAR(std::sqrt(squares) / (1 - stage.optimizer().beta1()), 0.01, 1e-6);
+  });
+}
+
+TEST(ScoreTokensTest, EveryRankGetsTheBitsOfOneRank) {
+  const auto score = [](int num_ranks, int expert_parallel) {
+    std::vector<at::Tensor> result;
+    RunRanks(num_ranks, [&](Communicator& world) {
+      TinyTraining training(world, expert_parallel, true);
+      std::vector<PackedBatch> batches;
+      for (int32_t m = 0; m < 3; ++m) {
+        batches.push_back(
+            MakePackedBatch({PackItem{.tokens = {1, 8 + m, 9, 10}, .weights = {1, 1, 1}},
+                             PackItem{.tokens = {1, 12, 13 + m}, .weights = {1, 1}}}));
+      }
+      const std::vector<at::Tensor> own =
+          ScoreTokens(*training.model, training.ranks, batches, 1.0);
+      if (world.rank() == world.size() - 1) result = own;
+    });
+    return result;
+  };
+  const std::vector<at::Tensor> one = score(1, 1), two = score(2, 2);
+  ASSERT_EQ(one.size(), 3U);
+  if (two.empty()) return;  // under mpirun only the last rank holds them
+  for (size_t m = 0; m < one.size(); ++m) EXPECT_TRUE(at::equal(one[m], two[m]));
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,73 @@
+#include "trainer/supervised.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "data/packing.h"
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/tiny_training.h"
+
+namespace deduce {
+namespace {
+
+// The loss that step `step` must have: the mean of -log p over the predictions of the stream's
+// samples step * n ..., each scored alone.
+double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t step) {
+  const int64_t num_samples = stage.batch().samples_per_step();
+  const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
+  double sum = 0, count = 0;
+  for (int64_t i = step * num_samples; i < (step + 1) * num_samples; ++i) {
+    const TokenSample sample = *stream->Sample(static_cast<uint64_t>(i));
+    const int64_t length = static_cast<int64_t>(sample.tokens.size());
+    const PackedBatch alone = MakePackedBatch(
+        {PackItem{.tokens = sample.tokens, .weights = std::vector<float>(length - 1, 1)}});
+    const at::Tensor log_prob_x = ScoreTokens(*training.model, training.ranks, {alone}, 1)[0];
+    const int64_t first = stage.kind() == StageKind::sft ? sample.prompt_length - 1 : 0;
+    for (int64_t t = first; t < length - 1; ++t) sum -= log_prob_x[t].item<double>();
+    count += static_cast<double>(length - 1 - first);
+  }
+  return sum / count;
+}
+
+void ExpectLoss(StageKind::Kind kind, int64_t step) {
+  RunRanks(1, [&](Communicator& world) {
+    StageConfig stage = TinyTrainingStage();
+    stage.set_kind(kind);
+    TinyTraining training(world, 1, true);
+    const double expected = ExpectedLoss(training, stage, step);
+    // Sums of a few hundred fp32 terms below 10.
+    EXPECT_NEAR(training.Step(stage, step).loss, expected, 1e-5 * expected);
+  });
+}
+
+TEST(SupervisedTest, PretrainingLossIsTheMeanOverAllTokensOfTheStepsSamples) {
+  ExpectLoss(StageKind::pretrain, 0);
+  ExpectLoss(StageKind::pretrain, 3);
+}
+
+TEST(SupervisedTest, FineTuningLossIsTheMeanOverTheirCompletions) { ExpectLoss(StageKind::sft, 3); }
+
+TEST(SupervisedTest, EveryTokenOfTheSamplesIsCounted) {
+  RunRanks(1, [](Communicator& world) {
+    const StageConfig stage = TinyTrainingStage();
+    const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
+    size_t tokens = 0;
+    for (uint64_t n = 10; n < 20; ++n) tokens += stream->Sample(n)->tokens.size();
+    TinyTraining training(world, 1, true);
+    EXPECT_EQ(training.Step(stage, 1).num_tokens, static_cast<int64_t>(tokens));
+  });
+}
+
+TEST(SupervisedTest, BadDataIsFoundBeforeAnyWorkWithItsPath) {
+  StageConfig stage = TinyTrainingStage();
+  stage.mutable_data()->mutable_task()->set_min_terms(1);
+  const absl::Status status =
+      Supervised::Create(stage, 5, TinyTokenizer(), 96, "stage[3]").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "stage[3].data.task.min_terms: found 1, expected 2 to 100");
+}
+
+}  // namespace
+}  // namespace deduce

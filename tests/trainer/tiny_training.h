@@ -1,0 +1,96 @@
+// A model in the DeepSeek-V3 shape and a supervised stage that are small enough to train in a test.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "configs/config.pb.h"
+#include "data/tokenizer.h"
+#include "parallel/rank_groups.h"
+#include "trainer/snapshot.h"
+#include "trainer/step.h"
+#include "trainer/supervised.h"
+#include "trainer/weights_hash.h"
+
+namespace deduce {
+
+inline ModelConfig TinyTrainingModel() {
+  ModelConfig config;
+  config.set_attention(ModelConfig::MLA);
+  config.set_vocab_size(64);
+  config.set_hidden_size(24);
+  config.set_intermediate_size(40);
+  config.set_num_hidden_layers(2);
+  config.set_num_attention_heads(2);
+  config.set_max_position_embeddings(96);
+  config.set_initializer_range(0.1);
+  config.set_kv_lora_rank(8);
+  config.set_qk_nope_head_dim(8);
+  config.set_qk_rope_head_dim(4);
+  config.set_v_head_dim(8);
+  config.set_num_nextn_predict_layers(1);
+  MoeConfig& moe = *config.mutable_moe();
+  moe.set_n_routed_experts(8);
+  moe.set_num_experts_per_tok(2);
+  moe.set_moe_intermediate_size(16);
+  moe.set_bias_update_speed(0.01);
+  return config;
+}
+
+inline StageConfig TinyTrainingStage() {
+  StageConfig stage;
+  stage.set_name("base");
+  stage.set_kind(StageKind::pretrain);
+  stage.set_steps(8);
+  stage.mutable_optimizer()->set_learning_rate(3e-3);
+  stage.mutable_batch()->set_samples_per_step(10);
+  stage.mutable_batch()->set_micro_batch_tokens(96);
+  stage.mutable_data()->mutable_task()->set_name("chain_sum");
+  return stage;
+}
+
+inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
+  absl::StatusOr<Tokenizer> tokenizer =
+      Tokenizer::Load(std::string(DEDUCE_SOURCE_DIR) + "/configs/tiny_tokenizer.json");
+  TORCH_CHECK(tokenizer.ok(), tokenizer.status().ToString());
+  return std::make_shared<const Tokenizer>(*std::move(tokenizer));
+}
+
+// One rank's model and training state.
+struct TinyTraining {
+  TinyTraining(Communicator& world, int expert_parallel, bool sharded) {
+    Layout layout;
+    layout.num_ranks = world.size();
+    layout.rank = world.rank();
+    layout.expert_parallel = expert_parallel;
+    layout.data_parallel = world.size() / expert_parallel;
+    layout.data_rank = world.rank() % layout.data_parallel;
+    layout.expert_rank = world.rank() / layout.data_parallel;
+    ranks = MakeRankGroups(world, layout);
+    model = Transformer::Create(TinyTrainingModel(), 5, *ranks.experts);
+    state = std::make_unique<TrainState>(*model, ranks, sharded);
+  }
+
+  StepStats Step(const StageConfig& stage, int64_t step) {
+    absl::StatusOr<Supervised> supervised =
+        Supervised::Create(stage, 5, TinyTokenizer(), 96, "stage[0]");
+    TORCH_CHECK(supervised.ok(), supervised.status().ToString());
+    absl::StatusOr<StepStats> stats = supervised->Step(*state, step);
+    TORCH_CHECK(stats.ok(), stats.status().ToString());
+    return *stats;
+  }
+
+  std::string Hash() {
+    absl::StatusOr<std::string> hash =
+        WeightsHash(*ranks.world, WholeTensors(*model, state->store));
+    TORCH_CHECK(hash.ok(), hash.status().ToString());
+    return *hash;
+  }
+
+  RankGroups ranks;
+  std::unique_ptr<Transformer> model;
+  std::unique_ptr<TrainState> state;
+};
+
+}  // namespace deduce

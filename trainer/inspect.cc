@@ -1,0 +1,59 @@
+#include "trainer/inspect.h"
+
+#include <nlohmann/json.hpp>
+
+#include "configs/status.h"
+#include "trainer/checkpoint_reader.h"
+#include "trainer/manifest.h"
+#include "trainer/safetensors.h"
+
+namespace deduce {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+Json Summary(const std::string& dir, const Manifest& manifest, bool verified) {
+  int64_t elements = 0, bytes = 0;
+  for (const auto& [name, record] : manifest.tensors) {
+    elements += record.num_elements();
+    bytes += record.num_elements() * static_cast<int64_t>(c10::elementSize(record.dtype));
+  }
+  Json summary = {{"checkpoint", dir}};
+  for (const char* key : {"stage", "step", "weights_hash"}) {
+    summary[key] = manifest.state.contains(key) ? Json(manifest.state[key]) : Json();
+  }
+  summary["num_ranks"] = manifest.num_ranks;
+  summary["num_tensors"] = manifest.tensors.size();
+  summary["num_elements"] = elements;
+  summary["num_bytes"] = bytes;
+  summary["verified"] = verified;
+  summary["files"] = manifest.file_hashes;
+  summary["state"] = manifest.state;
+  return summary;
+}
+
+Json Describe(const std::string& name, const TensorRecord& record) {
+  Json slices = Json::array();
+  for (const SliceRecord& slice : record.slices) {
+    slices.push_back(
+        {{"file", slice.file}, {"begin", slice.begin}, {"end", slice.end}, {"hash", slice.hash}});
+  }
+  return {{"tensor", name},
+          {"dtype", SafetensorsDtype(record.dtype)},
+          {"shape", record.shape},
+          {"slices", slices}};
+}
+
+}  // namespace
+
+absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out) {
+  ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
+  if (verify) RETURN_IF_ERROR(reader.VerifyAll());
+  out << Summary(dir, reader.manifest(), verify).dump() << "\n";
+  for (const auto& [name, record] : reader.manifest().tensors) {
+    out << Describe(name, record).dump() << "\n";
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deduce

@@ -1,0 +1,17 @@
+// What is in a checkpoint, as JSON lines: behind `deduce inspect`.
+#pragma once
+
+#include <ostream>
+#include <string>
+
+#include "absl/status/status.h"
+
+namespace deduce {
+
+// Prints a summary line (stage, step, ranks, tensors, elements, bytes, weights_hash, files, state,
+// verified) and one line per logical tensor (name, dtype, shape, slices with file, range and hash).
+// With `verify`, everything is read and every hash checked before the first line is printed. Errors
+// are CheckpointReader's.
+absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out);
+
+}  // namespace deduce

@@ -1,0 +1,75 @@
+#include "trainer/model/attention_mla.h"
+
+#include <ATen/ops/cat.h>
+
+#include <cmath>
+
+#include "kernels/linear.h"
+#include "kernels/rms_norm.h"
+
+namespace deduce {
+
+double MlaAttention::SoftmaxScale(const ModelConfig& config) {
+  const double width = config.qk_nope_head_dim() + config.qk_rope_head_dim();
+  const double scale = 1 / std::sqrt(width);
+  if (!config.rope().has_yarn()) return scale;
+  const YarnConfig& yarn = config.rope().yarn();
+  const double mscale = YarnMscale(yarn.factor(), yarn.mscale_all_dim());
+  return scale * mscale * mscale;
+}
+
+MlaAttention::MlaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
+                           const RotaryTable& table, ParameterFactory& factory)
+    : layer_(layer),
+      heads_(config.num_attention_heads()),
+      nope_(config.qk_nope_head_dim()),
+      rope_(config.qk_rope_head_dim()),
+      value_dim_(config.v_head_dim()),
+      q_rank_(config.q_lora_rank()),
+      kv_rank_(config.kv_lora_rank()),
+      eps_(config.rms_norm_eps()),
+      softmax_scale_(SoftmaxScale(config)),
+      table_(table) {
+  const int64_t hidden = config.hidden_size();
+  const int64_t q_width = heads_ * (nope_ + rope_);
+  if (q_rank_ == 0) {
+    q_proj_ = factory.Matrix(prefix + "q_proj.weight", q_width, hidden);
+  } else {
+    q_a_proj_ = factory.Matrix(prefix + "q_a_proj.weight", q_rank_, hidden);
+    q_a_norm_ = factory.Norm(prefix + "q_a_layernorm.weight", q_rank_);
+    q_b_proj_ = factory.Matrix(prefix + "q_b_proj.weight", q_width, q_rank_);
+  }
+  kv_a_proj_ = factory.Matrix(prefix + "kv_a_proj_with_mqa.weight", kv_rank_ + rope_, hidden);
+  kv_a_norm_ = factory.Norm(prefix + "kv_a_layernorm.weight", kv_rank_);
+  kv_b_proj_ = factory.Matrix(prefix + "kv_b_proj.weight", heads_ * (nope_ + value_dim_), kv_rank_);
+  o_proj_ = factory.Matrix(prefix + "o_proj.weight", hidden, heads_ * value_dim_);
+}
+
+at::Tensor MlaAttention::Queries(const at::Tensor& x_td, const ForwardContext& context) const {
+  const at::Tensor flat =
+      q_rank_ == 0 ? Linear(x_td, q_proj_.leaf())
+                   : Linear(RmsNorm(Linear(x_td, q_a_proj_.leaf()), q_a_norm_.leaf(), eps_),
+                            q_b_proj_.leaf());
+  const auto parts =
+      flat.view({x_td.size(0), heads_, nope_ + rope_}).split_with_sizes({nope_, rope_}, 2);
+  return at::cat(
+      {parts[0], ApplyRotary(parts[1], context.positions_t, table_, RotaryPairing::kInterleaved)},
+      2);
+}
+
+at::Tensor MlaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
+  const int64_t t = x_td.size(0);
+  const at::Tensor q_thk = Queries(x_td, context);
+  const auto compressed = Linear(x_td, kv_a_proj_.leaf()).split_with_sizes({kv_rank_, rope_}, 1);
+  const at::Tensor k_rope_t1k = ApplyRotary(compressed[1].unsqueeze(1), context.positions_t, table_,
+                                            RotaryPairing::kInterleaved);
+  const auto expanded = Linear(RmsNorm(compressed[0], kv_a_norm_.leaf(), eps_), kv_b_proj_.leaf())
+                            .view({t, heads_, nope_ + value_dim_})
+                            .split_with_sizes({nope_, value_dim_}, 2);
+  const at::Tensor k_thk = at::cat({expanded[0], k_rope_t1k.expand({t, heads_, rope_})}, 2);
+  const at::Tensor out_thv =
+      Attend(context, layer_, q_thk, k_thk, expanded[1].contiguous(), softmax_scale_);
+  return Linear(out_thv.reshape({t, heads_ * value_dim_}), o_proj_.leaf());
+}
+
+}  // namespace deduce

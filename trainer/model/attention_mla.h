@@ -1,0 +1,46 @@
+// Multi-head latent attention (DeepSeek-V3 report, equations 1 to 11), in its expanded form.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "configs/config.pb.h"
+#include "kernels/rotary.h"
+#include "trainer/model/forward_context.h"
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+class MlaAttention {
+ public:
+  // prefix: "model.layers.N.self_attn."; table: of qk_rope_head_dim.
+  MlaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
+               const RotaryTable& table, ParameterFactory& factory);
+
+  // x_td [t, d] -> [t, d]
+  at::Tensor Forward(const at::Tensor& x_td, const ForwardContext& context) const;
+
+  // (nope + rope)^-0.5, times YarnMscale(factor, mscale_all_dim)^2 with YaRN.
+  static double SoftmaxScale(const ModelConfig& config);
+
+ private:
+  at::Tensor Queries(const at::Tensor& x_td, const ForwardContext& context) const;
+
+  int64_t layer_;
+  int64_t heads_;
+  int64_t nope_;
+  int64_t rope_;
+  int64_t value_dim_;
+  int64_t q_rank_;  // 0: queries are projected directly
+  int64_t kv_rank_;
+  double eps_;
+  double softmax_scale_;
+  RotaryTable table_;
+  ParameterRef q_proj_;                          // without q_rank_
+  ParameterRef q_a_proj_, q_a_norm_, q_b_proj_;  // with it
+  ParameterRef kv_a_proj_, kv_a_norm_, kv_b_proj_, o_proj_;
+};
+
+}  // namespace deduce

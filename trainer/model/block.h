@@ -1,0 +1,48 @@
+// One pre-norm decoder block: attention (GQA or MLA) and feed-forward (dense or mixture of
+// experts), each added to the residual stream.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "configs/config.pb.h"
+#include "kernels/rotary.h"
+#include "parallel/communicator.h"
+#include "trainer/model/attention_gqa.h"
+#include "trainer/model/attention_mla.h"
+#include "trainer/model/ffn.h"
+#include "trainer/model/forward_context.h"
+#include "trainer/model/moe.h"
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+// Where blocks get what they are made of. Not owned; the lists' addresses must stay.
+struct BlockParts {
+  const ModelConfig& config;
+  const RotaryTable& table;
+  ParameterFactory& factory;
+  std::vector<ModelBuffer>& buffers;
+  Communicator& expert_group;
+};
+
+class Block {
+ public:
+  Block(int64_t layer, const BlockParts& parts);
+
+  // Collective over the expert group if the block is routed. x_td [t, d] -> [t, d].
+  at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
+
+ private:
+  double eps_;
+  ParameterRef input_norm_;
+  std::variant<GqaAttention, MlaAttention> attention_;
+  ParameterRef post_attention_norm_;
+  std::variant<Ffn, Moe> ffn_;
+};
+
+}  // namespace deduce

@@ -1,0 +1,25 @@
+// The gated feed-forward layer (SwiGLU): of dense blocks and of shared experts.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+class Ffn {
+ public:
+  // prefix: "model.layers.N.mlp." or "...mlp.shared_experts."
+  Ffn(int64_t hidden, int64_t width, const std::string& prefix, ParameterFactory& factory);
+
+  // x_td [t, d] -> down(silu(gate(x)) * up(x)), [t, d]
+  at::Tensor Forward(const at::Tensor& x_td) const;
+
+ private:
+  ParameterRef gate_proj_, up_proj_, down_proj_;
+};
+
+}  // namespace deduce

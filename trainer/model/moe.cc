@@ -1,0 +1,108 @@
+#include "trainer/model/moe.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "kernels/grouped_matmul.h"
+#include "kernels/linear.h"
+#include "kernels/swiglu.h"
+#include "parallel/expert_dispatch.h"
+#include "trainer/model/balance_loss.h"
+#include "trainer/model/expert_rows.h"
+
+namespace deduce {
+
+Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
+         ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group)
+    : routed_layer_(routed_layer),
+      num_experts_(config.moe().n_routed_experts()),
+      routing_{.top_k = config.moe().num_experts_per_tok(),
+               .num_groups = config.moe().n_group(),
+               .top_groups = config.moe().topk_group(),
+               .scale = config.moe().routed_scaling_factor(),
+               .normalize = config.moe().norm_topk_prob()},
+      buffers_(&buffers),
+      group_(&expert_group) {
+  const int64_t hidden = config.hidden_size();
+  const int64_t width = config.moe().moe_intermediate_size();
+  const std::string experts = prefix + "experts.";
+  gate_ = factory.Matrix(prefix + "gate.weight", num_experts_, hidden);
+  gate_proj_ = factory.ExpertStack(experts, ".gate_proj.weight", num_experts_, width, hidden);
+  up_proj_ = factory.ExpertStack(experts, ".up_proj.weight", num_experts_, width, hidden);
+  down_proj_ = factory.ExpertStack(experts, ".down_proj.weight", num_experts_, hidden, width);
+  if (config.moe().n_shared_experts() > 0) {
+    shared_.emplace(hidden, width * config.moe().n_shared_experts(), prefix + "shared_experts.",
+                    factory);
+  }
+  TORCH_CHECK(static_cast<int64_t>(buffers.size()) == routed_layer, prefix, ": found ",
+              buffers.size(), " selection biases, expected ", routed_layer);
+  buffers.push_back(
+      {prefix + "gate.e_score_correction_bias", at::zeros({num_experts_}, at::kFloat)});
+}
+
+at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
+  const Routing routing =
+      TopKRouting(Linear(x_td, gate_.leaf()), (*buffers_)[routed_layer_].value, routing_);
+  const ExpertOrder order = OrderByExpert(routing.expert_tk, num_experts_);
+  if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
+  const at::Tensor rows_nd = RoutedExperts(GatherRows(x_td, order.row_tk), order.rows_per_expert);
+  const at::Tensor routed_td = CombineRows(rows_nd, routing.gate_tk, order.row_tk);
+  return shared_ ? routed_td.add(shared_->Forward(x_td)) : routed_td;
+}
+
+// Rows sorted by expert go to their experts' ranks, and come back to the same places.
+at::Tensor Moe::RoutedExperts(const at::Tensor& rows_nd,
+                              const std::vector<int64_t>& rows_per_expert) const {
+  const int64_t ranks = group_->size();
+  const int64_t local_experts = num_experts_ / ranks;
+  at::Tensor send_re = at::empty({ranks, local_experts}, at::kLong);
+  std::copy(rows_per_expert.begin(), rows_per_expert.end(), send_re.mutable_data_ptr<int64_t>());
+  const std::vector<int64_t> one_each(ranks, 1);
+  const at::Tensor received_re = group_->AllToAll(send_re, one_each, one_each);
+  const int64_t* received = received_re.const_data_ptr<int64_t>();
+
+  std::vector<int64_t> send_rows(ranks), recv_rows(ranks);
+  std::vector<std::vector<int64_t>> rows_of_source(ranks);
+  for (int64_t r = 0; r < ranks; ++r) {
+    const auto first = rows_per_expert.begin() + r * local_experts;
+    send_rows[r] = std::accumulate(first, first + local_experts, int64_t{0});
+    rows_of_source[r].assign(received + r * local_experts, received + (r + 1) * local_experts);
+    recv_rows[r] = std::accumulate(rows_of_source[r].begin(), rows_of_source[r].end(), int64_t{0});
+  }
+  const at::Tensor mine_nd = DispatchRows(rows_nd, send_rows, recv_rows, *group_);
+  if (ranks == 1) {
+    return DispatchRows(LocalExperts(mine_nd, rows_of_source[0], 0), recv_rows, send_rows, *group_);
+  }
+  const std::vector<at::Tensor> sources = mine_nd.split_with_sizes(recv_rows, 0);
+  std::vector<at::Tensor> results;
+  for (int64_t source = 0; source < ranks; ++source) {
+    results.push_back(LocalExperts(sources[source], rows_of_source[source], source));
+  }
+  return DispatchRows(at::cat(results), recv_rows, send_rows, *group_);
+}
+
+// Each source's rows go through a leaf of their own, so that the weight gradient of each source's
+// micro-batch stays apart.
+at::Tensor Moe::LocalExperts(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
+                             size_t source) const {
+  const at::Tensor gate_nf = GroupedMatmul(rows_nd, gate_proj_.leaf(source), rows_per_expert);
+  const at::Tensor up_nf = GroupedMatmul(rows_nd, up_proj_.leaf(source), rows_per_expert);
+  return GroupedMatmul(SwiGlu(gate_nf, up_nf), down_proj_.leaf(source), rows_per_expert);
+}
+
+void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,
+                 ForwardContext& context) const {
+  int64_t* load = context.expert_load_le.mutable_data_ptr<int64_t>() + routed_layer_ * num_experts_;
+  for (int64_t e = 0; e < num_experts_; ++e) load[e] += rows_per_expert[e];
+  const at::Tensor loss =
+      SequenceBalanceLoss(routing.affinity_te, routing.expert_tk, *context.sequence_starts);
+  context.balance_loss_sum =
+      context.balance_loss_sum.defined() ? context.balance_loss_sum.add(loss) : loss;
+}
+
+}  // namespace deduce

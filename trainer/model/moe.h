@@ -1,0 +1,57 @@
+// DeepSeekMoE (DeepSeek-V3 report, section 2.1.2): shared experts and routed experts, the latter
+// split over the ranks of the expert group. One rank runs the same code.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "configs/config.pb.h"
+#include "kernels/top_k_routing.h"
+#include "parallel/communicator.h"
+#include "trainer/model/ffn.h"
+#include "trainer/model/forward_context.h"
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+// A tensor that belongs to the model but is not trained by gradients.
+struct ModelBuffer {
+  std::string name;
+  at::Tensor value;
+};
+
+class Moe {
+ public:
+  // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among the routed ones. Appends
+  // its selection bias to `buffers` (not owned, address must stay). The group must outlive the
+  // layer.
+  Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
+      ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group);
+
+  // Collective over the expert group, here and in backward. x_td [t, d] -> [t, d]; t may be 0.
+  // Under gradients it adds to the context's load and balance loss.
+  at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
+
+ private:
+  at::Tensor RoutedExperts(const at::Tensor& rows_nd,
+                           const std::vector<int64_t>& rows_per_expert) const;
+  at::Tensor LocalExperts(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
+                          size_t source) const;
+  void Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,
+              ForwardContext& context) const;
+
+  int64_t routed_layer_;
+  int64_t num_experts_;
+  RoutingOptions routing_;
+  ParameterRef gate_;
+  ParameterRef gate_proj_, up_proj_, down_proj_;  // stacks of this rank's experts
+  std::optional<Ffn> shared_;
+  const std::vector<ModelBuffer>* buffers_;
+  Communicator* group_;
+};
+
+}  // namespace deduce

@@ -1,0 +1,78 @@
+#include "trainer/model/parameter.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/ones.h>
+#include <c10/util/Exception.h>
+
+#include <utility>
+
+#include "kernels/random.h"
+
+namespace deduce {
+namespace {
+
+void MakeLeaves(Parameter& parameter, int num_sources) {
+  parameter.leaves.clear();
+  for (int source = 0; source < num_sources; ++source) {
+    parameter.leaves.push_back(parameter.value.detach().requires_grad_(true));
+  }
+}
+
+}  // namespace
+
+void Parameter::Rebind(const at::Tensor& storage, int num_sources) {
+  TORCH_CHECK(storage.numel() == value.numel() && storage.is_contiguous() &&
+                  storage.scalar_type() == value.scalar_type(),
+              names.front(), ": found storage of ", storage.numel(), " elements of type ",
+              storage.scalar_type(), ", expected ", value.numel(), " contiguous elements of type ",
+              value.scalar_type());
+  TORCH_CHECK(num_sources > 0, names.front(), ": found ", num_sources,
+              " sources, expected at least 1");
+  const at::NoGradGuard no_grad;
+  at::Tensor moved = storage.detach().view(value.sizes());
+  moved.copy_(value);
+  value = std::move(moved);
+  MakeLeaves(*this, num_sources);
+}
+
+ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
+  MakeLeaves(parameter, num_sources);
+  parameters_.push_back(std::move(parameter));
+  return {&parameters_, parameters_.size() - 1};
+}
+
+ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in) {
+  Parameter parameter;
+  parameter.names = {name};
+  parameter.value = at::empty({out, in}, at::kFloat);
+  FillNormal(RandomStream(seed_, name), 0, deviation_, parameter.value);
+  return Append(std::move(parameter), 1);
+}
+
+ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {
+  Parameter parameter;
+  parameter.names = {name};
+  parameter.value = at::ones({size}, at::kFloat);
+  parameter.decay = false;
+  return Append(std::move(parameter), 1);
+}
+
+ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std::string& suffix,
+                                           int64_t num_experts, int64_t out, int64_t in) {
+  TORCH_CHECK(num_experts % expert_ranks_ == 0, prefix, ": found ", num_experts,
+              " experts, expected a multiple of the ", expert_ranks_, " expert ranks");
+  const int64_t local_experts = num_experts / expert_ranks_;
+  Parameter parameter;
+  parameter.value = at::empty({local_experts, out, in}, at::kFloat);
+  parameter.placement = Placement::kExpertSharded;
+  for (int64_t local = 0; local < local_experts; ++local) {
+    const int64_t expert = expert_rank_ * local_experts + local;
+    parameter.names.push_back(prefix + std::to_string(expert) + suffix);
+    at::Tensor slice = parameter.value.select(0, local);
+    FillNormal(RandomStream(seed_, parameter.names.back()), 0, deviation_, slice);
+  }
+  return Append(std::move(parameter), expert_ranks_);
+}
+
+}  // namespace deduce

@@ -1,0 +1,86 @@
+// A trainable tensor: what the optimizer, the gradient reduction and the checkpoint need to know of
+// it.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace deduce {
+
+// Where a parameter lives along the replica axes; the ranks that its gradient is summed over follow
+// from this alone.
+enum class Placement {
+  kReplicated,    // on every replica
+  kExpertSharded  // split over the expert axis, copied along the data axis
+};
+
+struct Parameter {
+  // Hugging Face names of its logical tensors. One, except for a stack of experts, whose slices
+  // along dimension 0 are logical tensors of their own ("...experts.3.up_proj.weight"): those of
+  // this rank's experts.
+  std::vector<std::string> names;
+  at::Tensor value;  // fp32, contiguous; storage may be rebound to a slice of a flat buffer
+  Placement placement = Placement::kReplicated;
+  bool decay = true;  // weight decay applies (matrices, not norms)
+
+  // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
+  // the expert group, because the gradient of each source micro-batch must stay apart until it
+  // enters its place in the sum (DESIGN.md, Numerics).
+  std::vector<at::Tensor> leaves;
+
+  // Moves value (keeping its contents) into `storage` (fp32, contiguous, same number of elements,
+  // else c10::Error) and makes `num_sources` new leaves.
+  void Rebind(const at::Tensor& storage, int num_sources);
+};
+
+// Where a layer finds its weight: a place in the model's list, read anew at every forward, so that
+// Rebind reaches every layer.
+class ParameterRef {
+ public:
+  ParameterRef() = default;
+  ParameterRef(const std::vector<Parameter>* all, size_t index) : all_(all), index_(index) {}
+  const at::Tensor& leaf() const { return (*all_)[index_].leaves[0]; }
+  const at::Tensor& leaf(size_t source) const { return (*all_)[index_].leaves[source]; }
+
+ private:
+  const std::vector<Parameter>* all_ = nullptr;
+  size_t index_ = 0;
+};
+
+// Appends parameters with their initial weights to a model's list (not owned; its address must
+// stay). A weight is a function of (seed, logical name) alone, so every layout starts from the same
+// bits.
+class ParameterFactory {
+ public:
+  // deviation: of initial matrices. The expert rank out of `expert_ranks` holds the stacks' slices.
+  ParameterFactory(uint64_t seed, double deviation, int expert_rank, int expert_ranks,
+                   std::vector<Parameter>& parameters)
+      : seed_(seed),
+        deviation_(deviation),
+        expert_rank_(expert_rank),
+        expert_ranks_(expert_ranks),
+        parameters_(parameters) {}
+
+  // [out, in], normal numbers.
+  ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
+  // [size], ones, without weight decay.
+  ParameterRef Norm(const std::string& name, int64_t size);
+  // [local experts, out, in]; expert e of all is named `prefix` + e + `suffix`. Throws c10::Error
+  // when the ranks do not divide num_experts.
+  ParameterRef ExpertStack(const std::string& prefix, const std::string& suffix,
+                           int64_t num_experts, int64_t out, int64_t in);
+
+ private:
+  ParameterRef Append(Parameter parameter, int num_sources);
+
+  uint64_t seed_;
+  double deviation_;
+  int expert_rank_;
+  int expert_ranks_;
+  std::vector<Parameter>& parameters_;
+};
+
+}  // namespace deduce

@@ -1,0 +1,140 @@
+#include "trainer/model/transformer.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/embedding.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
+
+#include "kernels/autograd.h"
+#include "kernels/rms_norm.h"
+
+namespace deduce {
+namespace {
+
+RotaryTable MakeTable(const ModelConfig& config) {
+  RotaryOptions options;
+  options.dim = config.attention() == ModelConfig::MLA ? config.qk_rope_head_dim()
+                                                       : GqaAttention::HeadDim(config);
+  options.theta = config.rope().theta();
+  if (config.rope().has_yarn()) {
+    const YarnConfig& yarn = config.rope().yarn();
+    options.yarn = {.factor = yarn.factor(),
+                    .original_max_positions = yarn.original_max_position_embeddings(),
+                    .beta_fast = yarn.beta_fast(),
+                    .beta_slow = yarn.beta_slow(),
+                    .mscale = yarn.mscale(),
+                    .mscale_all_dim = yarn.mscale_all_dim()};
+  }
+  return MakeRotaryTable(options, config.max_position_embeddings());
+}
+
+}  // namespace
+
+std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config, uint64_t seed,
+                                                 Communicator& expert_group) {
+  return std::unique_ptr<Transformer>(new Transformer(config, seed, expert_group));
+}
+
+Transformer::Transformer(const ModelConfig& config, uint64_t seed, Communicator& expert_group)
+    : config_(config) {
+  const RotaryTable table = MakeTable(config_);
+  ParameterFactory factory(seed, config_.initializer_range(), expert_group.rank(),
+                           expert_group.size(), parameters_);
+  const BlockParts parts{config_, table, factory, buffers_, expert_group};
+  const int64_t layers = config_.num_hidden_layers();
+  embedding_ =
+      factory.Matrix("model.embed_tokens.weight", config_.vocab_size(), config_.hidden_size());
+  blocks_.reserve(layers);
+  for (int64_t layer = 0; layer < layers; ++layer) blocks_.emplace_back(layer, parts);
+  norm_ = factory.Norm("model.norm.weight", config_.hidden_size());
+  head_ = config_.tie_word_embeddings()
+              ? embedding_
+              : factory.Matrix("lm_head.weight", config_.vocab_size(), config_.hidden_size());
+  if (config_.num_nextn_predict_layers() > 0) mtp_.emplace(layers, parts);
+  expert_load_le_ = at::zeros(
+      {static_cast<int64_t>(buffers_.size()), config_.moe().n_routed_experts()}, at::kLong);
+}
+
+// The one path of packed and cached tokens: [t, d] before the final norm.
+at::Tensor Transformer::RunBlocks(const at::Tensor& tokens_t, ForwardContext& context) const {
+  at::Tensor x_td = at::embedding(embedding_.leaf(), tokens_t);
+  for (const Block& block : blocks_) x_td = block.Forward(x_td, context);
+  return x_td;
+}
+
+ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp) {
+  const int64_t t = batch.num_tokens();
+  const at::Tensor none = at::empty({0}, at::kLong);
+  const std::vector<int64_t> no_sequences = {0};
+  ForwardContext context;
+  context.positions_t = t > 0 ? batch.positions_x : none;
+  context.sequence_starts = t > 0 ? &batch.sequence_starts : &no_sequences;
+  context.expert_load_le = expert_load_le_;
+
+  ForwardResult result;
+  const at::Tensor x_td = RunBlocks(t > 0 ? batch.tokens_x : none, context);
+  result.hidden_xd = RmsNorm(x_td, norm_.leaf(), config_.rms_norm_eps());
+  if (with_mtp && mtp_) {
+    const at::Tensor next_td = at::embedding(embedding_.leaf(), t > 0 ? batch.targets_x : none);
+    result.mtp_hidden_xd = mtp_->Forward(x_td, next_td, context);
+  }
+  result.balance_loss_sum = context.balance_loss_sum;
+  return result;
+}
+
+at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
+                                      const std::vector<int64_t>& positions, KvCache& cache) {
+  const int64_t t = tokens_t.numel();
+  TORCH_CHECK(static_cast<int64_t>(slots.size()) == t &&
+                  static_cast<int64_t>(positions.size()) == t &&
+                  cache.k_spgk.size() == blocks_.size(),
+              "ForwardCached: found ", t, " tokens, ", slots.size(), " slots, ", positions.size(),
+              " positions and a cache of ", cache.k_spgk.size(),
+              " layers, expected equal counts and ", blocks_.size(), " layers");
+  const at::NoGradGuard no_grad;
+  const BelowAutograd below_autograd;
+  ForwardContext context;
+  context.positions_t = at::from_blob(const_cast<int64_t*>(positions.data()), {t}, at::kLong);
+  context.cache = &cache;
+  context.slots = &slots;
+  context.positions = &positions;
+  return RmsNorm(RunBlocks(tokens_t, context), norm_.leaf(), config_.rms_norm_eps());
+}
+
+KvCache Transformer::MakeCache(int64_t num_slots, int64_t max_positions) const {
+  const bool mla = config_.attention() == ModelConfig::MLA;
+  const int64_t kv_heads = mla ? config_.num_attention_heads() : GqaAttention::KvHeads(config_);
+  const int64_t k_dim = mla ? config_.qk_nope_head_dim() + config_.qk_rope_head_dim()
+                            : GqaAttention::HeadDim(config_);
+  const int64_t v_dim = mla ? config_.v_head_dim() : k_dim;
+  KvCache cache;
+  for (size_t layer = 0; layer < blocks_.size(); ++layer) {
+    cache.k_spgk.push_back(at::zeros({num_slots, max_positions, kv_heads, k_dim}, at::kFloat));
+    cache.v_spgv.push_back(at::zeros({num_slots, max_positions, kv_heads, v_dim}, at::kFloat));
+  }
+  return cache;
+}
+
+void Transformer::ResetExpertLoad() { expert_load_le_.zero_(); }
+
+void Transformer::UpdateRoutingBias(const at::Tensor& global_load_le, double speed) {
+  TORCH_CHECK(global_load_le.sizes() == expert_load_le_.sizes() &&
+                  global_load_le.scalar_type() == at::kLong,
+              "UpdateRoutingBias: found load ", global_load_le.sizes(), " of type ",
+              global_load_le.scalar_type(), ", expected int64 ", expert_load_le_.sizes());
+  const at::Tensor load_le = global_load_le.contiguous();
+  const int64_t experts = load_le.size(1);
+  for (size_t layer = 0; layer < buffers_.size(); ++layer) {
+    const int64_t* load = load_le.const_data_ptr<int64_t>() + layer * experts;
+    float* bias = buffers_[layer].value.mutable_data_ptr<float>();
+    int64_t total = 0;
+    for (int64_t e = 0; e < experts; ++e) total += load[e];
+    for (int64_t e = 0; e < experts; ++e) {
+      if (load[e] * experts < total) bias[e] += static_cast<float>(speed);
+      if (load[e] * experts > total) bias[e] -= static_cast<float>(speed);
+    }
+  }
+}
+
+}  // namespace deduce

@@ -1,0 +1,93 @@
+// The decoder: embedding, blocks, final norm, head, and the multi-token prediction module; in the
+// shapes of DeepSeek-V3 (arXiv 2412.19437, section 2) and Llama, under their Hugging Face names.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "configs/config.pb.h"
+#include "data/batch.h"
+#include "parallel/communicator.h"
+#include "trainer/model/block.h"
+#include "trainer/model/forward_context.h"
+#include "trainer/model/kv_cache.h"
+#include "trainer/model/mtp.h"
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+// What one forward over a packed micro-batch leaves for the losses.
+struct ForwardResult {
+  at::Tensor hidden_xd;      // after the final norm: input of the head
+  at::Tensor mtp_hidden_xd;  // of the prediction module after its norm (position i predicts token
+                             // i + 2); undefined without one
+  at::Tensor balance_loss_sum;  // sum over sequences and routed layers of the sequence-wise loss,
+                                // without its alpha; undefined without experts or gradients
+};
+
+class Transformer {
+ public:
+  // Weights are normal(0, initializer_range), norms 1, a function of (seed, parameter name) alone:
+  // every layout starts from the same bits. `expert_group` (not owned) splits routed experts
+  // evenly; it must outlive the model.
+  static std::unique_ptr<Transformer> Create(const ModelConfig& config, uint64_t seed,
+                                             Communicator& expert_group);
+  // Layers keep the addresses of the members below.
+  Transformer(const Transformer&) = delete;
+  Transformer& operator=(const Transformer&) = delete;
+
+  // Collective over the expert group. Forward for training or scoring; builds the graph when
+  // gradients are enabled. with_mtp: also run the prediction module, if the model has one. An empty
+  // batch (0 tokens) is allowed and takes part in the collectives, backward included.
+  ForwardResult Forward(const PackedBatch& batch, bool with_mtp);
+
+  // Collective over the expert group. Forward of new tokens of sequences in a cache, without
+  // gradients: row i is the token at positions[i] of slot slots[i]; its keys and values are written
+  // first. Serves prefill and decoding; 0 rows are allowed. Returns hidden_td after the final norm,
+  // with the bits that Forward gives the same token.
+  at::Tensor ForwardCached(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
+                           const std::vector<int64_t>& positions, KvCache& cache);
+
+  KvCache MakeCache(int64_t num_slots, int64_t max_positions) const;
+
+  // lm_head.weight [vocabulary, d], or the embedding when tied: the autograd leaf.
+  const at::Tensor& head_vd() const { return head_.leaf(); }
+
+  // In a fixed order that does not depend on the layout.
+  std::vector<Parameter>& parameters() { return parameters_; }
+
+  // Selection biases of the routed layers, "...mlp.gate.e_score_correction_bias", fp32 [experts]:
+  // not trained by gradients.
+  using Buffer = ModelBuffer;
+  std::vector<Buffer>& buffers() { return buffers_; }
+
+  // Tokens each expert was given by Forward under gradients since the last reset, int64
+  // [routed layers, experts]: this rank's own tokens only (the sum over replicas is the step's).
+  // The prediction module's layer is the last row.
+  at::Tensor expert_load_le() const { return expert_load_le_; }
+  void ResetExpertLoad();
+
+  // Auxiliary-loss-free balancing: bias += speed for experts below the mean of their layer's load,
+  // -= speed above it.
+  void UpdateRoutingBias(const at::Tensor& global_load_le, double speed);
+
+  const ModelConfig& config() const { return config_; }
+
+ private:
+  Transformer(const ModelConfig& config, uint64_t seed, Communicator& expert_group);
+  at::Tensor RunBlocks(const at::Tensor& tokens_t, ForwardContext& context) const;
+
+  const ModelConfig config_;
+  std::vector<Parameter> parameters_;
+  std::vector<Buffer> buffers_;
+  ParameterRef embedding_, norm_, head_;
+  std::vector<Block> blocks_;
+  std::optional<Mtp> mtp_;
+  at::Tensor expert_load_le_;
+};
+
+}  // namespace deduce

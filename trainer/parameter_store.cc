@@ -1,0 +1,184 @@
+#include "trainer/parameter_store.h"
+
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <map>
+#include <utility>
+
+namespace deduce {
+namespace {
+
+// Logical shape of each tensor of a parameter: a stack of experts loses its first dimension.
+std::vector<int64_t> LogicalShape(const Parameter& parameter) {
+  std::vector<int64_t> shape = parameter.value.sizes().vec();
+  if (parameter.placement == Placement::kExpertSharded) shape.erase(shape.begin());
+  return shape;
+}
+
+void LayOut(FlatGroup& group) {
+  std::stable_partition(group.parameters.begin(), group.parameters.end(),
+                        [](const Parameter* p) { return p->decay; });
+  int64_t size = 0;
+  for (const Parameter* parameter : group.parameters) {
+    const int64_t each = parameter->value.numel() / static_cast<int64_t>(parameter->names.size());
+    for (const std::string& name : parameter->names) {
+      group.tensors.push_back({name, LogicalShape(*parameter), size, each});
+      size += each;
+    }
+    if (parameter->decay) group.decay_end = size;
+  }
+  c10::NoGradGuard no_grad;
+  group.values = at::zeros({size});
+  int64_t begin = 0;
+  for (Parameter* parameter : group.parameters) {
+    const int64_t count = parameter->value.numel();
+    parameter->Rebind(group.values.narrow(0, begin, count), group.num_sources);
+    begin += count;
+  }
+}
+
+// Deals blocks to holders in order, each taking whole blocks until its even share is reached.
+void DealShards(FlatGroup& group) {
+  const int64_t holders = group.holders->size();
+  const int64_t size = group.values.numel();
+  group.shard_begin.assign(1, 0);
+  for (const LogicalTensor& tensor : group.tensors) {
+    for (int64_t offset = 0; offset < tensor.size; offset += kBlockElements) {
+      const int64_t at = tensor.begin + offset;
+      while (static_cast<int64_t>(group.shard_begin.size()) < holders &&
+             at >= size * static_cast<int64_t>(group.shard_begin.size()) / holders) {
+        group.shard_begin.push_back(at);
+      }
+    }
+  }
+  group.shard_begin.resize(holders, size);
+  group.shard_begin.push_back(size);
+}
+
+// Eight running sums by element index modulo 8, added pairwise: a function of the block alone.
+double SumOfSquares(const float* data, int64_t count) {
+  double lane[8] = {};
+  for (int64_t i = 0; i < count; ++i) lane[i % 8] += static_cast<double>(data[i]) * data[i];
+  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
+}
+
+using BlockSums = std::map<std::pair<std::string, int64_t>, double>;
+
+void AppendBlocks(const FlatGroup& group, int64_t begin, const at::Tensor& gradient,
+                  std::string& bytes) {
+  const int64_t end = begin + gradient.numel();
+  const float* data = gradient.const_data_ptr<float>();
+  for (const LogicalTensor& tensor : group.tensors) {
+    for (int64_t offset = 0; offset < tensor.size; offset += kBlockElements) {
+      const int64_t at = tensor.begin + offset;
+      if (at < begin || at >= end) continue;
+      const double sum =
+          SumOfSquares(data + at - begin, std::min(kBlockElements, tensor.size - offset));
+      bytes.append(tensor.name).push_back('\0');
+      bytes.append(reinterpret_cast<const char*>(&offset), sizeof(offset));
+      bytes.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
+    }
+  }
+}
+
+void ReadBlocks(const std::string& bytes, BlockSums& sums) {
+  for (size_t at = 0; at < bytes.size();) {
+    const std::string name = bytes.c_str() + at;
+    at += name.size() + 1;
+    int64_t offset;
+    double sum;
+    std::memcpy(&offset, bytes.data() + at, sizeof(offset));
+    std::memcpy(&sum, bytes.data() + at + sizeof(offset), sizeof(sum));
+    at += sizeof(offset) + sizeof(sum);
+    sums[{name, offset}] = sum;
+  }
+}
+
+}  // namespace
+
+ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks,
+                               bool sharded)
+    : sharded_(sharded) {
+  for (const Placement placement : {Placement::kReplicated, Placement::kExpertSharded}) {
+    FlatGroup group;
+    const bool is_expert = placement == Placement::kExpertSharded;
+    group.holders = is_expert ? ranks.data.get() : ranks.replicas.get();
+    group.num_sources = is_expert ? ranks.experts->size() : 1;
+    for (Parameter& parameter : parameters) {
+      if (parameter.placement == placement) group.parameters.push_back(&parameter);
+    }
+    if (group.parameters.empty()) continue;
+    LayOut(group);
+    DealShards(group);
+    groups_.push_back(std::move(group));
+  }
+}
+
+void ParameterStore::TakeGradients(FlatGroup& group, int source, at::Tensor& flat) {
+  c10::NoGradGuard no_grad;
+  int64_t begin = 0;
+  for (Parameter* parameter : group.parameters) {
+    const int64_t count = parameter->value.numel();
+    at::Tensor into = flat.narrow(0, begin, count);
+    at::Tensor& gradient = parameter->leaves[source].mutable_grad();
+    if (gradient.defined()) {
+      into.copy_(gradient.reshape({-1}));
+      gradient.reset();
+    } else {
+      into.zero_();
+    }
+    begin += count;
+  }
+}
+
+at::Tensor ParameterStore::ReduceToShard(FlatGroup& group, const at::Tensor& class_sum,
+                                         int num_present) const {
+  const int holders = group.holders->size();
+  const int rank = group.holders->rank();
+  std::vector<int64_t> send_rows(holders, 0), recv_rows(holders, 0);
+  for (int r = 0; r < holders; ++r) {
+    const int64_t theirs =
+        sharded_ ? group.shard_begin[r + 1] - group.shard_begin[r] : group.values.numel();
+    if (rank < num_present) send_rows[r] = theirs;
+    if (r < num_present) recv_rows[r] = owned_size(group);
+  }
+  at::Tensor send = rank < num_present ? class_sum : at::empty({0});
+  if (!sharded_ && rank < num_present) send = at::cat(std::vector<at::Tensor>(holders, class_sum));
+  const at::Tensor received = group.holders->AllToAll(send, send_rows, recv_rows);
+  std::vector<at::Tensor> parts;
+  for (int r = 0; r < num_present; ++r) {
+    parts.push_back(received.narrow(0, r * owned_size(group), owned_size(group)));
+  }
+  return TreeSum(std::move(parts));
+}
+
+void ParameterStore::GatherValues(FlatGroup& group) const {
+  if (!sharded_) return;
+  c10::NoGradGuard no_grad;
+  for (int r = 0; r < group.holders->size(); ++r) {
+    at::Tensor shard = group.values.narrow(0, group.shard_begin[r],
+                                           group.shard_begin[r + 1] - group.shard_begin[r]);
+    if (shard.numel() > 0) group.holders->Broadcast(shard, r);
+  }
+}
+
+double ParameterStore::GlobalNorm(const std::vector<at::Tensor>& shard_gradients,
+                                  Communicator& world) const {
+  std::string bytes;
+  for (size_t i = 0; i < groups_.size(); ++i) {
+    AppendBlocks(groups_[i], owned_begin(groups_[i]), shard_gradients[i], bytes);
+  }
+  BlockSums sums;
+  for (const std::string& theirs : world.AllGatherBytes(bytes)) ReadBlocks(theirs, sums);
+  double total = 0;
+  for (const auto& [block, sum] : sums) total += sum;
+  return std::sqrt(total);
+}
+
+}  // namespace deduce

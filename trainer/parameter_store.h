@@ -1,0 +1,84 @@
+// The parameters of a model in flat buffers, one buffer for each set of ranks that holds copies:
+// the unit of gradient reduction, of the sharded optimizer (ZeRO-1, Rajbhandari et al. 2020) and of
+// the global norm.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parallel/rank_groups.h"
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+// A run of elements of one logical tensor that is never cut: sums of squares are defined block by
+// block, so the global norm has the same bits however blocks are dealt to ranks.
+inline constexpr int64_t kBlockElements = 16384;
+
+// One logical tensor inside a flat buffer.
+struct LogicalTensor {
+  std::string name;
+  std::vector<int64_t> shape;
+  int64_t begin = 0;  // in the flat buffer
+  int64_t size = 0;
+};
+
+// The parameters of one placement. Parameters with weight decay come first, so a shard has at most
+// two segments.
+struct FlatGroup {
+  Communicator* holders = nullptr;  // ranks with a copy of this buffer
+  int num_sources = 1;              // gradient leaves of each parameter
+  std::vector<Parameter*> parameters;
+  std::vector<LogicalTensor> tensors;  // in buffer order
+  int64_t decay_end = 0;               // elements before it have weight decay
+  at::Tensor values;                   // fp32 [size]; every parameter's value is a view into it
+
+  std::vector<int64_t>
+      shard_begin;  // per holder rank, and the size at the end; boundaries are block boundaries
+  int64_t own_begin() const { return shard_begin[holders->rank()]; }
+  int64_t own_size() const { return shard_begin[holders->rank() + 1] - own_begin(); }
+};
+
+class ParameterStore {
+ public:
+  // Moves every parameter into the flat buffers and makes its gradient leaves. `parameters` and
+  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1);
+  // otherwise holder 0's view is everybody's.
+  ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks, bool sharded);
+
+  std::vector<FlatGroup>& groups() { return groups_; }
+  const std::vector<FlatGroup>& groups() const { return groups_; }
+  bool sharded() const { return sharded_; }
+
+  // Concatenates the gradients of one source's leaves of a group into `flat` [size] and clears
+  // them; a leaf without gradient contributes zeros.
+  static void TakeGradients(FlatGroup& group, int source, at::Tensor& flat);
+
+  // Collective over the group's holders. Sums the holders' class sums (undefined: that holder had
+  // no micro-batch, known to all by num_present) in the project's tree, and returns the sum over
+  // this rank's shard (of everything when not sharded).
+  at::Tensor ReduceToShard(FlatGroup& group, const at::Tensor& class_sum, int num_present) const;
+
+  // Collective over the holders. Every rank's shard of `values` reaches all holders.
+  void GatherValues(FlatGroup& group) const;
+
+  // Collective over the world. Square root of the sum of squares of all logical tensors, added
+  // block by block in the order of tensor names, in double: the same bits on every layout.
+  // shard_gradients[i] belongs to groups()[i].
+  double GlobalNorm(const std::vector<at::Tensor>& shard_gradients, Communicator& world) const;
+
+  // First element and number of elements of what this rank's optimizer owns.
+  int64_t owned_begin(const FlatGroup& group) const { return sharded_ ? group.own_begin() : 0; }
+  int64_t owned_size(const FlatGroup& group) const {
+    return sharded_ ? group.own_size() : group.values.numel();
+  }
+
+ private:
+  std::vector<FlatGroup> groups_;
+  bool sharded_;
+};
+
+}  // namespace deduce

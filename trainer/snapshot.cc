@@ -1,0 +1,127 @@
+#include "trainer/snapshot.h"
+
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "configs/status.h"
+
+namespace deduce {
+namespace {
+
+constexpr char kFirstMoment[] = "optimizer.first.";
+constexpr char kSecondMoment[] = "optimizer.second.";
+
+// The pieces of a group's logical tensors that lie in `flat`, which begins at `begin` of the
+// group's buffer.
+void AppendPieces(const FlatGroup& group, int64_t begin, const at::Tensor& flat,
+                  const std::string& prefix, std::vector<TensorSlice>& slices) {
+  for (const LogicalTensor& tensor : group.tensors) {
+    const int64_t from = std::max(begin, tensor.begin);
+    const int64_t to = std::min(begin + flat.numel(), tensor.begin + tensor.size);
+    if (from >= to) continue;
+    slices.push_back({prefix + tensor.name, tensor.shape, from - tensor.begin,
+                      flat.narrow(0, from - begin, to - from)});
+  }
+}
+
+// Whether this rank writes its owned range: all do when ranges are disjoint, the first holder when
+// all own everything.
+bool Writes(const ParameterStore& store, const FlatGroup& group) {
+  return store.sharded() || group.holders->rank() == 0;
+}
+
+absl::Status ReadPieces(const CheckpointReader& reader, const std::vector<TensorSlice>& pieces) {
+  for (const TensorSlice& piece : pieces) {
+    if (!reader.Has(piece.name)) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          reader.dir(), ": ", piece.name, ": found no such tensor, expected one of shape [",
+          absl::StrJoin(piece.shape, ", "), "]"));
+    }
+    if (reader.shape(piece.name) != piece.shape ||
+        reader.dtype(piece.name) != piece.data.scalar_type()) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          reader.dir(), ": ", piece.name, ": found ", c10::toString(reader.dtype(piece.name)), " [",
+          absl::StrJoin(reader.shape(piece.name), ", "), "], expected ",
+          c10::toString(piece.data.scalar_type()), " [", absl::StrJoin(piece.shape, ", "), "]"));
+    }
+    at::Tensor into = piece.data;
+    RETURN_IF_ERROR(reader.Read(piece.name, piece.begin, into));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+std::vector<TensorSlice> WeightSlices(Transformer& model, const ParameterStore& store,
+                                      const RankGroups& ranks, const std::string& prefix) {
+  std::vector<TensorSlice> slices;
+  for (const FlatGroup& group : store.groups()) {
+    if (!Writes(store, group)) continue;
+    const int64_t begin = store.owned_begin(group);
+    AppendPieces(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
+                 slices);
+  }
+  if (ranks.world->rank() == 0) {
+    for (const Transformer::Buffer& buffer : model.buffers()) {
+      slices.push_back(
+          {prefix + buffer.name, buffer.value.sizes().vec(), 0, buffer.value.reshape({-1})});
+    }
+  }
+  return slices;
+}
+
+std::vector<TensorSlice> MomentSlices(TrainState& state) {
+  std::vector<TensorSlice> slices;
+  for (size_t g = 0; g < state.store.groups().size(); ++g) {
+    const FlatGroup& group = state.store.groups()[g];
+    if (!Writes(state.store, group)) continue;
+    const int64_t begin = state.store.owned_begin(group);
+    AppendPieces(group, begin, state.optimizer.first_moments()[g], kFirstMoment, slices);
+    AppendPieces(group, begin, state.optimizer.second_moments()[g], kSecondMoment, slices);
+  }
+  return slices;
+}
+
+std::vector<TensorSlice> WholeTensors(Transformer& model, const ParameterStore& store) {
+  std::vector<TensorSlice> slices;
+  for (const FlatGroup& group : store.groups()) AppendPieces(group, 0, group.values, "", slices);
+  for (const Transformer::Buffer& buffer : model.buffers()) {
+    slices.push_back({buffer.name, buffer.value.sizes().vec(), 0, buffer.value.reshape({-1})});
+  }
+  return slices;
+}
+
+absl::Status ReadWeights(const CheckpointReader& reader, const std::string& prefix,
+                         Transformer& model, ParameterStore& store) {
+  c10::NoGradGuard no_grad;
+  std::vector<TensorSlice> slices = WholeTensors(model, store);
+  for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
+  return ReadPieces(reader, slices);
+}
+
+absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state) {
+  c10::NoGradGuard no_grad;
+  std::vector<TensorSlice> slices;
+  for (size_t g = 0; g < state.store.groups().size(); ++g) {
+    const FlatGroup& group = state.store.groups()[g];
+    const int64_t begin = state.store.owned_begin(group);
+    AppendPieces(group, begin, state.optimizer.first_moments()[g], kFirstMoment, slices);
+    AppendPieces(group, begin, state.optimizer.second_moments()[g], kSecondMoment, slices);
+  }
+  return ReadPieces(reader, slices);
+}
+
+void CopyWeights(Transformer& from, const ParameterStore& from_store, Transformer& to,
+                 ParameterStore& to_store) {
+  c10::NoGradGuard no_grad;
+  for (size_t g = 0; g < from_store.groups().size(); ++g) {
+    to_store.groups()[g].values.copy_(from_store.groups()[g].values);
+  }
+  for (size_t b = 0; b < from.buffers().size(); ++b)
+    to.buffers()[b].value.copy_(from.buffers()[b].value);
+}
+
+}  // namespace deduce

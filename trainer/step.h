@@ -1,0 +1,72 @@
+// The only place that trains. Pre-training, fine-tuning, distillation and GRPO differ in the batch
+// and the LossFn.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "configs/config.pb.h"
+#include "data/batch.h"
+#include "parallel/rank_groups.h"
+#include "trainer/loss.h"
+#include "trainer/model/transformer.h"
+#include "trainer/optimizer.h"
+#include "trainer/parameter_store.h"
+
+namespace deduce {
+
+// Everything a rank trains with. Built once a stage.
+struct TrainState {
+  TrainState(Transformer& model_in, RankGroups& ranks_in, bool sharded)
+      : model(model_in),
+        ranks(ranks_in),
+        store(model_in.parameters(), ranks_in, sharded),
+        optimizer(store) {}
+
+  Transformer& model;  // not owned
+  RankGroups& ranks;   // not owned
+  ParameterStore store;
+  Optimizer optimizer;
+};
+
+// The batch of one optimizer step: the same on every rank, which works on its own share of the
+// micro-batches.
+struct StepBatch {
+  std::vector<PackedBatch> micro_batches;  // by global index
+  double count = 0;                        // what the loss sum is divided by; > 0
+};
+
+struct StepOptions {
+  double learning_rate = 0;
+  double mtp_loss_weight =
+      0;  // lambda of the prediction module's loss, used when the LossFn wants it
+  OptimizerConfig optimizer;
+};
+
+struct StepStats {
+  double loss = 0;                // main loss sum / count
+  double mtp_loss = 0;            // per predicted token; 0 without the module
+  double balance_loss = 0;        // mean over sequences and routed layers, without alpha
+  double grad_norm = 0;           // before clipping
+  bool finite = true;             // false: the update was skipped, on all ranks
+  double max_over_mean_load = 0;  // of experts, worst layer; 0 without experts
+  int64_t num_tokens = 0;
+  std::vector<std::pair<std::string, double>> metric_sums;  // of the LossFn, over the step
+};
+
+// Collective over all replicas. Zero gradients; forward and backward of all micro-batches; reduce;
+// norm and clip; agree that all is finite; optimizer step; routing bias. The result has the same
+// bits on every layout (DESIGN.md, Numerics).
+StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& loss,
+                    const StepOptions& options);
+
+// Collective over all replicas. Log-probabilities (and nothing else) of every micro-batch's targets
+// under the model as it is, fp32 [x] each, on every rank; the bits that TrainStep's forward would
+// see.
+std::vector<at::Tensor> ScoreTokens(Transformer& model, RankGroups& ranks,
+                                    const std::vector<PackedBatch>& micro_batches,
+                                    double temperature);
+
+}  // namespace deduce

@@ -1,0 +1,50 @@
+#include "trainer/supervised.h"
+
+#include <utility>
+#include <vector>
+
+#include "configs/status.h"
+#include "data/packing.h"
+#include "trainer/loss.h"
+#include "trainer/lr_schedule.h"
+
+namespace deduce {
+
+absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t seed,
+                                              std::shared_ptr<const Tokenizer> tokenizer,
+                                              int64_t max_tokens, const std::string& where) {
+  ASSIGN_OR_RETURN(
+      SampleStream stream,
+      SampleStream::Create(stage.data(), seed, std::move(tokenizer), max_tokens, where + ".data"));
+  return Supervised(stage, std::move(stream));
+}
+
+absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) const {
+  const int64_t num_samples = stage_.batch().samples_per_step();
+  std::vector<PackItem> items;
+  std::vector<int64_t> lengths;
+  for (int64_t i = 0; i < num_samples; ++i) {
+    ASSIGN_OR_RETURN(TokenSample sample,
+                     stream_.Sample(static_cast<uint64_t>(step * num_samples + i)));
+    PackItem item{.sample_id = i};
+    item.weights = LossWeights(sample, /*completion_only=*/stage_.kind() == StageKind::sft);
+    item.prompt_length = sample.prompt_length;
+    item.tokens = std::move(sample.tokens);
+    lengths.push_back(static_cast<int64_t>(item.tokens.size()));
+    items.push_back(std::move(item));
+  }
+  StepBatch batch;
+  for (const std::vector<int64_t>& bin :
+       PackBestFit(lengths, stage_.batch().micro_batch_tokens())) {
+    std::vector<PackItem> row;
+    for (const int64_t i : bin) row.push_back(items[i]);
+    batch.micro_batches.push_back(MakePackedBatch(row));
+  }
+  batch.count = CrossEntropyCount(batch.micro_batches);
+  return TrainStep(state, batch, CrossEntropyLoss(/*uses_mtp=*/true),
+                   {.learning_rate = LearningRate(stage_.optimizer(), step, stage_.steps()),
+                    .mtp_loss_weight = stage_.mtp_loss_weight(),
+                    .optimizer = stage_.optimizer()});
+}
+
+}  // namespace deduce

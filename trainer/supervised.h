@@ -1,0 +1,35 @@
+// Pre-training and supervised fine-tuning: batches of a sample stream, trained with cross entropy.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "configs/config.pb.h"
+#include "data/streams.h"
+#include "data/tokenizer.h"
+#include "trainer/step.h"
+
+namespace deduce {
+
+class Supervised {
+ public:
+  // `where` is the stage's field path. Errors: those of SampleStream, before any work.
+  static absl::StatusOr<Supervised> Create(const StageConfig& stage, uint64_t seed,
+                                           std::shared_ptr<const Tokenizer> tokenizer,
+                                           int64_t max_tokens, const std::string& where);
+
+  // Collective over all replicas. Optimizer step `step` (from 0) of the stage: samples
+  // step * samples_per_step and following. Pre-training predicts every token, fine-tuning those of
+  // completions.
+  absl::StatusOr<StepStats> Step(TrainState& state, int64_t step) const;
+
+ private:
+  Supervised(const StageConfig& stage, SampleStream stream)
+      : stage_(stage), stream_(std::move(stream)) {}
+
+  StageConfig stage_;
+  SampleStream stream_;
+};
+
+}  // namespace deduce

@@ -1,0 +1,21 @@
+// One number for all weights of a model, whatever the layout: how runs, ranks and resumed runs are
+// compared.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "parallel/communicator.h"
+#include "trainer/checkpoint.h"
+
+namespace deduce {
+
+// Collective. 16 hexadecimal digits over the name and content of every logical tensor, in name
+// order. Each rank gives the whole tensors (begin 0, all elements) it holds; a tensor held by
+// several ranks counts once, and must be the same on all of them: otherwise Internal, naming the
+// tensor and two ranks, on all ranks.
+absl::StatusOr<std::string> WeightsHash(Communicator& world,
+                                        const std::vector<TensorSlice>& whole_local_tensors);
+
+}  // namespace deduce
