@@ -1,0 +1,182 @@
+// The one door: `deduce COMMAND ...`. Finds the command, runs it, and is the only place that
+// catches: every failure ends as one line on standard error and an exit code, on all ranks.
+#include <exception>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "configs/config.h"
+#include "configs/exit_code.h"
+#include "configs/status.h"
+#include "configs/validate.h"
+#include "parallel/communicator.h"
+#include "parallel/mpi_communicator.h"
+#include "rl/command_line.h"
+#include "rl/model_commands.h"
+#include "rl/recipe.h"
+#include "rl/report/report.h"
+#include "trainer/inspect.h"
+
+namespace deduce {
+namespace {
+
+absl::Status TrainCommand(const Arguments& arguments, Communicator& world) {
+  const std::string resume = arguments.Text("resume", "auto");
+  if (resume != "auto" && resume != "must" && resume != "never") {
+    return WithExitCode(absl::InvalidArgumentError(absl::StrCat(
+                            "--resume: found \"", resume, "\", expected auto, must or never")),
+                        ExitCode::kBadConfig);
+  }
+  absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
+  if (!config.ok()) return WithExitCode(config.status(), ExitCode::kBadConfig);
+  if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
+  RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
+  if (world.rank() == 0) std::cerr << ConfigText(*config) << std::endl;
+  return RunRecipe(*config,
+                   resume == "must"    ? Resume::kMust
+                   : resume == "never" ? Resume::kNever
+                                       : Resume::kAuto,
+                   world);
+}
+
+absl::Status ReportCommand(const Arguments& arguments) {
+  const absl::StatusOr<std::string> path =
+      WriteReport(arguments.positionals(), arguments.Text("out"));
+  if (absl::IsNotFound(path.status()) || absl::IsInvalidArgument(path.status())) {
+    return WithExitCode(path.status(), ExitCode::kBadData);
+  }
+  RETURN_IF_ERROR(path.status());
+  std::cout << *path << std::endl;
+  return absl::OkStatus();
+}
+
+struct Command {
+  CommandSpec spec;
+  std::function<absl::Status(const Arguments&, Communicator& world)> run;
+  bool parallel = false;  // all ranks take part; otherwise rank 0 works and the others wait
+};
+
+const Flag kModelFlag{"model", Flag::kText, "a checkpoint folder", true};
+
+std::vector<Command> Commands() {
+  return {
+      {{"train",
+        "runs what is left of a recipe; under mpirun on all its ranks",
+        {{"config", Flag::kText, "the run's text file", true},
+         {"set", Flag::kRepeated, "text of the config's language, merged over the file"},
+         {"run_dir", Flag::kText, "where to write; overrides the config's"},
+         {"resume", Flag::kText, "auto (default), must or never"}},
+        ""},
+       TrainCommand,
+       true},
+      {{"generate",
+        "completes prompts; JSON lines",
+        {kModelFlag,
+         {"prompt", Flag::kText, "one prompt"},
+         {"prompts", Flag::kText, "JSON lines with \"prompt\""},
+         {"max_new_tokens", Flag::kInteger, "most tokens of a completion (128)"},
+         {"temperature", Flag::kReal, "0 for the most probable token (1)"},
+         {"top_p", Flag::kReal, "probability mass to sample from (1)"},
+         {"seed", Flag::kInteger, "of the random numbers (0)"},
+         {"n", Flag::kInteger, "completions of each prompt (1)"}},
+        ""},
+       [](const Arguments& a, Communicator&) { return GenerateCommand(a, std::cout); }},
+      {{"logprobs",
+        "log-probabilities of given tokens; JSON lines",
+        {kModelFlag, {"input", Flag::kText, "JSON lines with \"tokens\"", true}},
+        ""},
+       [](const Arguments& a, Communicator&) { return LogProbsCommand(a, std::cout); }},
+      {{"tokenize", "text lines on standard input to arrays of ids", {kModelFlag}, ""},
+       [](const Arguments& a, Communicator&) { return TokenizeCommand(a, std::cin, std::cout); }},
+      {{"detokenize", "arrays of ids on standard input to JSON strings", {kModelFlag}, ""},
+       [](const Arguments& a, Communicator&) { return DetokenizeCommand(a, std::cin, std::cout); }},
+      {{"score",
+        "grades gold<TAB>answer lines: right, wrong or unscorable",
+        {{"verifier", Flag::kText, "math or chain_sum", true},
+         {"input", Flag::kText, "the lines", true}},
+        ""},
+       [](const Arguments& a, Communicator&) { return ScoreCommand(a, std::cout); }},
+      {{"report",
+        "curves, tables and samples of one or more runs as one page; prints its path",
+        {{"out", Flag::kText, "the page (RUN_DIR/report.html)"}},
+        "RUN_DIR",
+        true},
+       [](const Arguments& a, Communicator&) { return ReportCommand(a); }},
+      {{"inspect",
+        "what is in a checkpoint; JSON lines",
+        {{"verify", Flag::kSwitch, "read everything and check every hash"}},
+        "CHECKPOINT"},
+       [](const Arguments& a, Communicator&) {
+         return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), std::cout),
+                             ExitCode::kBadData);
+       }},
+  };
+}
+
+std::string Usage(const std::vector<Command>& commands) {
+  std::string text = "usage: deduce COMMAND [flags]; deduce COMMAND --help\n\n";
+  for (const Command& command : commands) {
+    absl::StrAppend(&text, "  ", command.spec.name, std::string(12 - command.spec.name.size(), ' '),
+                    command.spec.summary, "\n");
+  }
+  return text;
+}
+
+absl::Status RunCommand(const std::vector<std::string>& words, Communicator& world) {
+  const std::vector<Command> commands = Commands();
+  if (words.empty() || words[0] == "--help" || words[0] == "help") {
+    if (world.rank() == 0) std::cout << Usage(commands);
+    return words.empty() ? WithExitCode(absl::InvalidArgumentError(
+                                            "deduce: found no command, expected one of the above"),
+                                        ExitCode::kBadConfig)
+                         : absl::OkStatus();
+  }
+  for (const Command& command : commands) {
+    if (command.spec.name != words[0]) continue;
+    const std::vector<std::string> rest(words.begin() + 1, words.end());
+    if (!rest.empty() && rest[0] == "--help") {
+      if (world.rank() == 0) std::cout << HelpText(command.spec);
+      return absl::OkStatus();
+    }
+    const absl::StatusOr<Arguments> arguments = ParseArguments(command.spec, rest);
+    if (!arguments.ok()) return WithExitCode(arguments.status(), ExitCode::kBadConfig);
+    if (!command.parallel && world.rank() != 0) return absl::OkStatus();
+    return command.run(*arguments, world);
+  }
+  return WithExitCode(
+      absl::InvalidArgumentError(absl::StrCat("deduce: found command \"", words[0],
+                                              "\", expected one that deduce --help lists")),
+      ExitCode::kBadConfig);
+}
+
+// One line, whatever the message holds.
+std::string OneLine(std::string message) {
+  for (char& c : message) {
+    if (c == '\n' || c == '\r') c = ' ';
+  }
+  return message;
+}
+
+}  // namespace
+}  // namespace deduce
+
+int main(int argc, char** argv) {
+  const std::unique_ptr<deduce::Communicator> world = deduce::MakeMpiWorld(&argc, &argv);
+  try {
+    const absl::Status status =
+        deduce::RunCommand(std::vector<std::string>(argv + 1, argv + argc), *world);
+    std::cout.flush();
+    if (!status.ok() && world->rank() == 0) {
+      std::cerr << "deduce: error: " << deduce::OneLine(std::string(status.message())) << std::endl;
+    }
+    return deduce::ExitCodeOf(status);
+  } catch (const std::exception& error) {
+    const std::string message = error.what();
+    std::cerr << "deduce: error: rank " << world->rank() << ": "
+              << message.substr(0, message.find('\n')) << std::endl;
+    world->Abort(static_cast<int>(deduce::ExitCode::kFailed));
+  }
+}

@@ -1,0 +1,223 @@
+#include "rl/model_commands.h"
+
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "configs/exit_code.h"
+#include "configs/status.h"
+#include "data/packing.h"
+#include "kernels/random.h"
+#include "kernels/token_log_prob.h"
+#include "rl/model_folder.h"
+#include "rl/reward/make_verifier.h"
+#include "rl/reward/math_answer.h"
+#include "rl/rollout/engine.h"
+
+namespace deduce {
+namespace {
+
+absl::Status BadData(const std::string& message) {
+  return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
+}
+
+absl::Status BadFlag(const std::string& message) {
+  return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadConfig);
+}
+
+// Calls `use` with every line of a file and its `PATH:LINE`.
+absl::Status ForEachLine(
+    const std::string& path,
+    const std::function<absl::Status(const std::string&, const std::string&)>& use) {
+  std::ifstream file(path);
+  if (!file) return BadData(absl::StrCat(path, ": found no readable file, expected one"));
+  std::string line;
+  for (int64_t number = 1; std::getline(file, line); ++number) {
+    RETURN_IF_ERROR(use(line, absl::StrCat(path, ":", number)));
+  }
+  return absl::OkStatus();
+}
+
+// The array of ids in a JSON text (of `key`, unless it is empty), checked against the vocabulary.
+absl::StatusOr<std::vector<int32_t>> ParseIds(const std::string& text, const std::string& key,
+                                              int64_t vocabulary, const std::string& where) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!key.empty() && json.is_object() && json.contains(key)) {
+    nlohmann::json inner = json[key];
+    json = std::move(inner);
+  }
+  if (!json.is_array()) {
+    return BadData(absl::StrCat(where, ": found no array of token ids, expected ",
+                                key.empty() ? "[...]" : absl::StrCat("{\"", key, "\": [...]}")));
+  }
+  std::vector<int32_t> ids;
+  for (const nlohmann::json& id : json) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocabulary) {
+      return BadData(absl::StrCat(where, ": found token ", id.dump(),
+                                  ", expected a whole number in [0, ", vocabulary, ")"));
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
+absl::StatusOr<std::vector<std::string>> ReadPrompts(const Arguments& arguments) {
+  if (arguments.Has("prompt") == arguments.Has("prompts")) {
+    return BadFlag(
+        "generate: found both or neither of --prompt and --prompts, expected one of them");
+  }
+  std::vector<std::string> prompts;
+  if (arguments.Has("prompt")) return std::vector<std::string>{arguments.Text("prompt")};
+  RETURN_IF_ERROR(ForEachLine(arguments.Text("prompts"), [&](const std::string& line,
+                                                             const std::string& where) {
+    const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+    if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) {
+      return BadData(
+          absl::StrCat(where, ": found no text \"prompt\", expected {\"prompt\": \"...\"}"));
+    }
+    prompts.push_back(json["prompt"].get<std::string>());
+    return absl::OkStatus();
+  }));
+  return prompts;
+}
+
+absl::Status CheckGenerateFlags(const Arguments& arguments) {
+  if (arguments.Integer("max_new_tokens", 1) < 1)
+    return BadFlag("--max_new_tokens: expected at least 1");
+  if (arguments.Integer("n", 1) < 1) return BadFlag("--n: expected at least 1");
+  if (!(arguments.Real("temperature", 1) >= 0))
+    return BadFlag("--temperature: expected at least 0");
+  const double top_p = arguments.Real("top_p", 1);
+  if (!(top_p > 0 && top_p <= 1)) return BadFlag("--top_p: expected a number in (0, 1]");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
+  RETURN_IF_ERROR(CheckGenerateFlags(arguments));
+  ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(arguments));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  const Tokenizer& tokenizer = *folder.tokenizer;
+  const int64_t max_new = arguments.Integer("max_new_tokens", 128);
+  const int64_t n = arguments.Integer("n", 1);
+  const int64_t max_positions = folder.config.model().max_position_embeddings();
+  std::vector<GenerationRequest> requests;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p]);
+    if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
+    ids->insert(ids->begin(), tokenizer.bos_id());
+    if (static_cast<int64_t>(ids->size()) + max_new > max_positions) {
+      return BadData(absl::StrCat("prompt ", p, ": found ", ids->size(),
+                                  " tokens + --max_new_tokens ", max_new, ", expected at most ",
+                                  max_positions, " together"));
+    }
+    requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
+  }
+  const GenerationOptions options{
+      .max_new_tokens = max_new,
+      .temperature = arguments.Real("temperature", 1),
+      .top_p = arguments.Real("top_p", 1),
+      .eos_id = tokenizer.eos_id(),
+      .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
+  for (const Completion& completion : Generate(*folder.model, requests, options, *folder.experts)) {
+    std::vector<int32_t> tokens = completion.tokens;
+    if (!completion.truncated) tokens.pop_back();
+    nlohmann::ordered_json line;
+    line["prompt"] = prompts[completion.sample / n];
+    line["completion"] = tokenizer.Decode(tokens);
+    line["tokens"] = completion.tokens;
+    line["logprobs"] = completion.log_probs;
+    line["finished"] = !completion.truncated;
+    out << line.dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  const ModelConfig& model = folder.config.model();
+  c10::NoGradGuard no_grad;
+  return ForEachLine(
+      arguments.Text("input"),
+      [&](const std::string& line, const std::string& where) -> absl::Status {
+        ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                         ParseIds(line, "tokens", model.vocab_size(), where));
+        if (ids.size() < 2 || static_cast<int64_t>(ids.size()) > model.max_position_embeddings()) {
+          return BadData(absl::StrCat(where, ": found ", ids.size(), " tokens, expected 2 to ",
+                                      model.max_position_embeddings()));
+        }
+        const std::vector<float> weights(ids.size() - 1, 1.0F);
+        const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
+        const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
+        const at::Tensor log_prob_x =
+            TokenLogProb(hidden_xd, folder.model->head_vd(), batch.targets_x).log_prob_t;
+        const float* values = log_prob_x.const_data_ptr<float>();
+        out << "{\"logprobs\": [";
+        for (size_t i = 0; i + 1 < ids.size(); ++i)
+          out << (i ? ", " : "") << absl::StrFormat("%.9g", values[i]);
+        out << "]}\n";
+        return absl::OkStatus();
+      });
+}
+
+absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    const absl::StatusOr<std::vector<int32_t>> ids = folder.tokenizer->Encode(line);
+    if (!ids.ok())
+      return BadData(absl::StrCat("standard input:", number, ": ", ids.status().message()));
+    out << nlohmann::json(*ids).dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
+                     ParseIds(line, "", folder.tokenizer->vocab_size(),
+                              absl::StrCat("standard input:", number)));
+    out << nlohmann::json(folder.tokenizer->Decode(ids)).dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {
+  const std::string rule = arguments.Text("verifier");
+  if (rule != "math" && rule != "chain_sum") {
+    return BadFlag(absl::StrCat("--verifier: found \"", rule, "\", expected math or chain_sum"));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Verifier> accuracy, MakeVerifier("accuracy"));
+  return ForEachLine(
+      arguments.Text("input"), [&](const std::string& line, const std::string& where) {
+        const size_t tab = line.find('\t');
+        if (tab == std::string::npos)
+          return BadData(absl::StrCat(where, ": found no tab, expected gold<TAB>answer"));
+        const std::string gold = line.substr(0, tab), answer = line.substr(tab + 1);
+        const Verdict verdict = rule == "math"
+                                    ? GradeMathAnswer(gold, answer)
+                                    : accuracy
+                                          ->Verify({.answer = gold, .verifier = rule},
+                                                   absl::StrCat("<answer>", answer, "</answer>"))
+                                          .verdict;
+        out << (verdict == Verdict::kRight   ? "right"
+                : verdict == Verdict::kWrong ? "wrong"
+                                             : "unscorable")
+            << '\n';
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace deduce

@@ -1,0 +1,27 @@
+// The commands that use a trained model or a verifier on text: generate, logprobs, tokenize,
+// detokenize, score. Results go to `out` as lines; errors carry their exit code (2: command line,
+// 3: data or model).
+#pragma once
+
+#include <iosfwd>
+
+#include "absl/status/status.h"
+#include "rl/command_line.h"
+
+namespace deduce {
+
+// --prompt or --prompts (JSON lines with "prompt"): one JSON line a completion: prompt, completion,
+// tokens, logprobs, finished.
+absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out);
+
+// {"tokens": [t0 .. tn]} lines -> {"logprobs": [n values]}: log p(t_i | t_0 .. t_{i-1}), fp32.
+absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out);
+
+// Text lines on `in` -> JSON arrays of ids, and back.
+absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
+absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
+
+// gold<TAB>answer lines -> right | wrong | unscorable.
+absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out);
+
+}  // namespace deduce

@@ -1,0 +1,13 @@
+// The page's style and script, embedded in the program so that a report needs no file but itself.
+#pragma once
+
+namespace deduce {
+
+extern const char kPageStyle[];
+// In this order inside one script element; each is a function of its own that leaves its door on
+// `report`.
+extern const char kChartScript[];
+extern const char kCurvesScript[];
+extern const char kSamplesScript[];
+
+}  // namespace deduce

@@ -1,0 +1,85 @@
+#include "rl/samples.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "rl/sample.pb.h"
+
+namespace deduce {
+namespace {
+
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The completion as text; the end token is not part of what verifiers read.
+std::string Text(const Tokenizer& tokenizer, const Completion& completion) {
+  std::vector<int32_t> tokens = completion.tokens;
+  if (!completion.truncated && !tokens.empty()) tokens.pop_back();
+  return tokenizer.Decode(tokens);
+}
+
+SampleRecord ToRecord(const Completion& completion, const Scored& scored) {
+  SampleRecord record;
+  record.set_index(completion.sample);
+  record.mutable_tokens()->Assign(completion.tokens.begin(), completion.tokens.end());
+  record.mutable_log_probs()->Assign(completion.log_probs.begin(), completion.log_probs.end());
+  record.set_truncated(completion.truncated);
+  record.set_reward(scored.total);
+  record.mutable_by_verifier()->insert(scored.by_verifier.begin(), scored.by_verifier.end());
+  record.set_unscorable(scored.unscorable);
+  record.set_accuracy(static_cast<int>(scored.accuracy));
+  return record;
+}
+
+Sample FromRecord(const SampleRecord& record, const Tokenizer& tokenizer) {
+  Sample sample;
+  sample.index = record.index();
+  sample.completion = {record.index(),
+                       {record.tokens().begin(), record.tokens().end()},
+                       {record.log_probs().begin(), record.log_probs().end()},
+                       record.truncated()};
+  sample.text = Text(tokenizer, sample.completion);
+  sample.scored.total = record.reward();
+  sample.scored.by_verifier.insert(record.by_verifier().begin(), record.by_verifier().end());
+  sample.scored.unscorable = record.unscorable();
+  sample.scored.accuracy = static_cast<Verdict>(record.accuracy());
+  return sample;
+}
+
+}  // namespace
+
+SampleSet CollectSamples(Transformer& model, RankGroups& ranks, const Tokenizer& tokenizer,
+                         const std::vector<Prompt>& prompts, int64_t num_generations,
+                         const GenerationOptions& options, const RewardSet& rewards) {
+  std::vector<GenerationRequest> requests;
+  for (size_t p = ranks.layout.replica(); p < prompts.size(); p += ranks.layout.num_replicas()) {
+    requests.push_back({prompts[p].tokens, num_generations, p * num_generations});
+  }
+  SampleRecords own;
+  const double start = Now();
+  const std::vector<Completion> completions = Generate(model, requests, options, *ranks.experts);
+  own.set_rollout_seconds(Now() - start);
+  for (const Completion& completion : completions) {
+    const Problem& problem = prompts[completion.sample / num_generations].problem;
+    *own.add_sample() = ToRecord(completion, rewards.Score(problem, Text(tokenizer, completion)));
+  }
+  own.set_reward_seconds(Now() - start - own.rollout_seconds());
+
+  SampleSet set;
+  for (const std::string& bytes : ranks.replicas->AllGatherBytes(own.SerializeAsString())) {
+    SampleRecords theirs;
+    TORCH_CHECK(theirs.ParseFromString(bytes), "CollectSamples: found ", bytes.size(),
+                " bytes that are no SampleRecords");
+    for (const SampleRecord& record : theirs.sample())
+      set.samples.push_back(FromRecord(record, tokenizer));
+    set.rollout_seconds = std::max(set.rollout_seconds, theirs.rollout_seconds());
+    set.reward_seconds = std::max(set.reward_seconds, theirs.reward_seconds());
+  }
+  std::sort(set.samples.begin(), set.samples.end(),
+            [](const Sample& a, const Sample& b) { return a.index < b.index; });
+  return set;
+}
+
+}  // namespace deduce
