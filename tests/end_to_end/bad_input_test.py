@@ -1,0 +1,247 @@
+"""Bad input under the real binary: one line, the right exit code, nothing damaged, and no hang on two ranks."""
+import json
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import unittest
+
+import deduce_runs as d
+
+TEXT = d.SMOKE.read_text()
+TOKENIZER = json.loads((d.SOURCE / "configs" / "tiny_tokenizer.json").read_text())
+
+
+def replaced(old, new):
+    assert old in TEXT, old
+    return TEXT.replace(old, new, 1)
+
+
+def tokenizer_with(change):
+    data = json.loads(json.dumps(TOKENIZER))
+    change(data)
+    return json.dumps(data, ensure_ascii=False)
+
+
+def with_file(field_from, field_to):
+    return replaced(field_from, field_to)
+
+
+# name: (config text, files to write beside it, exit code, pattern of the line)
+CONFIG_CASES = {
+    "unknown field": (TEXT + "\nlerning_rate: 1\n", {}, 2, r"lerning_rate"),
+    "unknown nested field": (replaced("hidden_size: 32", "hidden_siz: 32"), {}, 2, r"hidden_siz\b"),
+    "missing required field": (replaced("hidden_size: 32", ""), {}, 2, r"model\.hidden_size"),
+    "duplicate field": (replaced("hidden_size: 32", "hidden_size: 32 hidden_size: 32"), {}, 2, r"hidden_size"),
+    "text for a number": (replaced("steps: 7", 'steps: "seven"'), {}, 2, r"steps"),
+    "number out of range": (replaced("seed: 3", "seed: -3"), {}, 2, r"seed"),
+    "unknown enum value": (replaced("kind: pretrain", "kind: pretraining"), {}, 2, r"kind"),
+    "unbalanced braces": (TEXT + "\nmodel {", {}, 2, r"config\.textproto:"),
+    "no stage": (TEXT[:TEXT.index("stage {")], {}, 2, r"stage"),
+    "two stages of one name": (replaced('name: "cold_start"', 'name: "base"'), {}, 2, r"stage\[1\]\.name"),
+    "init_from of nowhere": (replaced('name: "rl"', 'name: "rl" init_from: "moon"'), {}, 2, r"init_from"),
+    "group of one": (replaced("num_generations: 4", "num_generations: 1"), {}, 2, r"num_generations"),
+    "mini-batches that do not divide": (replaced("num_mini_batches: 2", "num_mini_batches: 3"), {}, 2,
+                                        r"num_mini_batches"),
+    "unknown verifier": (replaced('verifier: "format"', 'verifier: "beauty"'), {}, 2, r"beauty"),
+    "negative learning rate": (replaced("learning_rate: 3e-3", "learning_rate: -3e-3"), {}, 2, r"learning_rate"),
+    "odd rotary width": (replaced("qk_rope_head_dim: 8", "qk_rope_head_dim: 7"), {}, 2, r"qk_rope_head_dim"),
+    "experts that groups do not divide": (replaced("n_routed_experts: 8", "n_routed_experts: 9"), {}, 2,
+                                          r"n_routed_experts"),
+    "experts that ranks do not divide": (TEXT + "\nlayout { expert_parallel: 3 }\n", {}, 2, r"expert"),
+    "layout that is not the rank count": (TEXT + "\nlayout { data_parallel: 3 }\n", {}, 2, r"layout"),
+    "axis that is not there yet": (TEXT + "\nlayout { pipeline_parallel: 2 }\n", {}, 2, r"pipeline_parallel"),
+    "context longer than positions": (replaced("max_position_embeddings: 96", "max_position_embeddings: 48"), {}, 2,
+                                      r"max_position_embeddings|max_completion_length|max_prompt_length"),
+    "unknown task": (replaced('task { name: "chain_sum" step', 'task { name: "chess" step'), {}, 2, r"chess"),
+    "no tokenizer file": (replaced("configs/tiny_tokenizer.json", "FOLDER/none.json"), {}, 3, r"none\.json"),
+    "tokenizer that is no JSON": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"), {"t.json": "{not json"}, 3,
+                                  r"t\.json"),
+    "tokenizer without its unknown token": (
+        replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
+        {"t.json": tokenizer_with(lambda t: t["model"].update(unk_token="<nothing>"))}, 3, r"t\.json.*nothing"),
+    "tokenizer of another type": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
+                                  {"t.json": tokenizer_with(lambda t: t["model"].update(type="BPE"))}, 3,
+                                  r"t\.json.*BPE"),
+    "tokenizer larger than the model": (replaced("vocab_size: 48", "vocab_size: 40"), {}, 3, r"vocab_size"),
+    "no data file": (replaced('data { num_samples: 20 task { name: "chain_sum" } }', 'data { path: "FOLDER/d.jsonl" }'),
+                     {}, 3, r"d\.jsonl"),
+}
+
+
+def data_case(line, pattern):
+    text = replaced('data { num_samples: 20 task { name: "chain_sum" } }', 'data { path: "FOLDER/d.jsonl" }')
+    good = json.dumps({"prompt": "1+1=?", "completion": "2"}).encode()
+    return (text, {"d.jsonl": good + b"\n" + line + (b"\n" if line is not None else b"")}, 3, pattern)
+
+
+CONFIG_CASES.update({
+    "data line that is no JSON": data_case(b"{oops", r"d\.jsonl:2"),
+    "data line without a field": data_case(b'{"prompt": "1+1=?"}', r"d\.jsonl:2"),
+    "data line of another type": data_case(b'{"prompt": 1, "completion": "2"}', r"d\.jsonl:2"),
+    "data line that is not UTF-8": data_case(b'{"prompt": "\xff\xfe", "completion": "2"}', r"d\.jsonl:2"),
+    "empty data line": data_case(b"", r"d\.jsonl:2"),
+    "data line far beyond the context": data_case(
+        json.dumps({"prompt": "1+" * 4000, "completion": "2"}).encode(), r"d\.jsonl:2"),
+})
+
+
+def snapshot(folder):
+    """Every file below a folder with its contents."""
+    return {p.relative_to(folder): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+class BadInput(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = d.Folder()
+        cls.root = cls.folder.__enter__()
+        cls.run_dir = cls.root / "finished"
+        d.train(cls.run_dir, sets=['stage { name: "rl" steps: 3 }'])
+        cls.checkpoint = cls.run_dir / "checkpoints" / "rl" / "3"
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.__exit__()
+
+    def check(self, result, code, pattern):
+        lines = [line for line in result.stderr.splitlines() if line.startswith("deduce: error: ")]
+        self.assertEqual(len(lines), 1, result.stderr[-1500:])
+        self.assertRegex(lines[0], pattern)
+        self.assertRegex(lines[0], r"found .*expected ")
+        self.assertEqual(result.returncode, code, result.stderr[-1500:])
+
+    def case_files(self, name, text, files):
+        folder = self.root / re.sub(r"\W+", "_", name)
+        folder.mkdir(exist_ok=True)
+        for file_name, content in files.items():
+            (folder / file_name).write_bytes(content if isinstance(content, bytes) else content.encode())
+        path = folder / "config.textproto"
+        path.write_text(text.replace("FOLDER", str(folder)))
+        return path
+
+    def test_configs_tokenizers_and_data_on_one_rank(self):
+        for name, (text, files, code, pattern) in CONFIG_CASES.items():
+            with self.subTest(name):
+                config = self.case_files(name, text, files)
+                run_dir = config.parent / "run"
+                self.check(d.run(d.train_words(run_dir, config), timeout=60), code, pattern)
+                self.assertFalse(run_dir.exists(), "a refused run must leave nothing behind")
+
+    def test_configs_tokenizers_and_data_on_two_ranks(self):
+        for name in ("unknown field", "layout that is not the rank count", "experts that ranks do not divide",
+                     "tokenizer that is no JSON", "data line that is no JSON"):
+            with self.subTest(name):
+                text, files, code, pattern = CONFIG_CASES[name]
+                config = self.case_files(name, text, files)
+                self.check(d.run(d.train_words(config.parent / "run2", config), ranks=2, timeout=60), code, pattern)
+
+    def test_command_lines(self):
+        for words, pattern in (
+                (["train"], r"--config"),
+                (["dance"], r"dance"),
+                (["train", "--config=a", "--config=b"], r"--config"),
+                (["train", f"--config={d.SMOKE}", "--run_dir=x", "--resume=perhaps"], r"--resume"),
+                (["train", f"--config={d.SMOKE}", "--speed=9"], r"--speed"),
+                (["train", f"--config={d.SMOKE}", "--set=model { width: 3 }"], r"width"),
+                (["train", "--config=/nowhere/x.textproto"], r"/nowhere/x.textproto"),
+                (["generate", f"--model={self.checkpoint}"], r"--prompt"),
+                (["generate", f"--model={self.checkpoint}", "--prompt=1", "--n=many"], r"--n"),
+                (["score", "--verifier=taste", "--input=x"], r"taste")):
+            with self.subTest(" ".join(words[:2])):
+                self.check(d.run(words, timeout=60), 2, pattern)
+
+    def test_run_directory_of_another_config(self):
+        before = snapshot(self.run_dir)
+        result = d.run(d.train_words(self.run_dir, sets=['stage { name: "rl" steps: 3 }', "seed: 4"]), ranks=2)
+        self.check(result, 2, r"seed")
+        self.assertEqual(snapshot(self.run_dir), before)
+
+    def test_resume_rules(self):
+        self.check(d.run(d.train_words(self.root / "empty", resume="must")), 2, r"run_dir")
+        result = d.run(d.train_words(self.run_dir, sets=['stage { name: "rl" steps: 3 }'], resume="never"))
+        self.check(result, 2, r"run_dir")
+
+    def damaged(self, name, damage):
+        """A copy of the run whose newest checkpoint is damaged, so that resuming has to read it."""
+        copy = self.root / name
+        shutil.copytree(self.run_dir, copy)
+        damage(copy / "checkpoints" / "rl" / "3")
+        return copy
+
+    def test_damaged_checkpoints(self):
+        def truncate(c):
+            shard = next(c.glob("*.safetensors"))
+            shard.write_bytes(shard.read_bytes()[:-100])
+
+        def flip(c):
+            shard = next(c.glob("*.safetensors"))
+            data = bytearray(shard.read_bytes())
+            data[-1000] ^= 4
+            shard.write_bytes(data)
+
+        def flip_manifest(c):
+            data = (c / "manifest.json").read_text()
+            (c / "manifest.json").write_text(data.replace("rank-00000", "rank-00007", 1))
+
+        def misname(c):
+            shard = next(c.glob("*.safetensors"))
+            shard.rename(c / "other.safetensors")
+
+        def foreign(c):
+            (c / "manifest.json").write_text('{"weights": "of another program"}')
+
+        def no_json(c):
+            (c / "manifest.json").write_text("PK\x03\x04")
+
+        for damage in (truncate, flip, flip_manifest, misname, foreign, no_json):
+            with self.subTest(damage.__name__):
+                copy = self.damaged(damage.__name__, damage)
+                before = snapshot(copy)
+                checkpoint = copy / "checkpoints" / "rl" / "3"
+                self.check(d.run(["inspect", checkpoint, "--verify"]), 3, re.escape(str(checkpoint)))
+                self.check(d.run(["generate", f"--model={checkpoint}", "--prompt=1+1=?"]), 3, re.escape(str(checkpoint)))
+                # More steps than are done, so that the run has to go on from the damaged checkpoint.
+                text = (copy / "config.textproto").read_text()
+                (copy / "config.textproto").write_text(re.sub(r'(name: "rl"\s+kind: grpo\s+steps: )3', r"\g<1>4", text))
+                words = d.train_words(copy, sets=['stage { name: "rl" steps: 4 }'])
+                self.check(d.run(words, ranks=2), 3, re.escape(str(checkpoint)))
+                after = snapshot(copy)
+                for path in before:
+                    if path.parts[0] == "checkpoints":
+                        self.assertEqual(after[path], before[path])
+
+    def test_full_disk_while_saving(self):
+        """A small file system: the failing save is reported by all ranks and leaves no partial checkpoint behind."""
+        mount = self.root / "small"
+        mount.mkdir()
+        # A user namespace would do for others; CI and containers are root.
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=900k", "tmpfs", str(mount)], check=True)
+        try:
+            result = d.run(d.train_words(mount / "run"), ranks=2)
+            self.check(result, 1, r"run/")
+            self.assertEqual(list(mount.rglob("*.partial")), [])
+        finally:
+            subprocess.run(["umount", str(mount)], check=True)
+
+    def test_no_permission(self):
+        """A run directory that cannot be made: below a file, which stops root too."""
+        blocker = self.root / "a_file"
+        blocker.write_text("x")
+        self.check(d.run(d.train_words(blocker / "run"), ranks=2), 1, r"a_file")
+
+    def test_tokens_and_text_that_do_not_fit(self):
+        path = self.root / "tokens.jsonl"
+        for line, pattern in (('{"tokens": [1, 999]}', r"tokens\.jsonl:1.*999"), ("{}", r"tokens\.jsonl:1"),
+                              ('{"tokens": [1]}', r"tokens\.jsonl:1")):
+            with self.subTest(line):
+                path.write_text(line + "\n")
+                self.check(d.run(["logprobs", f"--model={self.checkpoint}", f"--input={path}"]), 3, pattern)
+        self.check(d.run(["report", self.root / "no_run"]), 3, r"no_run")
+
+
+if __name__ == "__main__":
+    if os.geteuid() != 0:
+        raise SystemExit("bad_input_test: found no root, expected it (one case mounts a small tmpfs)")
+    unittest.main(verbosity=2)

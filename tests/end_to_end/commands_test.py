@@ -1,0 +1,120 @@
+"""The commands as a user types them, on a model that was just trained, and other programs reading what a run leaves."""
+import json
+import pathlib
+import subprocess
+import unittest
+
+import deduce_runs as d
+
+REFERENCE = d.SOURCE / ".deps" / "reference" / "bin" / "python"
+
+
+class Commands(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = d.Folder()
+        cls.root = cls.folder.__enter__()
+        cls.run_dir = cls.root / "run"
+        d.train(cls.run_dir, ranks=2)
+        cls.model = cls.run_dir / "checkpoints" / "rl" / "6"
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.__exit__()
+
+    def lines(self, words, **options):
+        result = d.run(words, **options)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return result.stdout.splitlines()
+
+    def generate(self, *flags):
+        return [json.loads(line) for line in self.lines(["generate", f"--model={self.model}", *flags])]
+
+    def test_generate_is_a_function_of_the_seed(self):
+        flags = ("--prompt=12+34+56=?", "--max_new_tokens=20", "--n=3")
+        first = self.generate(*flags, "--seed=1")
+        self.assertEqual(len(first), 3)
+        self.assertEqual(first, self.generate(*flags, "--seed=1"))
+        self.assertNotEqual(first, self.generate(*flags, "--seed=2"))
+
+    def test_generate_reads_a_file_of_prompts(self):
+        path = self.root / "prompts.jsonl"
+        path.write_text('{"prompt": "1+2+3=?"}\n{"prompt": "44+5+6=?"}\n')
+        got = self.generate(f"--prompts={path}", "--max_new_tokens=5", "--temperature=0")
+        self.assertEqual([line["prompt"] for line in got], ["1+2+3=?", "44+5+6=?"])
+
+    def test_logprobs_agree_with_what_generate_recorded(self):
+        """The recorded values are fp32, printed to 9 digits by one command and as the shortest text by the other."""
+        sample = self.generate("--prompt=12+34+56=?", "--max_new_tokens=12", "--seed=4")[0]
+        ids = json.loads(self.lines(["tokenize", f"--model={self.model}"], stdin="12+34+56=?\n")[0])
+        path = self.root / "tokens.jsonl"
+        path.write_text(json.dumps({"tokens": [1, *ids, *sample["tokens"]]}) + "\n")
+        got = json.loads(self.lines(["logprobs", f"--model={self.model}", f"--input={path}"])[0])["logprobs"]
+        self.assertEqual(len(got), len(ids) + len(sample["tokens"]))
+        for a, b in zip(got[len(ids):], sample["logprobs"]):
+            self.assertAlmostEqual(a, b, delta=1e-7 * max(1, abs(b)))
+
+    def test_tokenize_and_back(self):
+        text = "<think>12+三四=四六</think>"
+        ids = self.lines(["tokenize", f"--model={self.model}"], stdin=text + "\n")[0]
+        self.assertEqual(json.loads(self.lines(["detokenize", f"--model={self.model}"], stdin=ids + "\n")[0]), text)
+
+    def test_score(self):
+        path = self.root / "pairs.tsv"
+        path.write_text("1/2\t\\boxed{0.5}\n1/2\t0.25\n\tanything\n")
+        self.assertEqual(self.lines(["score", "--verifier=math", f"--input={path}"]), ["right", "wrong", "unscorable"])
+
+    def test_inspect_lists_every_tensor_and_verifies(self):
+        lines = [json.loads(line) for line in self.lines(["inspect", self.model, "--verify"])]
+        self.assertEqual((lines[0]["stage"], lines[0]["step"]), ("rl", 6))
+        self.assertEqual(lines[0]["weights_hash"], d.final_hash(self.run_dir))
+        names = {line["tensor"] for line in lines[1:]}
+        self.assertIn("model.layers.1.mlp.experts.7.up_proj.weight", names)
+        self.assertIn("model.layers.1.mlp.gate.e_score_correction_bias", names)
+        self.assertIn("optimizer.first.lm_head.weight", names)
+
+    def test_help_of_every_command(self):
+        for command in ("train", "generate", "logprobs", "tokenize", "detokenize", "score", "report", "inspect"):
+            self.assertIn("deduce " + command, self.lines([command, "--help"])[0])
+
+    def test_report_opens_without_console_errors(self):
+        page = self.lines(["report", self.run_dir])[0]
+        self.assertEqual(page, f"{self.run_dir}/report.html")
+        result = subprocess.run([d.SOURCE / "scripts" / "check_report_page", page], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
+        self.assertIn("console errors: 0", result.stdout)
+
+    def test_tensorboard_reads_the_same_numbers(self):
+        script = """
+import json, sys
+from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+events = EventAccumulator(sys.argv[1], size_guidance={"scalars": 0})
+events.Reload()
+print(json.dumps({tag: [(e.step, e.value) for e in events.Scalars(tag)] for tag in ("loss", "reward")}))
+"""
+        result = subprocess.run([REFERENCE, "-c", script, self.run_dir / "tensorboard"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        read = json.loads(result.stdout)
+        for tag, values in read.items():
+            expected = [(m["global_step"], m[tag]) for m in d.metrics(self.run_dir) if tag in m]
+            self.assertEqual([step for step, _ in values], [step for step, _ in expected])
+            for (_, a), (_, b) in zip(values, expected):
+                self.assertAlmostEqual(a, b, delta=1e-6 * max(1, abs(b)))  # fp32 in event files
+
+    def test_hugging_face_tokenizers_gives_the_same_ids(self):
+        texts = ["12+34=46;", "<think>三五+二〇=五五</think><answer>五五</answer>", "a 7 ?", "(1,2)*3/4-5."]
+        script = """
+import json, sys
+from tokenizers import Tokenizer
+tokenizer = Tokenizer.from_file(sys.argv[1])
+print(json.dumps([tokenizer.encode(t, add_special_tokens=False).ids for t in json.loads(sys.argv[2])]))
+"""
+        result = subprocess.run([REFERENCE, "-c", script, d.SOURCE / "configs" / "tiny_tokenizer.json", json.dumps(texts)],
+                                capture_output=True, text=True)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        for text, ids in zip(texts, json.loads(result.stdout)):
+            self.assertEqual(json.loads(self.lines(["tokenize", f"--model={self.model}"], stdin=text + "\n")[0]), ids)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

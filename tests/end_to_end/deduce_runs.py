@@ -1,0 +1,63 @@
+"""Starting the real binary, and reading what it leaves. Shared by the end-to-end tests; standard library only."""
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+
+SOURCE = pathlib.Path(__file__).resolve().parents[2]
+BINARY = pathlib.Path(os.environ.get("DEDUCE_BINARY", SOURCE / "build" / "deduce"))
+SMOKE = SOURCE / "tests" / "end_to_end" / "smoke.textproto"
+TIMED = ("step_time", "perf/", "timing_s/", "rollout/tokens_per_second")
+
+ENVIRONMENT = dict(os.environ, OMPI_ALLOW_RUN_AS_ROOT="1", OMPI_ALLOW_RUN_AS_ROOT_CONFIRM="1", OMP_NUM_THREADS="1")
+
+
+def command(words, ranks=1):
+    """The command line of `deduce WORDS` on this many ranks."""
+    line = [str(BINARY), *map(str, words)]
+    if ranks == 1:
+        return line
+    return ["mpirun", "-np", str(ranks), "--oversubscribe", "--bind-to", "none", *line]
+
+
+def run(words, ranks=1, stdin="", timeout=240, **options):
+    """Runs to the end; a run that does not end in `timeout` seconds is a hang and raises."""
+    return subprocess.run(command(words, ranks), cwd=SOURCE, env=ENVIRONMENT, input=stdin, text=True,
+                          capture_output=True, timeout=timeout, **options)
+
+
+def train_words(run_dir, config=SMOKE, sets=(), resume="auto"):
+    return ["train", f"--config={config}", f"--run_dir={run_dir}", f"--resume={resume}", *[f"--set={s}" for s in sets]]
+
+
+def train(run_dir, ranks=1, config=SMOKE, sets=(), resume="auto"):
+    result = run(train_words(run_dir, config, sets, resume), ranks)
+    if result.returncode != 0:
+        raise AssertionError(f"train ended with {result.returncode}: {result.stderr[-2000:]}")
+    return result
+
+
+def metrics(run_dir):
+    return [json.loads(line) for line in (pathlib.Path(run_dir) / "metrics.jsonl").read_text().splitlines()]
+
+
+def untimed(run_dir):
+    """metrics.jsonl without what may differ between two equal runs: times."""
+    return [{k: v for k, v in line.items() if not k.startswith(TIMED)} for line in metrics(run_dir)]
+
+
+def final_hash(run_dir):
+    return metrics(run_dir)[-1]["weights_hash"]
+
+
+class Folder:
+    """A temporary folder for one test."""
+
+    def __enter__(self):
+        self.path = pathlib.Path(tempfile.mkdtemp(prefix="deduce-test-"))
+        return self.path
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.path, ignore_errors=True)

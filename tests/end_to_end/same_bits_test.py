@@ -1,0 +1,107 @@
+"""Runs that must end with the same weights: other layouts, killed and resumed ones, and the same run twice."""
+import pathlib
+import random
+import signal
+import subprocess
+import time
+import unittest
+
+import deduce_runs as d
+
+
+class SameBits(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = d.Folder()
+        cls.root = cls.folder.__enter__()
+        d.train(cls.root / "reference", ranks=2)
+        cls.reference = d.untimed(cls.root / "reference")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.__exit__()
+
+    def test_two_runs_have_identical_metrics(self):
+        d.train(self.root / "again", ranks=2)
+        self.assertEqual(d.untimed(self.root / "again"), self.reference)
+
+    def test_one_rank_has_the_metrics_of_two(self):
+        d.train(self.root / "one")
+        self.assertEqual(d.untimed(self.root / "one"), self.reference)
+
+    def test_expert_parallel_has_the_metrics_of_data_parallel(self):
+        d.train(self.root / "expert", ranks=2, sets=["layout { expert_parallel: 2 }"])
+        self.assertEqual(d.untimed(self.root / "expert"), self.reference)
+
+    def test_unsharded_optimizer_has_the_metrics_of_zero_1(self):
+        d.train(self.root / "zero0", ranks=2, sets=["layout { zero_stage: 0 }"])
+        self.assertEqual(d.untimed(self.root / "zero0"), self.reference)
+
+    def test_rollouts_have_the_bits_of_the_trainer_at_every_step(self):
+        ratios = [line["rollout/logprob_bitwise_equal_ratio"] for line in self.reference if "reward" in line]
+        self.assertEqual(ratios, [1.0] * 6)
+
+    def test_killed_runs_end_like_the_uninterrupted_one(self):
+        """SIGKILL to every process at moments drawn over the run's length, going on with 2, 1 and 2 ranks in turn."""
+        start = time.time()
+        d.train(self.root / "timing", ranks=2)
+        length = time.time() - start
+        moments = random.Random(7)
+        run_dir = self.root / "killed"
+        kills = 0
+        for attempt in range(40):
+            ranks = 2 if attempt % 2 == 0 else 1
+            process = subprocess.Popen(d.command(d.train_words(run_dir), ranks), cwd=d.SOURCE, env=d.ENVIRONMENT,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            if kills < 5:
+                time.sleep(moments.uniform(0.3, 0.8) * length)
+                if process.poll() is None:
+                    kills += 1
+                    subprocess.run(["pkill", "-KILL", "-f", f"--run_dir={run_dir}"], check=False)
+            if process.wait(timeout=240) == 0:
+                break
+        self.assertGreater(kills, 0)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
+    def test_a_run_killed_while_saving_goes_on(self):
+        """What a kill in the middle of a save leaves: a folder under its partial name."""
+        run_dir = self.root / "partial"
+        d.train(run_dir, ranks=2)
+        last = run_dir / "checkpoints" / "rl" / "6"
+        partial = pathlib.Path(f"{last}.partial")
+        last.rename(partial)
+        (partial / "manifest.json").unlink()
+        d.train(run_dir, ranks=1)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
+    def test_sigterm_saves_and_the_same_command_goes_on(self):
+        run_dir = self.root / "sigterm"
+        process = subprocess.Popen(d.command(d.train_words(run_dir)), cwd=d.SOURCE, env=d.ENVIRONMENT,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        metrics = run_dir / "metrics.jsonl"
+        while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < 4):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0)
+        self.assertIn("stopped by SIGTERM", errors)
+        self.assertLess(len(d.metrics(run_dir)), len(self.reference))
+        d.train(run_dir)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
+    def test_a_finished_run_says_that_there_is_nothing_to_do(self):
+        before = (self.root / "reference" / "metrics.jsonl").read_bytes()
+        result = d.train(self.root / "reference", ranks=2)
+        self.assertIn("nothing to do", result.stderr)
+        self.assertEqual((self.root / "reference" / "metrics.jsonl").read_bytes(), before)
+
+    def test_reused_stage_continues_from_the_other_run(self):
+        config = (d.SMOKE.read_text() + f'\nreuse {{ run_dir: "{self.root}/reference" stage: "base" stage: "cold_start" }}\n')
+        path = self.root / "reuse.textproto"
+        path.write_text(config)
+        d.train(self.root / "reuse", config=path)
+        self.assertEqual(d.final_hash(self.root / "reuse"), self.reference[-1]["weights_hash"])
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
