@@ -176,10 +176,15 @@ class BadInput(unittest.TestCase):
             shard.write_bytes(shard.read_bytes()[:-100])
 
         def flip(c):
-            shard = next(c.glob("*.safetensors"))
-            data = bytearray(shard.read_bytes())
-            data[-1000] ^= 4
-            shard.write_bytes(data)
+            # In a weight, which every reader reads: shards hold the optimizer's state too.
+            for shard in c.glob("*.safetensors"):
+                data = bytearray(shard.read_bytes())
+                size = int.from_bytes(data[:8], "little")
+                header = json.loads(data[8 : 8 + size])
+                for key, tensor in header.items():
+                    if key.startswith("model.embed_tokens.weight"):
+                        data[8 + size + tensor["data_offsets"][0]] ^= 4
+                        shard.write_bytes(data)
 
         def flip_manifest(c):
             data = (c / "manifest.json").read_text()
