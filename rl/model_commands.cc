@@ -3,6 +3,7 @@
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
 #include <fstream>
 #include <functional>
 #include <iostream>
@@ -108,20 +109,23 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(arguments));
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
   const Tokenizer& tokenizer = *folder.tokenizer;
-  const int64_t max_new = arguments.Integer("max_new_tokens", 128);
   const int64_t n = arguments.Integer("n", 1);
-  const int64_t max_positions = folder.config.model().max_position_embeddings();
   std::vector<GenerationRequest> requests;
+  int64_t longest = 0;
   for (size_t p = 0; p < prompts.size(); ++p) {
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p]);
     if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
     ids->insert(ids->begin(), tokenizer.bos_id());
-    if (static_cast<int64_t>(ids->size()) + max_new > max_positions) {
-      return BadData(absl::StrCat("prompt ", p, ": found ", ids->size(),
-                                  " tokens + --max_new_tokens ", max_new, ", expected at most ",
-                                  max_positions, " together"));
-    }
+    longest = std::max(longest, static_cast<int64_t>(ids->size()));
     requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
+  }
+  const int64_t max_positions = folder.config.model().max_position_embeddings();
+  const int64_t fitting = std::clamp<int64_t>(max_positions - longest, 1, 128);
+  const int64_t max_new = arguments.Integer("max_new_tokens", fitting);
+  if (longest + max_new > max_positions) {
+    return BadData(absl::StrCat("the longest prompt: found ", longest,
+                                " tokens + --max_new_tokens ", max_new, ", expected at most ",
+                                max_positions, " together"));
   }
   const GenerationOptions options{
       .max_new_tokens = max_new,
