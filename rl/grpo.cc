@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <map>
 #include <numeric>
 #include <utility>
 
@@ -67,48 +65,18 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const GrpoResult& rollouts,
   return mini_batch;
 }
 
-// How many recorded log-probabilities of completions the trainer's own forward reproduces to the
-// last bit.
-struct Equality {
-  int64_t equal = 0, total = 0;
-};
-
-void CountEqualBits(const PackedBatch& batch, const at::Tensor& scored_x,
-                    const GrpoResult& rollouts, int64_t num_generations, Equality& equality) {
-  const float* recorded = batch.old_log_probs_x.const_data_ptr<float>();
-  const float* scored = scored_x.const_data_ptr<float>();
-  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
-    const Prompt& prompt = rollouts.prompts[batch.sample_ids[s] / num_generations];
-    const int64_t first = batch.sequence_starts[s] + static_cast<int64_t>(prompt.tokens.size()) - 1;
-    for (int64_t i = first; i < batch.sequence_starts[s + 1] - 1; ++i) {
-      equality.equal += std::memcmp(recorded + i, scored + i, sizeof(float)) == 0 ? 1 : 0;
-      ++equality.total;
-    }
-  }
-}
-
-// Collective. Fills in the reference log-probabilities, and compares the rollouts' with the
-// trainer's.
-Equality ScoreMiniBatches(TrainState& state, Reference& reference, const GrpoResult& rollouts,
-                          int64_t num_generations, double temperature, bool with_reference,
-                          std::vector<StepBatch>& mini_batches) {
+// Collective. Fills in the reference's log-probabilities.
+void ScoreWithReference(Reference& reference, RankGroups& ranks, double temperature,
+                        std::vector<StepBatch>& mini_batches) {
   std::vector<PackedBatch> all;
   for (const StepBatch& mini_batch : mini_batches) {
     all.insert(all.end(), mini_batch.micro_batches.begin(), mini_batch.micro_batches.end());
   }
-  const std::vector<at::Tensor> policy = ScoreTokens(state.model, state.ranks, all, temperature);
-  std::vector<at::Tensor> ref;
-  if (with_reference) ref = ScoreTokens(reference.model, state.ranks, all, temperature);
-  Equality equality;
+  const std::vector<at::Tensor> log_probs = ScoreTokens(reference.model, ranks, all, temperature);
   size_t i = 0;
   for (StepBatch& mini_batch : mini_batches) {
-    for (PackedBatch& batch : mini_batch.micro_batches) {
-      CountEqualBits(batch, policy[i], rollouts, num_generations, equality);
-      if (with_reference) batch.ref_log_probs_x = ref[i];
-      ++i;
-    }
+    for (PackedBatch& batch : mini_batch.micro_batches) batch.ref_log_probs_x = log_probs[i++];
   }
-  return equality;
 }
 
 }  // namespace
@@ -201,12 +169,10 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, i
   for (int64_t iteration = 0; iteration < config.num_iterations(); ++iteration) {
     std::vector<StepBatch> mini_batches = MiniBatches(result, trains, step, iteration);
     const double reference_start = Now();
-    const Equality equality =
-        ScoreMiniBatches(state, reference, result, config.num_generations(), config.temperature(),
-                         config.beta() != 0, mini_batches);
+    if (config.beta() != 0) {
+      ScoreWithReference(reference, state.ranks, config.temperature(), mini_batches);
+    }
     const double train_start = Now();
-    // Later inner epochs are off-policy by intent: only the first can be expected to agree.
-    if (iteration == 0) metrics.SetEquality(equality.equal, equality.total);
     for (const StepBatch& mini_batch : mini_batches) {
       const int64_t updates = state.optimizer.num_updates();
       const double rate = LearningRate(stage_.optimizer(), step, stage_.steps());

@@ -8,8 +8,14 @@
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/sum.h>
 
+#include <cstring>
+
 namespace deduce {
 namespace {
+
+// What the loss reports, in order.
+constexpr const char* kMetrics[] = {"tokens",    "kl",    "entropy", "clip_low",
+                                    "clip_high", "ratio", "equal"};
 
 // Sum of a tensor's elements in order of index.
 double OrderedSum(const at::Tensor& values_n) {
@@ -18,6 +24,14 @@ double OrderedSum(const at::Tensor& values_n) {
   double sum = 0;
   for (int64_t i = 0; i < contiguous_n.numel(); ++i) sum += value[i];
   return sum;
+}
+
+double CountEqualBits(const at::Tensor& a_n, const at::Tensor& b_n) {
+  const float* a = a_n.const_data_ptr<float>();
+  const float* b = b_n.const_data_ptr<float>();
+  int64_t count = 0;
+  for (int64_t i = 0; i < a_n.numel(); ++i) count += std::memcmp(a + i, b + i, sizeof(float)) == 0;
+  return static_cast<double>(count);
 }
 
 at::Tensor KlEstimate(GrpoConfig::KlEstimator estimator, const at::Tensor& log_prob_n,
@@ -86,7 +100,7 @@ LossTerms GrpoLoss::operator()(const PackedBatch& batch, const TokenLogProbs& lo
   LossTerms terms;
   if (batch.num_tokens() == 0) {  // its tensors may be undefined
     terms.sum = at::sum(log_probs.log_prob_t);
-    for (const char* name : {"tokens", "kl", "entropy", "clip_low", "clip_high", "ratio"}) {
+    for (const char* name : kMetrics) {
       terms.metric_sums.emplace_back(name, 0.0);
     }
     return terms;
@@ -100,7 +114,8 @@ LossTerms GrpoLoss::operator()(const PackedBatch& batch, const TokenLogProbs& lo
   };
   const at::Tensor log_prob_n = pick(log_probs.log_prob_t);
   const at::Tensor advantage_n = pick(batch.advantages_x);
-  const at::Tensor ratio_n = at::exp(log_prob_n - pick(batch.old_log_probs_x));
+  const at::Tensor old_log_prob_n = pick(batch.old_log_probs_x);
+  const at::Tensor ratio_n = at::exp(log_prob_n - old_log_prob_n);
   const at::Tensor clipped_n = at::clamp(ratio_n, 1 - epsilon_low_, 1 + epsilon_high_);
   at::Tensor objective_n = at::minimum(ratio_n * advantage_n, clipped_n * advantage_n);
   double kl = 0;
@@ -119,7 +134,8 @@ LossTerms GrpoLoss::operator()(const PackedBatch& batch, const TokenLogProbs& lo
                        {"entropy", OrderedSum(pick(log_probs.entropy_t))},
                        {"clip_low", OrderedSum(low_n.to(at::kFloat))},
                        {"clip_high", OrderedSum(high_n.to(at::kFloat))},
-                       {"ratio", OrderedSum(ratio_n.detach())}};
+                       {"ratio", OrderedSum(ratio_n.detach())},
+                       {"equal", CountEqualBits(log_prob_n.detach(), old_log_prob_n)}};
   return terms;
 }
 

@@ -40,7 +40,8 @@ GrpoWeights MakeGrpoWeights(GrpoConfig::LossType loss_type,
 // differentiated as they stand. Tokens of weight 0 take no part, whatever their other entries are.
 // ref_log_probs_x may be undefined when beta is 0 (then the metric kl is 0). Metrics, sums over
 // tokens with a weight: tokens, kl, entropy, clip_low (A < 0 and the ratio below the range),
-// clip_high (A > 0 and the ratio above it), ratio.
+// clip_high (A > 0 and the ratio above it), ratio, equal (the log-probability has the bits of the
+// old one).
 class GrpoLoss : public LossFn {
  public:
   explicit GrpoLoss(const GrpoConfig& config);

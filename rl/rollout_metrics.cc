@@ -68,10 +68,6 @@ RolloutMetrics::RolloutMetrics(const std::vector<Sample>& samples, const GrpoCon
                   {"completions/clipped_ratio", truncated / count}};
 }
 
-void RolloutMetrics::SetEquality(int64_t equal, int64_t total) {
-  equal_ratio_ = total > 0 ? static_cast<double>(equal) / static_cast<double>(total) : 1;
-}
-
 void RolloutMetrics::AddUpdate(const StepStats& stats) { updates_.push_back(stats); }
 
 void RolloutMetrics::AddTimes(double reference_seconds, double train_seconds) {
@@ -93,25 +89,27 @@ StepStats RolloutMetrics::Combined() const {
   return combined;
 }
 
-double RolloutMetrics::MeanOfTokens(const std::string& name) const {
+double RolloutMetrics::MeanOfTokens(const std::string& name, size_t num_updates,
+                                    double otherwise) const {
   double sum = 0, tokens = 0;
-  for (const StepStats& update : updates_) {
-    for (const auto& [metric, value] : update.metric_sums) {
+  for (size_t i = 0; i < std::min(num_updates, updates_.size()); ++i) {
+    for (const auto& [metric, value] : updates_[i].metric_sums) {
       if (metric == name) sum += value;
       if (metric == "tokens") tokens += value;
     }
   }
-  return tokens > 0 ? sum / tokens : 0;
+  return tokens > 0 ? sum / tokens : otherwise;
 }
 
 MetricsRecord RolloutMetrics::Record() const {
   MetricsRecord record = rewards_;
   record.insert(record.end(), completions_.begin(), completions_.end());
-  record.emplace_back("kl", MeanOfTokens("kl"));
-  record.emplace_back("entropy", MeanOfTokens("entropy"));
-  record.emplace_back("clip_ratio/low_mean", MeanOfTokens("clip_low"));
-  record.emplace_back("clip_ratio/high_mean", MeanOfTokens("clip_high"));
-  record.emplace_back("rollout/logprob_bitwise_equal_ratio", equal_ratio_);
+  const auto mean = [&](const char* name) { return MeanOfTokens(name, updates_.size(), 0); };
+  record.emplace_back("kl", mean("kl"));
+  record.emplace_back("entropy", mean("entropy"));
+  record.emplace_back("clip_ratio/low_mean", mean("clip_low"));
+  record.emplace_back("clip_ratio/high_mean", mean("clip_high"));
+  record.emplace_back("rollout/logprob_bitwise_equal_ratio", MeanOfTokens("equal", 1, 1));
   record.emplace_back("rollout/tokens_per_second",
                       completion_tokens_ / std::max(rollout_seconds_, 1e-9));
   record.emplace_back("timing_s/rollout", rollout_seconds_);

@@ -18,10 +18,9 @@ class RolloutMetrics {
   RolloutMetrics(const std::vector<Sample>& samples, const GrpoConfig& config,
                  const SampleSet& set);
 
-  // Tokens whose recorded log-probability the trainer's forward reproduces to the last bit, of how
-  // many.
-  void SetEquality(int64_t equal, int64_t total);
-
+  // In order. The first update's forward sees the weights that the rollouts saw, so that it must
+  // find their log-probabilities again, to the last bit: rollout/logprob_bitwise_equal_ratio is the
+  // share of its tokens for which it does (1 if it has none). Later updates come after a change.
   void AddUpdate(const StepStats& stats);
   void AddTimes(double reference_seconds, double train_seconds);
 
@@ -32,10 +31,10 @@ class RolloutMetrics {
   MetricsRecord Record() const;
 
  private:
-  double MeanOfTokens(const std::string& name) const;
+  // Over the tokens of the first `num_updates` updates; `otherwise` if they have none.
+  double MeanOfTokens(const std::string& name, size_t num_updates, double otherwise) const;
 
   MetricsRecord rewards_, completions_;
-  double equal_ratio_ = 0;
   double rollout_seconds_, reward_seconds_, reference_seconds_ = 0, train_seconds_ = 0;
   double completion_tokens_ = 0;
   std::vector<StepStats> updates_;

@@ -228,6 +228,15 @@ TEST(GrpoLossTest, TokensWithoutWeightTakeNoPartWhateverTheyHold) {
   EXPECT_EQ(gradient.back(), 0);
 }
 
+TEST(GrpoLossTest, EqualCountsTokensWithTheBitsOfTheOldLogProbability) {
+  const double x = -1.5, next = std::nextafter(-1.5F, 0.0F);
+  const std::vector<Token> tokens = {{.log_prob = x, .old_log_prob = x, .weight = 1},
+                                     {.log_prob = x, .old_log_prob = x, .weight = 0.5},
+                                     {.log_prob = x, .old_log_prob = next, .weight = 1},
+                                     {.log_prob = x, .old_log_prob = x, .weight = 0}};
+  EXPECT_EQ(Metrics(Config(0.1, 0.2), tokens).at("equal"), 2);
+}
+
 TEST(GrpoLossTest, WithoutBetaNoReferenceIsNeeded) {
   Example example = MakeExample(MixedTokens());
   example.batch.ref_log_probs_x = at::Tensor();
