@@ -39,8 +39,19 @@ def train(run_dir, ranks=1, config=SMOKE, sets=(), resume="auto"):
     return result
 
 
+def kill(run_dir):
+    """SIGKILL to mpirun and every rank of a run; whether there was any."""
+    return subprocess.run(["pkill", "-KILL", "-f", "--", f"--run_dir={run_dir}( |$)"]).returncode == 0
+
+
 def metrics(run_dir):
     return [json.loads(line) for line in (pathlib.Path(run_dir) / "metrics.jsonl").read_text().splitlines()]
+
+
+def num_lines(run_dir):
+    """Of metrics.jsonl, which a running job may be about to write."""
+    path = pathlib.Path(run_dir) / "metrics.jsonl"
+    return path.read_text().count("\n") if path.exists() else 0
 
 
 def untimed(run_dir):

@@ -42,25 +42,19 @@ class SameBits(unittest.TestCase):
         self.assertEqual(ratios, [1.0] * 6)
 
     def test_killed_runs_end_like_the_uninterrupted_one(self):
-        """SIGKILL to every process at moments drawn over the run's length, going on with 2, 1 and 2 ranks in turn."""
-        start = time.time()
-        d.train(self.root / "timing", ranks=2)
-        length = time.time() - start
-        moments = random.Random(7)
+        """Five times SIGKILL to every process, at random moments after a random line; then 1, 2, 1, ... ranks go on."""
+        numbers = random.Random(7)
         run_dir = self.root / "killed"
-        kills = 0
-        for attempt in range(40):
-            ranks = 2 if attempt % 2 == 0 else 1
-            process = subprocess.Popen(d.command(d.train_words(run_dir), ranks), cwd=d.SOURCE, env=d.ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
-            if kills < 5:
-                time.sleep(moments.uniform(0.3, 0.8) * length)
-                if process.poll() is None:
-                    kills += 1
-                    subprocess.run(["pkill", "-KILL", "-f", f"--run_dir={run_dir}"], check=False)
-            if process.wait(timeout=240) == 0:
-                break
-        self.assertGreater(kills, 0)
+        lines = sorted(numbers.randrange(1, len(self.reference) - 3) for _ in range(5))
+        for attempt, line in enumerate(lines):
+            process = subprocess.Popen(d.command(d.train_words(run_dir), 2 - attempt % 2), cwd=d.SOURCE, env=d.ENVIRONMENT,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and d.num_lines(run_dir) < line:
+                time.sleep(0.002)
+            time.sleep(numbers.uniform(0, 0.05))
+            self.assertTrue(d.kill(run_dir), f"the run ended before it could be killed after line {line}")
+            self.assertNotEqual(process.wait(timeout=60), 0)
+        d.train(run_dir, ranks=2)
         self.assertEqual(d.untimed(run_dir), self.reference)
 
     def test_a_run_killed_while_saving_goes_on(self):
@@ -78,8 +72,7 @@ class SameBits(unittest.TestCase):
         run_dir = self.root / "sigterm"
         process = subprocess.Popen(d.command(d.train_words(run_dir)), cwd=d.SOURCE, env=d.ENVIRONMENT,
                                    stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        metrics = run_dir / "metrics.jsonl"
-        while process.poll() is None and (not metrics.exists() or metrics.read_text().count("\n") < 4):
+        while process.poll() is None and d.num_lines(run_dir) < 4:
             time.sleep(0.01)
         process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=120)
