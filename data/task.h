@@ -31,8 +31,9 @@ class Task {
 
   virtual Problem MakeProblem(Split split, uint64_t n) const = 0;
 
-  // A trace that solves problem n. With faults: wrong steps, steps in the other script and missing
-  // tags, at the rates of the config; without: right, in the problem's own script.
+  // A trace that solves problem n. With faults: guesses, forgotten and wrong steps, steps in the
+  // other script and missing tags, at the rates of the config; without: right, in the problem's own
+  // script.
   virtual std::string MakeCompletion(Split split, uint64_t n, bool with_faults) const = 0;
 
   // The longest texts the family can give, one example for each language: what a length limit is

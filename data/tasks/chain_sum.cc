@@ -1,7 +1,9 @@
 #include "data/tasks/chain_sum.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <numeric>
 #include <optional>
 
 #include "absl/memory/memory.h"
@@ -17,11 +19,14 @@ namespace {
 // kSlotsPerDraw slots for every draw until one belongs to the split.
 constexpr uint64_t kSlotsPerDraw = 256;
 constexpr uint64_t kLanguageSlot = uint64_t{1} << 62;
-constexpr uint64_t kTagSlot = kLanguageSlot + 1;   // and the next
-constexpr uint64_t kStepSlot = kLanguageSlot + 4;  // four a step
+constexpr uint64_t kTagSlot = kLanguageSlot + 1;    // and the next
+constexpr uint64_t kHabitSlot = kLanguageSlot + 4;  // and the next two
+constexpr uint64_t kStepSlot = kLanguageSlot + 8;   // four a step
 
 constexpr int64_t kMaxTerms = 100;  // so that a draw fits its slots
 constexpr int64_t kMaxDigits = 15;  // so that sums stay far inside 64 bits
+
+constexpr int64_t kLargestGuessError = 20;
 
 constexpr std::array<const char*, 4> kTags = {"<think>", "</think>", "<answer>", "</answer>"};
 
@@ -32,9 +37,12 @@ struct StepFault {
 };
 
 struct Faults {
-  std::vector<StepFault> steps;
+  std::vector<StepFault> steps;  // of those that are written
   std::optional<size_t> missing_tag;
+  std::optional<StepFault> guess;  // instead of all steps: what is wrong with the answer
 };
+
+Faults Sound(size_t num_steps) { return {.steps = std::vector<StepFault>(num_steps)}; }
 
 int64_t PowerOfTen(int64_t exponent) {
   int64_t power = 1;
@@ -46,7 +54,7 @@ Script Other(Script script) { return script == Script::kAscii ? Script::kChinese
 
 Faults DrawFaults(const TaskConfig& config, uint64_t stream, uint64_t n, size_t num_steps) {
   static constexpr int64_t kErrors[] = {1, -1, 10, -10};
-  Faults faults{std::vector<StepFault>(num_steps), std::nullopt};
+  Faults faults = Sound(num_steps);
   for (size_t i = 0; i < num_steps; ++i) {
     const uint64_t slot = kStepSlot + 4 * i;
     if (RandomUniform(stream, n, slot) < config.step_error_rate()) {
@@ -56,6 +64,16 @@ Faults DrawFaults(const TaskConfig& config, uint64_t stream, uint64_t n, size_t 
   }
   if (RandomUniform(stream, n, kTagSlot) < config.format_error_rate()) {
     faults.missing_tag = RandomInteger(stream, n, kTagSlot + 1, kTags.size());
+  }
+  const double habit = RandomUniform(stream, n, kHabitSlot);
+  if (habit < config.guess_rate()) {
+    const int64_t size =
+        1 + static_cast<int64_t>(RandomInteger(stream, n, kHabitSlot + 1, kLargestGuessError));
+    const bool too_small = RandomInteger(stream, n, kHabitSlot + 2, 2) == 0;
+    faults.guess = {too_small ? -size : size, faults.steps[0].other_script};
+    faults.steps.clear();
+  } else if (habit < config.guess_rate() + config.early_stop_rate()) {
+    faults.steps.pop_back();
   }
   return faults;
 }
@@ -68,29 +86,38 @@ std::string WritePrompt(const std::vector<int64_t>& operands, Script script) {
   return prompt + "=?";
 }
 
+// What `fault` makes of a result; numbers stay at or above 0.
+int64_t Spoil(int64_t right, const StepFault& fault) {
+  return right + (right + fault.error < 0 ? -fault.error : fault.error);
+}
+
 // Steps after a wrong one go on from its wrong result; the answer is the last step's result in the
-// last step's script.
+// last step's script, or the guess.
 std::string WriteTrace(const std::vector<int64_t>& operands, Script script, const Faults& faults) {
   const auto tag = [&](size_t i) { return faults.missing_tag == i ? "" : kTags[i]; };
+  const auto script_of = [&](const StepFault& fault) {
+    return fault.other_script ? Other(script) : script;
+  };
   std::string trace(tag(0));
   int64_t sum = operands[0];
   Script written = script;
-  for (size_t i = 1; i < operands.size(); ++i) {
-    const StepFault& fault = faults.steps[i - 1];
-    written = fault.other_script ? Other(script) : script;
-    const int64_t right = sum + operands[i];
-    const int64_t result = right + (right + fault.error < 0 ? -fault.error : fault.error);
-    absl::StrAppend(&trace, i == 1 ? "" : ";", WriteNumeral(sum, written), "+",
-                    WriteNumeral(operands[i], written), "=", WriteNumeral(result, written));
+  for (size_t i = 0; i < faults.steps.size(); ++i) {
+    written = script_of(faults.steps[i]);
+    const int64_t result = Spoil(sum + operands[i + 1], faults.steps[i]);
+    absl::StrAppend(&trace, i == 0 ? "" : ";", WriteNumeral(sum, written), "+",
+                    WriteNumeral(operands[i + 1], written), "=", WriteNumeral(result, written));
     sum = result;
+  }
+  if (faults.guess) {
+    written = script_of(*faults.guess);
+    sum = Spoil(std::accumulate(operands.begin(), operands.end(), int64_t{0}), *faults.guess);
   }
   absl::StrAppend(&trace, tag(1), tag(2), WriteNumeral(sum, written), tag(3));
   return trace;
 }
 
 Problem WriteProblem(const std::vector<int64_t>& operands, Script script) {
-  int64_t sum = 0;
-  for (const int64_t operand : operands) sum += operand;
+  const int64_t sum = std::accumulate(operands.begin(), operands.end(), int64_t{0});
   return {.prompt = WritePrompt(operands, script),
           .answer = WriteNumeral(sum, script),
           .verifier = "chain_sum",
@@ -128,6 +155,8 @@ absl::StatusOr<std::unique_ptr<Task>> ChainSum::Create(const TaskConfig& config,
   RETURN_IF_ERROR(check("step_error_rate", config.step_error_rate(), 0.0, 1.0));
   RETURN_IF_ERROR(check("mix_rate", config.mix_rate(), 0.0, 1.0));
   RETURN_IF_ERROR(check("format_error_rate", config.format_error_rate(), 0.0, 1.0));
+  RETURN_IF_ERROR(check("guess_rate", config.guess_rate(), 0.0, 1.0));
+  RETURN_IF_ERROR(check("early_stop_rate", config.early_stop_rate(), 0.0, 1 - config.guess_rate()));
   return absl::WrapUnique<Task>(new ChainSum(config, seed));
 }
 
@@ -164,8 +193,8 @@ Problem ChainSum::MakeProblem(Split split, uint64_t n) const {
 std::string ChainSum::MakeCompletion(Split split, uint64_t n, bool with_faults) const {
   const std::vector<int64_t> operands = Operands(split, n);
   const size_t num_steps = operands.size() - 1;
-  const Faults faults = with_faults ? DrawFaults(config_, Stream(split), n, num_steps)
-                                    : Faults{std::vector<StepFault>(num_steps), std::nullopt};
+  const Faults faults =
+      with_faults ? DrawFaults(config_, Stream(split), n, num_steps) : Sound(num_steps);
   return WriteTrace(operands, ScriptOf(split, n), faults);
 }
 
@@ -173,7 +202,8 @@ std::vector<Example> ChainSum::LongestExamples() const {
   const std::vector<int64_t> operands(config_.max_terms(), PowerOfTen(config_.max_digits()) - 1);
   // An error that adds can make a result one digit longer.
   const StepFault fault{.error = config_.step_error_rate() > 0 ? 10 : 0};
-  const Faults faults{std::vector<StepFault>(operands.size() - 1, fault), std::nullopt};
+  Faults faults = Sound(operands.size() - 1);
+  std::fill(faults.steps.begin(), faults.steps.end(), fault);
   std::vector<Example> examples;
   for (const Script script : {Script::kAscii, Script::kChinese}) {
     const double share = config_.chinese_share();

@@ -212,6 +212,49 @@ TEST(ChainSumTest, FaultRatesAreKeptAndProblemsStayRight) {
   EXPECT_NEAR(wrong, 380, 88);
 }
 
+TEST(ChainSumTest, AGuessWritesNoStepAndIsWrong) {
+  TaskConfig config = Config();
+  config.set_guess_rate(1);
+  config.set_chinese_share(0);
+  const auto task = Make(config);
+  for (uint64_t n = 0; n < 100; ++n) {
+    const std::string trace = task->MakeCompletion(Split::kTrain, n, true);
+    const std::string answer = task->MakeProblem(Split::kTrain, n).answer;
+    ASSERT_EQ(trace.rfind("<think></think><answer>", 0), 0u) << trace;
+    const int64_t guess = std::stoll(trace.substr(std::string("<think></think><answer>").size()));
+    EXPECT_NE(guess, std::stoll(answer));
+    EXPECT_LE(std::abs(guess - std::stoll(answer)), 20);
+  }
+}
+
+TEST(ChainSumTest, AnEarlyStopForgetsTheLastTerm) {
+  TaskConfig config = Config();
+  config.set_early_stop_rate(1);
+  const auto task = Make(config);
+  for (uint64_t n = 0; n < 50; ++n) {
+    std::vector<int64_t> operands = AsChainSum(*task).Operands(Split::kTrain, n);
+    operands.pop_back();
+    EXPECT_EQ(task->MakeCompletion(Split::kTrain, n, true),
+              ExpectedTrace(operands, AsChainSum(*task).ScriptOf(Split::kTrain, n)));
+  }
+}
+
+// 2,000 traces: 600 guesses and 400 early stops, deviations 20.5 and 17.9; the bounds are five.
+TEST(ChainSumTest, HabitsExcludeEachOtherAndKeepTheirRates) {
+  TaskConfig config = Config();
+  config.set_guess_rate(0.3);
+  config.set_early_stop_rate(0.2);
+  const auto task = Make(config);
+  int guesses = 0, stops = 0;
+  for (uint64_t n = 0; n < 2000; ++n) {
+    const std::string trace = task->MakeCompletion(Split::kTrain, n, true);
+    guesses += !Has(trace, "=");
+    stops += Has(trace, "=") && !Has(trace, ";");
+  }
+  EXPECT_NEAR(guesses, 600, 103);
+  EXPECT_NEAR(stops, 400, 90);
+}
+
 TEST(ChainSumTest, NoTraceIsLongerThanTheLongestExample) {
   TaskConfig config = Config();
   config.set_min_digits(1);
@@ -243,6 +286,12 @@ TEST(ChainSumTest, FieldsOutOfRangeAreErrorsThatNameThem) {
       {[](TaskConfig& c) { c.set_mix_rate(2); }, "task.mix_rate: found 2, expected 0 to 1"},
       {[](TaskConfig& c) { c.set_format_error_rate(std::stod("nan")); },
        "task.format_error_rate: found nan"},
+      {[](TaskConfig& c) { c.set_guess_rate(1.5); }, "task.guess_rate: found 1.5, expected 0 to 1"},
+      {[](TaskConfig& c) {
+         c.set_guess_rate(0.75);
+         c.set_early_stop_rate(0.5);
+       },
+       "task.early_stop_rate: found 0.5, expected 0 to 0.25"},
   };
   for (const auto& bad : cases) {
     TaskConfig config = Config();
