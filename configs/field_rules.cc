@@ -147,6 +147,8 @@ constexpr FieldRule kRules[] = {
     {"TaskConfig.step_error_rate", kProbability},
     {"TaskConfig.mix_rate", kProbability},
     {"TaskConfig.format_error_rate", kProbability},
+    {"TaskConfig.guess_rate", kProbability},
+    {"TaskConfig.early_stop_rate", kProbability},
 
     {"GrpoConfig.prompts_per_step", kCount},
     {"GrpoConfig.num_generations", Between(2, 1 << 20)},  // a group of one has no advantage

@@ -230,6 +230,8 @@ absl::Status CheckStage(const RunConfig& config, int index) {
       {!stage.has_init_from() || (initial >= 0 && initial < index), path + ".init_from",
        absl::StrCat("\"", stage.init_from(), "\""), "the name of an earlier stage"},
       Absent(stage.has_grpo() && !is_grpo, path + ".grpo", "none in a stage of another kind"),
+      Absent(stage.has_completion_only_loss() && is_grpo, path + ".completion_only_loss",
+             "none in a stage of kind grpo"),
       Present(stage.has_grpo() || !is_grpo, path + ".grpo", "settings with at least one reward"),
       Number(evaluated < config.model().max_position_embeddings(),
              path + ".evaluate.max_completion_length", evaluated,

@@ -21,13 +21,15 @@ absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t
 
 absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) const {
   const int64_t num_samples = stage_.batch().samples_per_step();
+  const bool completion_only = stage_.has_completion_only_loss() ? stage_.completion_only_loss()
+                                                                 : stage_.kind() == StageKind::sft;
   std::vector<PackItem> items;
   std::vector<int64_t> lengths;
   for (int64_t i = 0; i < num_samples; ++i) {
     ASSIGN_OR_RETURN(TokenSample sample,
                      stream_.Sample(static_cast<uint64_t>(step * num_samples + i)));
     PackItem item{.sample_id = i};
-    item.weights = LossWeights(sample, /*completion_only=*/stage_.kind() == StageKind::sft);
+    item.weights = LossWeights(sample, completion_only);
     item.prompt_length = sample.prompt_length;
     item.tokens = std::move(sample.tokens);
     lengths.push_back(static_cast<int64_t>(item.tokens.size()));

@@ -221,7 +221,9 @@ TEST(ValidateTest, GrpoRules) {
   const char* grpo = "grpo { ";
   ExpectErrors(
       kRun,
-      {{grpo, "grpo { num_generations: 1 ",
+      {{grpo, "completion_only_loss: true grpo { ",
+        "stage[1].completion_only_loss: found a value, expected none in a stage of kind grpo"},
+       {grpo, "grpo { num_generations: 1 ",
         "stage[1].grpo.num_generations: found 1, expected a number in [2, 1048576]"},
        {grpo, "grpo { num_mini_batches: 3 ",
         "stage[1].grpo.num_mini_batches: found 3, expected a divisor of prompts_per_step * "

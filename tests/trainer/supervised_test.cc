@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,8 @@ namespace {
 
 // The loss that step `step` must have: the mean of -log p over the predictions of the stream's
 // samples step * n ..., each scored alone.
-double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t step) {
+double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t step,
+                    bool completion_only) {
   const int64_t num_samples = stage.batch().samples_per_step();
   const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
   double sum = 0, count = 0;
@@ -24,30 +26,39 @@ double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t st
     const PackedBatch alone = MakePackedBatch(
         {PackItem{.tokens = sample.tokens, .weights = std::vector<float>(length - 1, 1)}});
     const at::Tensor log_prob_x = ScoreTokens(*training.model, training.ranks, {alone}, 1)[0];
-    const int64_t first = stage.kind() == StageKind::sft ? sample.prompt_length - 1 : 0;
+    const int64_t first = completion_only ? sample.prompt_length - 1 : 0;
     for (int64_t t = first; t < length - 1; ++t) sum -= log_prob_x[t].item<double>();
     count += static_cast<double>(length - 1 - first);
   }
   return sum / count;
 }
 
-void ExpectLoss(StageKind::Kind kind, int64_t step) {
+void ExpectLoss(StageKind::Kind kind, std::optional<bool> field, int64_t step,
+                bool completion_only) {
   RunRanks(1, [&](Communicator& world) {
     StageConfig stage = TinyTrainingStage();
     stage.set_kind(kind);
+    if (field) stage.set_completion_only_loss(*field);
     TinyTraining training(world, 1, true);
-    const double expected = ExpectedLoss(training, stage, step);
+    const double expected = ExpectedLoss(training, stage, step, completion_only);
     // Sums of a few hundred fp32 terms below 10.
     EXPECT_NEAR(training.Step(stage, step).loss, expected, 1e-5 * expected);
   });
 }
 
 TEST(SupervisedTest, PretrainingLossIsTheMeanOverAllTokensOfTheStepsSamples) {
-  ExpectLoss(StageKind::pretrain, 0);
-  ExpectLoss(StageKind::pretrain, 3);
+  ExpectLoss(StageKind::pretrain, {}, 0, false);
+  ExpectLoss(StageKind::pretrain, {}, 3, false);
 }
 
-TEST(SupervisedTest, FineTuningLossIsTheMeanOverTheirCompletions) { ExpectLoss(StageKind::sft, 3); }
+TEST(SupervisedTest, FineTuningLossIsTheMeanOverTheirCompletions) {
+  ExpectLoss(StageKind::sft, {}, 3, true);
+}
+
+TEST(SupervisedTest, CompletionOnlyLossOverridesTheKind) {
+  ExpectLoss(StageKind::pretrain, true, 3, true);
+  ExpectLoss(StageKind::sft, false, 3, false);
+}
 
 TEST(SupervisedTest, EveryTokenOfTheSamplesIsCounted) {
   RunRanks(1, [](Communicator& world) {
