@@ -32,6 +32,14 @@ void CheckItem(const PackItem& item, const PackItem& first) {
   }
 }
 
+std::vector<int64_t> LongestFirst(const std::vector<int64_t>& lengths) {
+  std::vector<int64_t> order(lengths.size());
+  std::iota(order.begin(), order.end(), 0);
+  std::stable_sort(order.begin(), order.end(),
+                   [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
+  return order;
+}
+
 // A zero tensor of one element a token, if wanted.
 float* Allocate(bool wanted, int64_t num_tokens, at::Tensor& tensor_x) {
   if (!wanted) return nullptr;
@@ -43,13 +51,9 @@ float* Allocate(bool wanted, int64_t num_tokens, at::Tensor& tensor_x) {
 
 std::vector<std::vector<int64_t>> PackBestFit(const std::vector<int64_t>& lengths,
                                               int64_t capacity) {
-  std::vector<int64_t> order(lengths.size());
-  std::iota(order.begin(), order.end(), 0);
-  std::stable_sort(order.begin(), order.end(),
-                   [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
   std::vector<std::vector<int64_t>> bins;
   std::set<std::pair<int64_t, int64_t>> room;  // (tokens left, bin)
-  for (const int64_t index : order) {
+  for (const int64_t index : LongestFirst(lengths)) {
     const int64_t length = lengths[index];
     TORCH_CHECK(length >= 1 && length <= capacity, "sequence ", index, " of ", length,
                 " tokens, capacity ", capacity);
@@ -62,6 +66,22 @@ std::vector<std::vector<int64_t>> PackBestFit(const std::vector<int64_t>& length
     }
     bins[chosen.second].push_back(index);
     room.emplace(chosen.first - length, chosen.second);
+  }
+  return bins;
+}
+
+std::vector<std::vector<int64_t>> PackEvenly(const std::vector<int64_t>& lengths,
+                                             int64_t capacity) {
+  std::vector<std::vector<int64_t>> fewest = PackBestFit(lengths, capacity);
+  std::vector<std::vector<int64_t>> bins(fewest.size());
+  std::set<std::pair<int64_t, int64_t>> filled;  // (tokens, bin)
+  for (size_t bin = 0; bin < bins.size(); ++bin) filled.emplace(0, bin);
+  for (const int64_t index : LongestFirst(lengths)) {
+    const auto [tokens, bin] = *filled.begin();
+    if (tokens + lengths[index] > capacity) return fewest;
+    filled.erase(filled.begin());
+    filled.emplace(tokens + lengths[index], bin);
+    bins[bin].push_back(index);
   }
   return bins;
 }

@@ -18,6 +18,12 @@ namespace deduce {
 std::vector<std::vector<int64_t>> PackBestFit(const std::vector<int64_t>& lengths,
                                               int64_t capacity);
 
+// As many bins as PackBestFit needs, filled evenly, for ranks that work through one bin each wait
+// for the fullest: the longest sequence first, each into the emptiest bin (the first on a tie).
+// Where that would overfill a bin, the bins of PackBestFit. Returns, and refuses, what PackBestFit
+// does.
+std::vector<std::vector<int64_t>> PackEvenly(const std::vector<int64_t>& lengths, int64_t capacity);
+
 // One sequence to be packed.
 struct PackItem {
   std::vector<int32_t> tokens;  // at least 2

@@ -53,7 +53,7 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const GrpoResult& rollouts,
                                               config.max_completion_length());
   StepBatch mini_batch{.count = weights.count};
   for (const std::vector<int64_t>& bin :
-       PackBestFit(sequence_lengths, stage.batch().micro_batch_tokens())) {
+       PackEvenly(sequence_lengths, stage.batch().micro_batch_tokens())) {
     std::vector<PackItem> items;
     for (const int64_t b : bin) {
       const int64_t i = indices[b];

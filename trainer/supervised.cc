@@ -36,8 +36,7 @@ absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) cons
     items.push_back(std::move(item));
   }
   StepBatch batch;
-  for (const std::vector<int64_t>& bin :
-       PackBestFit(lengths, stage_.batch().micro_batch_tokens())) {
+  for (const std::vector<int64_t>& bin : PackEvenly(lengths, stage_.batch().micro_batch_tokens())) {
     std::vector<PackItem> row;
     for (const int64_t i : bin) row.push_back(items[i]);
     batch.micro_batches.push_back(MakePackedBatch(row));

@@ -68,6 +68,16 @@ TEST(PackBestFitTest, RefusesWhatCannotFit) {
   EXPECT_ANY_THROW(PackBestFit({0}, 8));
 }
 
+TEST(PackEvenlyTest, FillsTheFewestBinsEvenly) {
+  // PackBestFit puts 6, 5 and 4 into one bin and leaves 3 and 2 to the other.
+  EXPECT_THAT(PackEvenly({6, 5, 4, 3, 2}, 15),
+              ElementsAre(ElementsAre(0, 3, 4), ElementsAre(1, 2)));
+}
+
+TEST(PackEvenlyTest, KeepsTheBestFitWhereEvenBinsWouldOverflow) {
+  EXPECT_THAT(PackEvenly({3, 3, 2, 2, 2}, 6), ElementsAre(ElementsAre(0, 1), ElementsAre(2, 3, 4)));
+}
+
 TEST(PackedBatchTest, LaysSequencesEndToEnd) {
   const PackedBatch batch = MakePackedBatch({Item({1, 5, 6, 2}, 2, 40), Item({1, 7, 2}, 1, 41)});
   EXPECT_EQ(batch.num_tokens(), 7);
