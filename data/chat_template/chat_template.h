@@ -1,0 +1,57 @@
+// Chat templates of Hugging Face models: a conversation to the text that the model was trained on,
+// the same as transformers' apply_chat_template(tokenize=False) gives. An interpreter of the part
+// of Jinja that published templates use; what it does not know is an error that names the line and
+// the construct, never another prompt.
+#pragma once
+
+#include <ctime>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "absl/status/statusor.h"
+#include "nlohmann/json.hpp"
+
+namespace deduce {
+
+struct ChatOptions {
+  // Ends the text with the header of the assistant's next message.
+  bool add_generation_prompt = false;
+  // Ends the text within the last message, for the model to go on with it. Not together with the
+  // above.
+  bool continue_final_message = false;
+  // Further variables of the template, an object: "enable_thinking", "tools", "bos_token", ...
+  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  // What the clock shows to templates that ask for the date; none: now.
+  std::optional<std::time_t> now;
+};
+
+// Immutable; may be used from several threads.
+class ChatTemplate {
+ public:
+  // `where` stands for the template in messages. `special_tokens`: variables such as bos_token;
+  // those that the tokenizer has not are left out. Errors: InvalidArgument, `WHERE:LINE: found X,
+  // expected Y`.
+  static absl::StatusOr<ChatTemplate> Parse(std::string_view text, const std::string& where,
+                                            std::map<std::string, std::string> special_tokens = {});
+
+  // `messages`: [{"role", "content", ...}, ...]. Errors: InvalidArgument; of the template as above,
+  // of the conversation `messages: ...`, of options `chat options: ...`.
+  absl::StatusOr<std::string> Render(const nlohmann::ordered_json& messages,
+                                     const ChatOptions& options = {}) const;
+
+  const std::string& text() const { return text_; }
+  const std::map<std::string, std::string>& special_tokens() const { return special_tokens_; }
+
+ private:
+  struct Parsed;
+  ChatTemplate() = default;
+
+  std::string text_, where_;
+  std::map<std::string, std::string> special_tokens_;
+  std::shared_ptr<const Parsed> parsed_;
+};
+
+}  // namespace deduce
