@@ -15,6 +15,16 @@
 namespace deduce {
 namespace {
 
+// What Llama 3.1 multiplies a frequency with.
+double Llama3Scale(double frequency, const Llama3RotaryOptions& llama3) {
+  const double turns =
+      static_cast<double>(llama3.original_max_positions) * frequency / (2 * std::numbers::pi);
+  const double unscaled = std::clamp(
+      (turns - llama3.low_freq_factor) / (llama3.high_freq_factor - llama3.low_freq_factor), 0.0,
+      1.0);
+  return unscaled + (1 - unscaled) / llama3.factor;
+}
+
 // In double; the table rounds them to fp32 once, as the reference implementations do.
 std::vector<double> InverseFrequencies(const RotaryOptions& options) {
   const YarnOptions& yarn = options.yarn;
@@ -39,6 +49,8 @@ std::vector<double> InverseFrequencies(const RotaryOptions& options) {
       const double ramp = std::clamp((index - low) / width, 0.0, 1.0);
       frequencies[i] *= (1 - ramp) + ramp / yarn.factor;
     }
+    if (options.llama3.factor > 1) frequencies[i] *= Llama3Scale(frequencies[i], options.llama3);
+    if (options.linear_factor != 1) frequencies[i] /= options.linear_factor;
   }
   return frequencies;
 }
@@ -117,8 +129,9 @@ RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions)
   const at::Tensor frequencies_k = RotaryInverseFrequencies(options);
   const float* frequencies = frequencies_k.const_data_ptr<float>();
   const YarnOptions& yarn = options.yarn;
-  const double scale =
-      YarnMscale(yarn.factor, yarn.mscale) / YarnMscale(yarn.factor, yarn.mscale_all_dim);
+  const double scale = yarn.attention_factor > 0 ? yarn.attention_factor
+                                                 : YarnMscale(yarn.factor, yarn.mscale) /
+                                                       YarnMscale(yarn.factor, yarn.mscale_all_dim);
   const int64_t half = options.dim / 2;
   RotaryTable table{at::empty({max_positions, half}, at::kFloat),
                     at::empty({max_positions, half}, at::kFloat)};

@@ -1,5 +1,5 @@
-// Rotary position embedding (Su et al. 2021) with YaRN scaling (Peng et al. 2023) as DeepSeek-V3
-// applies it.
+// Rotary position embedding (Su et al. 2021) with the scalings of published models: YaRN (Peng et
+// al. 2023) as DeepSeek-V3 applies it, Llama 3.1's, and linear.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -15,16 +15,27 @@ struct YarnOptions {
   double beta_slow = 1;
   double mscale = 1;
   double mscale_all_dim = 1;
+  double attention_factor = 0;  // of cosines and sines; 0: from both mscales
+};
+
+struct Llama3RotaryOptions {
+  double factor = 1;  // 1: no scaling
+  double low_freq_factor = 1;
+  double high_freq_factor = 4;
+  int64_t original_max_positions = 8192;
 };
 
 struct RotaryOptions {
   int64_t dim = 0;  // rotated width, even
   double theta = 10000;
   YarnOptions yarn;
+  Llama3RotaryOptions llama3 = {};
+  double linear_factor = 1;  // every frequency is divided by it
 };
 
-// Inverse frequencies [dim / 2], fp32, with YaRN's ramp between beta_fast and beta_slow when factor
-// > 1.
+// Inverse frequencies [dim / 2], fp32. With YaRN (factor > 1) those between beta_fast and beta_slow
+// turns in the original context are ramped from unscaled to divided by factor; with Llama 3's those
+// between high_freq_factor and low_freq_factor turns, by a mean weighted by the turns.
 at::Tensor RotaryInverseFrequencies(const RotaryOptions& options);
 
 // YaRN's attention factor: 0.1 * mscale * ln(factor) + 1 for factor > 1, else 1. DeepSeek-V3

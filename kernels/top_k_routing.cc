@@ -5,6 +5,8 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <limits>
 #include <vector>
 
 #include "kernels/autograd.h"
@@ -22,6 +24,25 @@ void SigmoidRow(const float* logits, int64_t experts, float* affinity) {
   });
 }
 
+void SoftmaxRow(const float* logits, int64_t experts, float* affinity) {
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  FloatVector max_lanes(kLowest);
+  ForEachVector(experts, [&](int64_t i, int64_t count) {
+    max_lanes = at::vec::maximum(max_lanes, LoadMasked(logits + i, count, kLowest));
+  });
+  const FloatVector max(MaxLanes(max_lanes));
+  FloatVector sum_lanes(0.0f);
+  ForEachVector(experts, [&](int64_t i, int64_t count) {
+    const FloatVector e = (LoadMasked(logits + i, count, kLowest) - max).exp();
+    StoreMasked(e, affinity + i, count);
+    sum_lanes = sum_lanes + e;
+  });
+  const FloatVector sum(SumLanes(sum_lanes));
+  ForEachVector(experts, [&](int64_t i, int64_t count) {
+    StoreMasked(LoadMasked(affinity + i, count) / sum, affinity + i, count);
+  });
+}
+
 // The index of the largest score among those not taken (ties to the lower index; a NaN loses to
 // everything), marked taken.
 int64_t TakeBest(const float* scores, int64_t n, std::vector<char>& taken) {
@@ -36,9 +57,9 @@ int64_t TakeBest(const float* scores, int64_t n, std::vector<char>& taken) {
   return best;
 }
 
-// Sum of the two largest scores of a group, or its only one.
-float GroupScore(const float* scores, int64_t size) {
-  if (size == 1) return scores[0];
+// The largest score of a group, or the sum of its two largest.
+float ScoreGroup(const float* scores, int64_t size, GroupScore by) {
+  if (by == GroupScore::kBest || size == 1) return *std::max_element(scores, scores + size);
   float first = std::max(scores[0], scores[1]);
   float second = std::min(scores[0], scores[1]);
   for (int64_t i = 2; i < size; ++i) {
@@ -74,7 +95,8 @@ class RowChooser {
     const int64_t size = experts_ / options_.num_groups;
     group_taken_.assign(static_cast<size_t>(options_.num_groups), 0);
     for (int64_t g = 0; g < options_.num_groups; ++g) {
-      group_score_[static_cast<size_t>(g)] = GroupScore(choice_.data() + g * size, size);
+      group_score_[static_cast<size_t>(g)] =
+          ScoreGroup(choice_.data() + g * size, size, options_.group_score);
     }
     for (int64_t k = 0; k < options_.top_groups; ++k) {
       TakeBest(group_score_.data(), options_.num_groups, group_taken_);
@@ -115,7 +137,8 @@ Routing Forward(const at::Tensor& logits_te, const at::Tensor& bias_e,
     for (int64_t row = begin; row < end; ++row) {
       float* affinity = affinity_data + row * experts;
       int64_t* chosen = expert_data + row * options.top_k;
-      SigmoidRow(logits + row * experts, experts, affinity);
+      (options.affinity == Affinity::kSigmoid ? SigmoidRow : SoftmaxRow)(logits + row * experts,
+                                                                         experts, affinity);
       chooser.Choose(affinity, bias, chosen);
       const float factor =
           GateFactor(affinity, chosen, options.top_k, options.scale, options.normalize);
@@ -127,18 +150,30 @@ Routing Forward(const at::Tensor& logits_te, const at::Tensor& bias_e,
   return routing;
 }
 
+// What of the options the way back needs.
+struct GateOptions {
+  double scale;
+  bool normalize;
+  Affinity affinity;
+};
+
 // grad_affinity comes in as the gradient of the affinities and leaves as that of the logits.
 void BackwardRow(const float* affinity, const int64_t* chosen, const float* grad_gate,
-                 int64_t top_k, int64_t experts, double scale, bool normalize,
-                 float* grad_affinity) {
-  const float factor = GateFactor(affinity, chosen, top_k, scale, normalize);
+                 int64_t top_k, int64_t experts, const GateOptions& options, float* grad_affinity) {
+  const float factor = GateFactor(affinity, chosen, top_k, options.scale, options.normalize);
   float shared = 0;  // every chosen affinity lowers all gates through the sum
-  if (normalize) {
+  if (options.normalize) {
     for (int64_t k = 0; k < top_k; ++k) shared += grad_gate[k] * affinity[chosen[k]];
-    shared *= factor / static_cast<float>(scale);
+    shared *= factor / static_cast<float>(options.scale);
   }
   for (int64_t k = 0; k < top_k; ++k) grad_affinity[chosen[k]] += factor * (grad_gate[k] - shared);
-  for (int64_t i = 0; i < experts; ++i) grad_affinity[i] *= affinity[i] * (1 - affinity[i]);
+  if (options.affinity == Affinity::kSigmoid) {
+    for (int64_t i = 0; i < experts; ++i) grad_affinity[i] *= affinity[i] * (1 - affinity[i]);
+    return;
+  }
+  float mean = 0;
+  for (int64_t i = 0; i < experts; ++i) mean += affinity[i] * grad_affinity[i];
+  for (int64_t i = 0; i < experts; ++i) grad_affinity[i] = affinity[i] * (grad_affinity[i] - mean);
 }
 
 class RoutingFunction : public torch::autograd::Function<RoutingFunction> {
@@ -156,14 +191,16 @@ class RoutingFunction : public torch::autograd::Function<RoutingFunction> {
     ctx->mark_non_differentiable({routing.expert_tk});
     ctx->saved_data["scale"] = options.scale;
     ctx->saved_data["normalize"] = options.normalize;
+    ctx->saved_data["affinity"] = static_cast<int64_t>(options.affinity);
     return {routing.expert_tk, routing.gate_tk, routing.affinity_te};
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
-    const double scale = ctx->saved_data["scale"].toDouble();
-    const bool normalize = ctx->saved_data["normalize"].toBool();
+    const GateOptions options{ctx->saved_data["scale"].toDouble(),
+                              ctx->saved_data["normalize"].toBool(),
+                              static_cast<Affinity>(ctx->saved_data["affinity"].toInt())};
     const BelowAutograd guard;
     const at::Tensor grad_gate_tk = grads[1].contiguous();
     at::Tensor grad_te = grads[2].clone(at::MemoryFormat::Contiguous);
@@ -175,7 +212,7 @@ class RoutingFunction : public torch::autograd::Function<RoutingFunction> {
     float* grad = grad_te.data_ptr<float>();
     for (int64_t row = 0; row < grad_te.size(0); ++row) {
       BackwardRow(affinity + row * experts, chosen + row * top_k, grad_gate + row * top_k, top_k,
-                  experts, scale, normalize, grad + row * experts);
+                  experts, options, grad + row * experts);
     }
     return {grad_te, at::Tensor(), at::Tensor()};
   }

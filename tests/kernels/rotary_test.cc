@@ -68,6 +68,34 @@ TEST(RotaryTest, YarnScalesTheFrequenciesOfDeepSeekV3) {
   }
 }
 
+// Llama 3.1: wave lengths of up to 8192 / 4 stay, those from 8192 on are stretched by 8. Of 64
+// elements at theta 500000 those are the frequencies up to the 14th (wave length 1956) and from the
+// 18th (10089) on.
+TEST(RotaryTest, Llama3ScalesTheFrequenciesOfLlama31) {
+  RotaryOptions options{.dim = 64, .theta = 500000, .yarn = {}};
+  const at::Tensor plain = RotaryInverseFrequencies(options);
+  options.llama3 = {
+      .factor = 8, .low_freq_factor = 1, .high_freq_factor = 4, .original_max_positions = 8192};
+  const at::Tensor ratio = RotaryInverseFrequencies(options) / plain;
+  for (const int64_t i : {0, 14}) EXPECT_EQ(ratio[i].item<float>(), 1) << i;
+  for (const int64_t i : {18, 31}) EXPECT_EQ(ratio[i].item<float>(), 0.125) << i;
+  // The 15th: wave length 2 pi 500000^(30/64) = 2948.3, so (8192/2948.3 - 1) / 3 = 0.59285 of it.
+  EXPECT_NEAR(ratio[15].item<double>(), 0.59285 + 0.40715 / 8, 1e-4);
+}
+
+TEST(RotaryTest, LinearScalingDividesEveryFrequency) {
+  RotaryOptions options{.dim = 8, .theta = 100, .yarn = {}};
+  const at::Tensor plain = RotaryInverseFrequencies(options);
+  options.linear_factor = 4;
+  EXPECT_TRUE(at::equal(RotaryInverseFrequencies(options) * 4, plain));
+}
+
+TEST(RotaryTest, AGivenAttentionFactorTakesThePlaceOfTheMscales) {
+  RotaryOptions options = DeepSeekOptions();
+  options.yarn.attention_factor = 1.5;
+  EXPECT_EQ(MakeRotaryTable(options, 1).cos_pk[0][0].item<float>(), 1.5F);
+}
+
 TEST(RotaryTest, YarnMscaleIsThePublishedFactor) {
   EXPECT_NEAR(YarnMscale(40, 1), 1.368888, 1e-6);
   EXPECT_NEAR(YarnMscale(40, 0.707), 1.260804, 1e-6);

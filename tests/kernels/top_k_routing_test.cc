@@ -35,6 +35,13 @@ TEST(TopKRoutingTest, ScoresAGroupOfOneByItsOnlyExpert) {
             (std::vector<int64_t>{0, 4}));
 }
 
+TEST(TopKRoutingTest, MayScoreAGroupByItsBestExpert) {
+  // Bests 0.9, 0.6, 0.8, 0.3: now expert 2's group is out.
+  EXPECT_EQ(Chosen({.top_k = 3, .num_groups = 4, .top_groups = 2, .group_score = GroupScore::kBest},
+                   kBias),
+            (std::vector<int64_t>{0, 4, 1}));
+}
+
 TEST(TopKRoutingTest, GivesTiesToTheLowerIndex) {
   EXPECT_EQ(Chosen({.top_k = 3}, std::vector<float>(8, 0.0F)), (std::vector<int64_t>{0, 1, 2}));
   EXPECT_EQ(Chosen({.top_k = 2, .num_groups = 4, .top_groups = 1}, std::vector<float>(8, 0.0F)),
@@ -50,15 +57,19 @@ TEST(TopKRoutingTest, NanLogitsStillChooseDistinctExperts) {
 
 TEST(TopKRoutingTest, GatesAndAffinitiesMatchFormulaWithGradients) {
   const at::Tensor bias_e = NormalTensor("bias", {13});
-  for (const bool normalize : {true, false}) {
-    const RoutingOptions options{.top_k = 4, .scale = 2.5, .normalize = normalize};
+  for (const auto& [normalize, affinity] :
+       {std::pair{true, Affinity::kSigmoid}, std::pair{false, Affinity::kSigmoid},
+        std::pair{true, Affinity::kSoftmax}, std::pair{false, Affinity::kSoftmax}}) {
+    const RoutingOptions options{
+        .top_k = 4, .scale = 2.5, .normalize = normalize, .affinity = affinity};
     const at::Tensor logits_te = NormalTensor("logits", {9, 13});
     const at::Tensor expert_tk = TopKRouting(logits_te, bias_e, options).expert_tk;
     const at::Tensor mix_te = NormalTensor("mix", {9, 13});
     const auto formula = [&](const at::Tensor& logits) {
-      const at::Tensor affinity_te = logits.sigmoid();
+      const at::Tensor affinity_te =
+          options.affinity == Affinity::kSigmoid ? logits.sigmoid() : logits.softmax(-1);
       at::Tensor gate_tk = affinity_te.gather(1, expert_tk);
-      if (normalize) gate_tk = gate_tk / gate_tk.sum(-1, true);
+      if (options.normalize) gate_tk = gate_tk / gate_tk.sum(-1, true);
       return at::cat({gate_tk * 2.5, affinity_te}, -1);
     };
     const auto kernel = [&](const at::Tensor& logits) {
@@ -93,10 +104,13 @@ TEST(TopKRoutingTest, BiasNeverEntersTheGates) {
 TEST(TopKRoutingTest, RowBitsDoNotDependOnRowCount) {
   for (const int64_t experts : {13, 40}) {
     const at::Tensor bias_e = NormalTensor("bias", {experts});
-    ExpectRowBitsIndependent(NormalTensor("logits", {70, experts}), [&](const at::Tensor& logits) {
-      const Routing routing = TopKRouting(logits, bias_e, {.top_k = 3});
-      return at::cat({routing.gate_tk, routing.affinity_te}, -1);
-    });
+    for (const Affinity affinity : {Affinity::kSigmoid, Affinity::kSoftmax}) {
+      ExpectRowBitsIndependent(
+          NormalTensor("logits", {70, experts}), [&](const at::Tensor& logits) {
+            const Routing routing = TopKRouting(logits, bias_e, {.top_k = 3, .affinity = affinity});
+            return at::cat({routing.gate_tk, routing.affinity_te}, -1);
+          });
+    }
   }
 }
 
