@@ -72,6 +72,7 @@ absl::Status CheckAttention(const ModelConfig& m) {
         Number(m.qk_rope_head_dim() % 2 == 0, "model.qk_rope_head_dim", m.qk_rope_head_dim(),
                "an even number"),
         Absent(m.has_head_dim(), "model.head_dim", "none with attention MLA"),
+        {!m.qk_norm(), "model.qk_norm", "true", "false with attention MLA"},
         Number(
             !m.has_num_key_value_heads() || m.num_key_value_heads() == heads,
             "model.num_key_value_heads", m.num_key_value_heads(),
@@ -112,6 +113,25 @@ absl::Status CheckMoe(const MoeConfig& moe, int64_t layers) {
       Number(moe.first_k_dense_replace() < layers, "model.moe.first_k_dense_replace",
              moe.first_k_dense_replace(),
              absl::StrCat("less than model.num_hidden_layers (", layers, ")")),
+      Number(moe.topk_method() != MoeConfig::greedy || moe.n_group() == 1, "model.moe.n_group",
+             moe.n_group(), "1 with topk_method greedy"),
+  });
+}
+
+absl::Status CheckRope(const RopeConfig& rope) {
+  const YarnConfig& yarn = rope.yarn();
+  const Llama3RopeConfig& llama3 = rope.llama3();
+  const int kinds =
+      (rope.has_yarn() ? 1 : 0) + (rope.has_llama3() ? 1 : 0) + (rope.linear_factor() != 1 ? 1 : 0);
+  return FirstBroken({
+      {yarn.beta_slow() < yarn.beta_fast(), "model.rope.yarn.beta_slow",
+       absl::StrCat(yarn.beta_slow()),
+       absl::StrCat("less than model.rope.yarn.beta_fast (", yarn.beta_fast(), ")")},
+      {llama3.low_freq_factor() < llama3.high_freq_factor(), "model.rope.llama3.low_freq_factor",
+       absl::StrCat(llama3.low_freq_factor()),
+       absl::StrCat("less than model.rope.llama3.high_freq_factor (", llama3.high_freq_factor(),
+                    ")")},
+      Number(kinds <= 1, "model.rope", kinds, "at most one of yarn, llama3 and linear_factor"),
   });
 }
 
@@ -273,11 +293,7 @@ absl::Status CheckReuse(const RunConfig& config) {
 absl::Status CheckModelRelations(const ModelConfig& model) {
   RETURN_IF_ERROR(CheckAttention(model));
   if (model.has_moe()) RETURN_IF_ERROR(CheckMoe(model.moe(), model.num_hidden_layers()));
-  const YarnConfig& yarn = model.rope().yarn();
-  return FirstBroken(
-      {{yarn.beta_slow() < yarn.beta_fast(), "model.rope.yarn.beta_slow",
-        absl::StrCat(yarn.beta_slow()),
-        absl::StrCat("less than model.rope.yarn.beta_fast (", yarn.beta_fast(), ")")}});
+  return CheckRope(model.rope());
 }
 
 }  // namespace

@@ -48,6 +48,7 @@ TEST(FieldRulesTest, EveryDefaultIsInRange) {
   model.set_num_hidden_layers(1);
   model.set_num_attention_heads(1);
   model.mutable_rope()->mutable_yarn();
+  model.mutable_rope()->mutable_llama3();
   model.mutable_moe()->set_n_routed_experts(1);
   model.mutable_moe()->set_num_experts_per_tok(1);
   model.mutable_moe()->set_moe_intermediate_size(1);

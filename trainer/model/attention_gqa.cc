@@ -2,7 +2,7 @@
 
 #include <cmath>
 
-#include "kernels/linear.h"
+#include "kernels/rms_norm.h"
 
 namespace deduce {
 
@@ -22,24 +22,38 @@ GqaAttention::GqaAttention(const ModelConfig& config, int64_t layer, const std::
       heads_(config.num_attention_heads()),
       kv_heads_(KvHeads(config)),
       head_dim_(HeadDim(config)),
-      table_(table) {
-  const int64_t hidden = config.hidden_size();
-  q_proj_ = factory.Matrix(prefix + "q_proj.weight", heads_ * head_dim_, hidden);
-  k_proj_ = factory.Matrix(prefix + "k_proj.weight", kv_heads_ * head_dim_, hidden);
-  v_proj_ = factory.Matrix(prefix + "v_proj.weight", kv_heads_ * head_dim_, hidden);
-  o_proj_ = factory.Matrix(prefix + "o_proj.weight", hidden, heads_ * head_dim_);
+      table_(table),
+      eps_(config.rms_norm_eps()),
+      q_proj_(prefix + "q_proj", heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
+              factory),
+      k_proj_(prefix + "k_proj", kv_heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
+              factory),
+      v_proj_(prefix + "v_proj", kv_heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
+              factory),
+      o_proj_(prefix + "o_proj", config.hidden_size(), heads_ * head_dim_, config.o_bias(),
+              factory) {
+  if (!config.qk_norm()) return;
+  q_norm_ = factory.Norm(prefix + "q_norm.weight", head_dim_);
+  k_norm_ = factory.Norm(prefix + "k_norm.weight", head_dim_);
+}
+
+at::Tensor GqaAttention::Heads(const at::Tensor& x_td, const Projection& projection, int64_t heads,
+                               const std::optional<ParameterRef>& norm,
+                               const ForwardContext& context) const {
+  at::Tensor x = projection.Forward(x_td);
+  if (norm) x = RmsNorm(x.reshape({-1, head_dim_}), norm->leaf(), eps_);
+  return ApplyRotary(x.view({x_td.size(0), heads, head_dim_}), context.positions_t, table_,
+                     RotaryPairing::kHalves);
 }
 
 at::Tensor GqaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
   const int64_t t = x_td.size(0);
-  const at::Tensor q_thk = ApplyRotary(Linear(x_td, q_proj_.leaf()).view({t, heads_, head_dim_}),
-                                       context.positions_t, table_, RotaryPairing::kHalves);
-  const at::Tensor k_tgk = ApplyRotary(Linear(x_td, k_proj_.leaf()).view({t, kv_heads_, head_dim_}),
-                                       context.positions_t, table_, RotaryPairing::kHalves);
-  const at::Tensor v_tgk = Linear(x_td, v_proj_.leaf()).view({t, kv_heads_, head_dim_});
+  const at::Tensor q_thk = Heads(x_td, q_proj_, heads_, q_norm_, context);
+  const at::Tensor k_tgk = Heads(x_td, k_proj_, kv_heads_, k_norm_, context);
+  const at::Tensor v_tgk = v_proj_.Forward(x_td).view({t, kv_heads_, head_dim_});
   const at::Tensor out_thk =
       Attend(context, layer_, q_thk, k_tgk, v_tgk, 1 / std::sqrt(static_cast<double>(head_dim_)));
-  return Linear(out_thk.reshape({t, heads_ * head_dim_}), o_proj_.leaf());
+  return o_proj_.Forward(out_thk.reshape({t, heads_ * head_dim_}));
 }
 
 }  // namespace deduce

@@ -1,15 +1,18 @@
-// Grouped-query attention (Ainslie et al. 2023) as Llama has it.
+// Grouped-query attention (Ainslie et al. 2023) as Llama has it, with the biases of Qwen2 and the
+// norms of Qwen3 where the config asks for them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "configs/config.pb.h"
 #include "kernels/rotary.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"
+#include "trainer/model/projection.h"
 
 namespace deduce {
 
@@ -26,12 +29,18 @@ class GqaAttention {
   static int64_t KvHeads(const ModelConfig& config);
 
  private:
+  // x_td -> [t, heads, head_dim], normed and turned.
+  at::Tensor Heads(const at::Tensor& x_td, const Projection& projection, int64_t heads,
+                   const std::optional<ParameterRef>& norm, const ForwardContext& context) const;
+
   int64_t layer_;
   int64_t heads_;
   int64_t kv_heads_;
   int64_t head_dim_;
   RotaryTable table_;
-  ParameterRef q_proj_, k_proj_, v_proj_, o_proj_;
+  double eps_;
+  Projection q_proj_, k_proj_, v_proj_, o_proj_;
+  std::optional<ParameterRef> q_norm_, k_norm_;  // of every head, [head_dim]
 };
 
 }  // namespace deduce

@@ -4,10 +4,16 @@
 
 #include <cmath>
 
-#include "kernels/linear.h"
 #include "kernels/rms_norm.h"
 
 namespace deduce {
+namespace {
+
+// Of the norms of the latents. DeepSeek's published code leaves it at its norm's default, whatever
+// rms_norm_eps says.
+constexpr double kLatentEps = 1e-6;
+
+}  // namespace
 
 double MlaAttention::SoftmaxScale(const ModelConfig& config) {
   const double width = config.qk_nope_head_dim() + config.qk_rope_head_dim();
@@ -27,49 +33,49 @@ MlaAttention::MlaAttention(const ModelConfig& config, int64_t layer, const std::
       value_dim_(config.v_head_dim()),
       q_rank_(config.q_lora_rank()),
       kv_rank_(config.kv_lora_rank()),
-      eps_(config.rms_norm_eps()),
       softmax_scale_(SoftmaxScale(config)),
-      table_(table) {
+      table_(table),
+      pairing_(config.rope().interleave() ? RotaryPairing::kInterleaved : RotaryPairing::kHalves) {
   const int64_t hidden = config.hidden_size();
   const int64_t q_width = heads_ * (nope_ + rope_);
   if (q_rank_ == 0) {
-    q_proj_ = factory.Matrix(prefix + "q_proj.weight", q_width, hidden);
+    q_proj_ = Projection(prefix + "q_proj", q_width, hidden, false, factory);
   } else {
-    q_a_proj_ = factory.Matrix(prefix + "q_a_proj.weight", q_rank_, hidden);
+    q_a_proj_ = Projection(prefix + "q_a_proj", q_rank_, hidden, config.qkv_bias(), factory);
     q_a_norm_ = factory.Norm(prefix + "q_a_layernorm.weight", q_rank_);
-    q_b_proj_ = factory.Matrix(prefix + "q_b_proj.weight", q_width, q_rank_);
+    q_b_proj_ = Projection(prefix + "q_b_proj", q_width, q_rank_, false, factory);
   }
-  kv_a_proj_ = factory.Matrix(prefix + "kv_a_proj_with_mqa.weight", kv_rank_ + rope_, hidden);
+  kv_a_proj_ = Projection(prefix + "kv_a_proj_with_mqa", kv_rank_ + rope_, hidden,
+                          config.qkv_bias(), factory);
   kv_a_norm_ = factory.Norm(prefix + "kv_a_layernorm.weight", kv_rank_);
-  kv_b_proj_ = factory.Matrix(prefix + "kv_b_proj.weight", heads_ * (nope_ + value_dim_), kv_rank_);
-  o_proj_ = factory.Matrix(prefix + "o_proj.weight", hidden, heads_ * value_dim_);
+  kv_b_proj_ =
+      Projection(prefix + "kv_b_proj", heads_ * (nope_ + value_dim_), kv_rank_, false, factory);
+  o_proj_ = Projection(prefix + "o_proj", hidden, heads_ * value_dim_, config.o_bias(), factory);
 }
 
 at::Tensor MlaAttention::Queries(const at::Tensor& x_td, const ForwardContext& context) const {
   const at::Tensor flat =
-      q_rank_ == 0 ? Linear(x_td, q_proj_.leaf())
-                   : Linear(RmsNorm(Linear(x_td, q_a_proj_.leaf()), q_a_norm_.leaf(), eps_),
-                            q_b_proj_.leaf());
+      q_rank_ == 0
+          ? q_proj_.Forward(x_td)
+          : q_b_proj_.Forward(RmsNorm(q_a_proj_.Forward(x_td), q_a_norm_.leaf(), kLatentEps));
   const auto parts =
       flat.view({x_td.size(0), heads_, nope_ + rope_}).split_with_sizes({nope_, rope_}, 2);
-  return at::cat(
-      {parts[0], ApplyRotary(parts[1], context.positions_t, table_, RotaryPairing::kInterleaved)},
-      2);
+  return at::cat({parts[0], ApplyRotary(parts[1], context.positions_t, table_, pairing_)}, 2);
 }
 
 at::Tensor MlaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
   const int64_t t = x_td.size(0);
   const at::Tensor q_thk = Queries(x_td, context);
-  const auto compressed = Linear(x_td, kv_a_proj_.leaf()).split_with_sizes({kv_rank_, rope_}, 1);
-  const at::Tensor k_rope_t1k = ApplyRotary(compressed[1].unsqueeze(1), context.positions_t, table_,
-                                            RotaryPairing::kInterleaved);
-  const auto expanded = Linear(RmsNorm(compressed[0], kv_a_norm_.leaf(), eps_), kv_b_proj_.leaf())
+  const auto compressed = kv_a_proj_.Forward(x_td).split_with_sizes({kv_rank_, rope_}, 1);
+  const at::Tensor k_rope_t1k =
+      ApplyRotary(compressed[1].unsqueeze(1), context.positions_t, table_, pairing_);
+  const auto expanded = kv_b_proj_.Forward(RmsNorm(compressed[0], kv_a_norm_.leaf(), kLatentEps))
                             .view({t, heads_, nope_ + value_dim_})
                             .split_with_sizes({nope_, value_dim_}, 2);
   const at::Tensor k_thk = at::cat({expanded[0], k_rope_t1k.expand({t, heads_, rope_})}, 2);
   const at::Tensor out_thv =
       Attend(context, layer_, q_thk, k_thk, expanded[1].contiguous(), softmax_scale_);
-  return Linear(out_thv.reshape({t, heads_ * value_dim_}), o_proj_.leaf());
+  return o_proj_.Forward(out_thv.reshape({t, heads_ * value_dim_}));
 }
 
 }  // namespace deduce

@@ -10,6 +10,7 @@
 #include "kernels/rotary.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"
+#include "trainer/model/projection.h"
 
 namespace deduce {
 
@@ -35,12 +36,14 @@ class MlaAttention {
   int64_t value_dim_;
   int64_t q_rank_;  // 0: queries are projected directly
   int64_t kv_rank_;
-  double eps_;
   double softmax_scale_;
   RotaryTable table_;
-  ParameterRef q_proj_;                          // without q_rank_
-  ParameterRef q_a_proj_, q_a_norm_, q_b_proj_;  // with it
-  ParameterRef kv_a_proj_, kv_a_norm_, kv_b_proj_, o_proj_;
+  RotaryPairing pairing_;
+  Projection q_proj_;               // without q_rank_
+  Projection q_a_proj_, q_b_proj_;  // with it
+  ParameterRef q_a_norm_;
+  Projection kv_a_proj_, kv_b_proj_, o_proj_;
+  ParameterRef kv_a_norm_;
 };
 
 }  // namespace deduce

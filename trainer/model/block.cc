@@ -19,9 +19,10 @@ std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
   const std::string prefix = LayerPrefix(layer) + "mlp.";
   const ModelConfig& config = parts.config;
   if (!config.has_moe() || layer < config.moe().first_k_dense_replace()) {
-    return Ffn(config.hidden_size(), config.intermediate_size(), prefix, parts.factory);
+    return Ffn(config.hidden_size(), config.intermediate_size(), config.mlp_bias(), prefix,
+               parts.factory);
   }
-  const int64_t routed_layer = static_cast<int64_t>(parts.buffers.size());
+  const int64_t routed_layer = parts.num_routed_layers++;
   return Moe(config, routed_layer, prefix, parts.factory, parts.buffers, parts.expert_group);
 }
 

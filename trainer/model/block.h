@@ -28,6 +28,7 @@ struct BlockParts {
   ParameterFactory& factory;
   std::vector<ModelBuffer>& buffers;
   Communicator& expert_group;
+  int64_t& num_routed_layers;  // made so far
 };
 
 class Block {

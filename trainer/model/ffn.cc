@@ -1,18 +1,17 @@
 #include "trainer/model/ffn.h"
 
-#include "kernels/linear.h"
 #include "kernels/swiglu.h"
 
 namespace deduce {
 
-Ffn::Ffn(int64_t hidden, int64_t width, const std::string& prefix, ParameterFactory& factory)
-    : gate_proj_(factory.Matrix(prefix + "gate_proj.weight", width, hidden)),
-      up_proj_(factory.Matrix(prefix + "up_proj.weight", width, hidden)),
-      down_proj_(factory.Matrix(prefix + "down_proj.weight", hidden, width)) {}
+Ffn::Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
+         ParameterFactory& factory)
+    : gate_proj_(prefix + "gate_proj", width, hidden, bias, factory),
+      up_proj_(prefix + "up_proj", width, hidden, bias, factory),
+      down_proj_(prefix + "down_proj", hidden, width, bias, factory) {}
 
 at::Tensor Ffn::Forward(const at::Tensor& x_td) const {
-  return Linear(SwiGlu(Linear(x_td, gate_proj_.leaf()), Linear(x_td, up_proj_.leaf())),
-                down_proj_.leaf());
+  return down_proj_.Forward(SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td)));
 }
 
 }  // namespace deduce

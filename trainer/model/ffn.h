@@ -7,19 +7,21 @@
 #include <string>
 
 #include "trainer/model/parameter.h"
+#include "trainer/model/projection.h"
 
 namespace deduce {
 
 class Ffn {
  public:
   // prefix: "model.layers.N.mlp." or "...mlp.shared_experts."
-  Ffn(int64_t hidden, int64_t width, const std::string& prefix, ParameterFactory& factory);
+  Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
+      ParameterFactory& factory);
 
   // x_td [t, d] -> down(silu(gate(x)) * up(x)), [t, d]
   at::Tensor Forward(const at::Tensor& x_td) const;
 
  private:
-  ParameterRef gate_proj_, up_proj_, down_proj_;
+  Projection gate_proj_, up_proj_, down_proj_;
 };
 
 }  // namespace deduce

@@ -25,8 +25,14 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
                .num_groups = config.moe().n_group(),
                .top_groups = config.moe().topk_group(),
                .scale = config.moe().routed_scaling_factor(),
-               .normalize = config.moe().norm_topk_prob()},
-      buffers_(&buffers),
+               .normalize = config.moe().norm_topk_prob(),
+               .affinity = config.moe().scoring_func() == MoeConfig::sigmoid ? Affinity::kSigmoid
+                                                                             : Affinity::kSoftmax,
+               .group_score = config.moe().topk_method() == MoeConfig::noaux_tc
+                                  ? GroupScore::kTwoBest
+                                  : GroupScore::kBest},
+      no_bias_e_(at::zeros({num_experts_}, at::kFloat)),
+      buffers_(config.moe().topk_method() == MoeConfig::noaux_tc ? &buffers : nullptr),
       group_(&expert_group) {
   const int64_t hidden = config.hidden_size();
   const int64_t width = config.moe().moe_intermediate_size();
@@ -36,9 +42,10 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
   up_proj_ = factory.ExpertStack(experts, ".up_proj.weight", num_experts_, width, hidden);
   down_proj_ = factory.ExpertStack(experts, ".down_proj.weight", num_experts_, hidden, width);
   if (config.moe().n_shared_experts() > 0) {
-    shared_.emplace(hidden, width * config.moe().n_shared_experts(), prefix + "shared_experts.",
-                    factory);
+    shared_.emplace(hidden, width * config.moe().n_shared_experts(), config.mlp_bias(),
+                    prefix + "shared_experts.", factory);
   }
+  if (buffers_ == nullptr) return;
   TORCH_CHECK(static_cast<int64_t>(buffers.size()) == routed_layer, prefix, ": found ",
               buffers.size(), " selection biases, expected ", routed_layer);
   buffers.push_back(
@@ -46,8 +53,8 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
 }
 
 at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
-  const Routing routing =
-      TopKRouting(Linear(x_td, gate_.leaf()), (*buffers_)[routed_layer_].value, routing_);
+  const at::Tensor& bias_e = buffers_ ? (*buffers_)[routed_layer_].value : no_bias_e_;
+  const Routing routing = TopKRouting(Linear(x_td, gate_.leaf()), bias_e, routing_);
   const ExpertOrder order = OrderByExpert(routing.expert_tk, num_experts_);
   if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
   const at::Tensor rows_nd = RoutedExperts(GatherRows(x_td, order.row_tk), order.rows_per_expert);

@@ -26,9 +26,9 @@ struct ModelBuffer {
 
 class Moe {
  public:
-  // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among the routed ones. Appends
-  // its selection bias to `buffers` (not owned, address must stay). The group must outlive the
-  // layer.
+  // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among the routed ones. With
+  // noaux_tc, appends its selection bias to `buffers` (not owned, address must stay). The group
+  // must outlive the layer.
   Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
       ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group);
 
@@ -50,7 +50,8 @@ class Moe {
   ParameterRef gate_;
   ParameterRef gate_proj_, up_proj_, down_proj_;  // stacks of this rank's experts
   std::optional<Ffn> shared_;
-  const std::vector<ModelBuffer>* buffers_;
+  at::Tensor no_bias_e_;                     // zeros, where no selection bias belongs to the model
+  const std::vector<ModelBuffer>* buffers_;  // null there
   Communicator* group_;
 };
 

@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
 
 #include <utility>
@@ -51,9 +52,17 @@ ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int6
 }
 
 ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {
+  return Vector(name, at::ones({size}, at::kFloat));
+}
+
+ParameterRef ParameterFactory::Bias(const std::string& name, int64_t size) {
+  return Vector(name, at::zeros({size}, at::kFloat));
+}
+
+ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value) {
   Parameter parameter;
   parameter.names = {name};
-  parameter.value = at::ones({size}, at::kFloat);
+  parameter.value = std::move(value);
   parameter.decay = false;
   return Append(std::move(parameter), 1);
 }

@@ -24,7 +24,7 @@ struct Parameter {
   std::vector<std::string> names;
   at::Tensor value;  // fp32, contiguous; storage may be rebound to a slice of a flat buffer
   Placement placement = Placement::kReplicated;
-  bool decay = true;  // weight decay applies (matrices, not norms)
+  bool decay = true;  // weight decay applies (matrices, not norms and biases)
 
   // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
   // the expert group, because the gradient of each source micro-batch must stay apart until it
@@ -68,12 +68,15 @@ class ParameterFactory {
   ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
   // [size], ones, without weight decay.
   ParameterRef Norm(const std::string& name, int64_t size);
+  // [size], zeros, without weight decay.
+  ParameterRef Bias(const std::string& name, int64_t size);
   // [local experts, out, in]; expert e of all is named `prefix` + e + `suffix`. Throws c10::Error
   // when the ranks do not divide num_experts.
   ParameterRef ExpertStack(const std::string& prefix, const std::string& suffix,
                            int64_t num_experts, int64_t out, int64_t in);
 
  private:
+  ParameterRef Vector(const std::string& name, at::Tensor value);
   ParameterRef Append(Parameter parameter, int num_sources);
 
   uint64_t seed_;

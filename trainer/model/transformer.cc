@@ -24,8 +24,17 @@ RotaryTable MakeTable(const ModelConfig& config) {
                     .beta_fast = yarn.beta_fast(),
                     .beta_slow = yarn.beta_slow(),
                     .mscale = yarn.mscale(),
-                    .mscale_all_dim = yarn.mscale_all_dim()};
+                    .mscale_all_dim = yarn.mscale_all_dim(),
+                    .attention_factor = yarn.attention_factor()};
   }
+  if (config.rope().has_llama3()) {
+    const Llama3RopeConfig& llama3 = config.rope().llama3();
+    options.llama3 = {.factor = llama3.factor(),
+                      .low_freq_factor = llama3.low_freq_factor(),
+                      .high_freq_factor = llama3.high_freq_factor(),
+                      .original_max_positions = llama3.original_max_position_embeddings()};
+  }
+  options.linear_factor = config.rope().linear_factor();
   return MakeRotaryTable(options, config.max_position_embeddings());
 }
 
@@ -41,7 +50,8 @@ Transformer::Transformer(const ModelConfig& config, uint64_t seed, Communicator&
   const RotaryTable table = MakeTable(config_);
   ParameterFactory factory(seed, config_.initializer_range(), expert_group.rank(),
                            expert_group.size(), parameters_);
-  const BlockParts parts{config_, table, factory, buffers_, expert_group};
+  int64_t routed_layers = 0;
+  const BlockParts parts{config_, table, factory, buffers_, expert_group, routed_layers};
   const int64_t layers = config_.num_hidden_layers();
   embedding_ =
       factory.Matrix("model.embed_tokens.weight", config_.vocab_size(), config_.hidden_size());
@@ -52,8 +62,7 @@ Transformer::Transformer(const ModelConfig& config, uint64_t seed, Communicator&
               ? embedding_
               : factory.Matrix("lm_head.weight", config_.vocab_size(), config_.hidden_size());
   if (config_.num_nextn_predict_layers() > 0) mtp_.emplace(layers, parts);
-  expert_load_le_ = at::zeros(
-      {static_cast<int64_t>(buffers_.size()), config_.moe().n_routed_experts()}, at::kLong);
+  expert_load_le_ = at::zeros({routed_layers, config_.moe().n_routed_experts()}, at::kLong);
 }
 
 // The one path of packed and cached tokens: [t, d] before the final norm.

@@ -61,7 +61,7 @@ class Transformer {
   std::vector<Parameter>& parameters() { return parameters_; }
 
   // Selection biases of the routed layers, "...mlp.gate.e_score_correction_bias", fp32 [experts]:
-  // not trained by gradients.
+  // not trained by gradients. None unless topk_method is noaux_tc.
   using Buffer = ModelBuffer;
   std::vector<Buffer>& buffers() { return buffers_; }
 

@@ -73,6 +73,10 @@ TEST(KvCacheTest, CachedRoutedMlaHasTheBitsOfThePackedForward) {
   ExpectCachedEqualsPacked(TinyRoutedModel());
 }
 
+TEST(KvCacheTest, CachedVariationsHaveTheBitsOfThePackedForward) {
+  ExpectCachedEqualsPacked(TinyVariedModel());
+}
+
 TEST(KvCacheTest, CopiedSlotContinuesLikeItsSource) {
   const auto group = MakeOneMemberCommunicator();
   const auto model = MakeModel(TinyRoutedModel(), *group);

@@ -67,7 +67,14 @@ class NaiveTransformer {
 
  private:
   at::Tensor Project(const at::Tensor& x, const std::string& name) {
-    return x.matmul(weight(name + ".weight").t());
+    const at::Tensor product = x.matmul(weight(name + ".weight").t());
+    const auto bias = weights_.find(name + ".bias");
+    return bias == weights_.end() ? product : product + bias->second;
+  }
+
+  // The norm of one head, where the model has one.
+  at::Tensor HeadNorm(const at::Tensor& x, const std::string& name) {
+    return config_.qk_norm() ? Norm(x, name) : x;
   }
 
   at::Tensor Norm(const at::Tensor& x, const std::string& name) {
@@ -113,7 +120,8 @@ class NaiveTransformer {
   // YaRN: dimensions that turn more than beta_fast times keep their frequency, those that turn less
   // than beta_slow times are stretched by the factor, with a linear ramp over whole dimensions.
   double Frequency(int64_t i, int64_t dim) const {
-    const double base = std::pow(config_.rope().theta(), -2.0 * i / dim);
+    double base = std::pow(config_.rope().theta(), -2.0 * i / dim);
+    if (config_.rope().has_llama3()) base = Llama3Frequency(base);
     if (!config_.rope().has_yarn()) return base;
     const YarnConfig& yarn = config_.rope().yarn();
     const auto index_of_turns = [&](double turns) {
@@ -124,6 +132,18 @@ class NaiveTransformer {
     const double high = std::min(dim - 1.0, std::ceil(index_of_turns(yarn.beta_slow())));
     const double ramp = std::clamp((i - low) / (high == low ? 0.001 : high - low), 0.0, 1.0);
     return base * (1 - ramp) + base / yarn.factor() * ramp;
+  }
+
+  // Llama 3.1, by wave length: short ones stay, long ones are stretched, between is a mean of both.
+  double Llama3Frequency(double base) const {
+    const Llama3RopeConfig& llama3 = config_.rope().llama3();
+    const double length = 2 * std::numbers::pi / base;
+    const double original = static_cast<double>(llama3.original_max_position_embeddings());
+    if (length < original / llama3.high_freq_factor()) return base;
+    if (length > original / llama3.low_freq_factor()) return base / llama3.factor();
+    const double smooth = (original / length - llama3.low_freq_factor()) /
+                          (llama3.high_freq_factor() - llama3.low_freq_factor());
+    return (1 - smooth) * base / llama3.factor() + smooth * base;
   }
 
   // One head: q, k [t, k], v [t, v].
@@ -143,8 +163,9 @@ class NaiveTransformer {
     std::vector<at::Tensor> out;
     for (int64_t h = 0; h < heads; ++h) {
       const int64_t g = h / (heads / kv_heads);
-      out.push_back(Attention(Rotate(q.narrow(1, h * dim, dim), false),
-                              Rotate(k.narrow(1, g * dim, dim), false), v.narrow(1, g * dim, dim),
+      const at::Tensor q_h = HeadNorm(q.narrow(1, h * dim, dim), p + "q_norm.weight");
+      const at::Tensor k_g = HeadNorm(k.narrow(1, g * dim, dim), p + "k_norm.weight");
+      out.push_back(Attention(Rotate(q_h, false), Rotate(k_g, false), v.narrow(1, g * dim, dim),
                               std::pow(dim, -0.5)));
     }
     return Project(at::cat(out, 1), p + "o_proj");
@@ -181,14 +202,15 @@ class NaiveTransformer {
     return Project(gate * gate.sigmoid() * Project(x, p + "up_proj"), p + "down_proj");
   }
 
-  // Experts of one token by biased affinity, within the groups of the best two-expert scores.
+  // Experts of one token by (biased) affinity, within the groups of the best scores.
   std::vector<int64_t> Choose(const at::Tensor& score) const {
     const MoeConfig& moe = config_.moe();
     const int64_t width = moe.n_routed_experts() / moe.n_group();
     std::vector<std::pair<double, int64_t>> groups, experts;
     for (int64_t g = 0; g < moe.n_group(); ++g) {
+      const int64_t counted = moe.topk_method() == MoeConfig::noaux_tc ? 2 : 1;
       const auto best =
-          std::get<0>(score.narrow(0, g * width, width).topk(std::min<int64_t>(2, width)));
+          std::get<0>(score.narrow(0, g * width, width).topk(std::min(counted, width)));
       groups.emplace_back(-best.sum().item<double>(), g);
     }
     std::sort(groups.begin(), groups.end());
@@ -205,12 +227,15 @@ class NaiveTransformer {
 
   at::Tensor Routed(const at::Tensor& x, const std::string& p) {
     const MoeConfig& moe = config_.moe();
-    const at::Tensor affinity = Project(x, p + "gate").sigmoid();
+    const at::Tensor logits = Project(x, p + "gate");
+    const bool softmax = moe.scoring_func() == MoeConfig::softmax;
+    const at::Tensor affinity = softmax ? logits.softmax(-1) : logits.sigmoid();
+    const auto bias = weights_.find(p + "gate.e_score_correction_bias");
     at::Tensor count = at::zeros({moe.n_routed_experts()}, at::kDouble);
     std::vector<at::Tensor> rows;
     for (int64_t t = 0; t < x.size(0); ++t) {
       const std::vector<int64_t> chosen =
-          Choose((affinity[t] + weight(p + "gate.e_score_correction_bias")).detach());
+          Choose((bias == weights_.end() ? affinity[t] : affinity[t] + bias->second).detach());
       at::Tensor row = at::zeros({1, x.size(1)}, at::kDouble);
       const at::Tensor total = affinity[t].index_select(0, at::tensor(chosen)).sum();
       for (const int64_t e : chosen) {

@@ -72,13 +72,46 @@ inline ModelConfig TinyRoutedModel() {
     num_nextn_predict_layers: 1)pb");
 }
 
+// What other families have: biases, norms of heads, Llama 3's frequencies, softmax routing by
+// groups without a bias.
+inline ModelConfig TinyVariedModel() {
+  return ParseModel(R"pb(
+    attention: GQA
+    vocab_size: 37
+    hidden_size: 24
+    intermediate_size: 40
+    num_hidden_layers: 2
+    num_attention_heads: 3
+    num_key_value_heads: 1
+    head_dim: 8
+    max_position_embeddings: 64
+    initializer_range: 0.2
+    tie_word_embeddings: true
+    qkv_bias: true
+    o_bias: true
+    mlp_bias: true
+    qk_norm: true
+    rope { llama3 { factor: 4 original_max_position_embeddings: 32 } }
+    moe {
+      n_routed_experts: 8
+      n_shared_experts: 1
+      num_experts_per_tok: 3
+      moe_intermediate_size: 12
+      first_k_dense_replace: 1
+      n_group: 4
+      topk_group: 2
+      scoring_func: softmax
+      topk_method: group_limited_greedy
+    })pb");
+}
+
 inline at::Tensor NormalTensor(at::IntArrayRef sizes, uint64_t seed) {
   at::Tensor out = at::empty(sizes, at::kFloat);
   FillNormal(RandomStream(seed, "test"), 0, 1.0, out);
   return out;
 }
 
-// Norm weights off 1 and selection biases off 0, so that a forgotten one shows.
+// Norm weights off 1 and biases off 0, so that a forgotten one shows.
 inline std::unique_ptr<Transformer> MakeModel(const ModelConfig& config, Communicator& group) {
   std::unique_ptr<Transformer> model = Transformer::Create(config, 7, group);
   const at::NoGradGuard no_grad;

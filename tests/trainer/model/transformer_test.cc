@@ -76,6 +76,10 @@ TEST(TransformerTest, RoutedMlaWithPredictionModuleAgreesWithNaiveDoubleForwardA
   ExpectAgreesWithNaive(TinyRoutedModel());
 }
 
+TEST(TransformerTest, BiasesHeadNormsAndSoftmaxRoutingAgreeWithNaiveDouble) {
+  ExpectAgreesWithNaive(TinyVariedModel());
+}
+
 TEST(TransformerTest, TiedEmbeddingAndDirectQueriesAgreeWithNaiveDouble) {
   ModelConfig config = TinyRoutedModel();
   config.set_tie_word_embeddings(true);
@@ -108,7 +112,7 @@ TEST(TransformerTest, RoutedMlaHasTheWeightsOfItsShapes) {
 
 TEST(TransformerTest, PackingOrderAndNeighboursLeaveBitsAlone) {
   const auto group = MakeOneMemberCommunicator();
-  for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel()}) {
+  for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel(), TinyVariedModel()}) {
     const auto model = MakeModel(config, *group);
     const Sequences sequences = RandomSequences({5, 17, 1, 11}, config.vocab_size(), 2);
     const ForwardResult packed = model->Forward(Pack(sequences), true);
@@ -183,6 +187,15 @@ TEST(TransformerTest, RoutingBiasMovesTowardsTheMeanLoad) {
   EXPECT_TRUE(at::equal(model->buffers()[1].value, at::tensor(std::vector<float>(8, 0.f))));
   EXPECT_TRUE(at::equal(model->buffers()[2].value,
                         at::tensor({speed, speed, speed, speed, speed, speed, speed, -speed})));
+}
+
+TEST(TransformerTest, GreedyRoutingHasLoadsAndNoBias) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = MakeModel(TinyVariedModel(), *group);
+  EXPECT_TRUE(model->buffers().empty());
+  model->Forward(Pack(RandomSequences({6, 7}, 37, 4)), false);
+  EXPECT_TRUE(at::equal(model->expert_load_le().sum(1), at::tensor(std::vector<int64_t>{39})));
+  model->UpdateRoutingBias(model->expert_load_le(), 1);
 }
 
 TEST(TransformerTest, LoadCountsOnlyForwardsUnderGradients) {

@@ -1,0 +1,18 @@
+#include "trainer/model/projection.h"
+
+#include "kernels/linear.h"
+
+namespace deduce {
+
+Projection::Projection(const std::string& name, int64_t out, int64_t in, bool with_bias,
+                       ParameterFactory& factory)
+    : weight_(factory.Matrix(name + ".weight", out, in)) {
+  if (with_bias) bias_ = factory.Bias(name + ".bias", out);
+}
+
+at::Tensor Projection::Forward(const at::Tensor& x_ti) const {
+  const at::Tensor product_to = Linear(x_ti, weight_.leaf());
+  return bias_ ? product_to.add(bias_->leaf()) : product_to;
+}
+
+}  // namespace deduce

@@ -1,0 +1,29 @@
+// A matrix of the model with or without a bias, under its Hugging Face names.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "trainer/model/parameter.h"
+
+namespace deduce {
+
+class Projection {
+ public:
+  Projection() = default;
+  // Makes NAME.weight [out, in] and, with_bias, NAME.bias [out].
+  Projection(const std::string& name, int64_t out, int64_t in, bool with_bias,
+             ParameterFactory& factory);
+
+  // x_ti [t, in] -> x W^T (+ bias), [t, out]; a row's bits depend on nothing but the row.
+  at::Tensor Forward(const at::Tensor& x_ti) const;
+
+ private:
+  ParameterRef weight_;
+  std::optional<ParameterRef> bias_;
+};
+
+}  // namespace deduce
