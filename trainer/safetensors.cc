@@ -6,13 +6,13 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "configs/status.h"
 #include "trainer/content_hash.h"
+#include "trainer/strict_json.h"
 
 namespace deduce {
 namespace {
@@ -20,45 +20,18 @@ namespace {
 using Json = nlohmann::json;
 
 constexpr int64_t kLengthBytes = 8;
+constexpr uint64_t kMostHeaderBytes = 100'000'000;  // the format's own limit
 constexpr char kMetadata[] = "__metadata__";
 
 constexpr std::pair<at::ScalarType, const char*> kDtypes[] = {
-    {at::kDouble, "F64"}, {at::kFloat, "F32"}, {at::kBFloat16, "BF16"}, {at::kHalf, "F16"},
-    {at::kLong, "I64"},   {at::kInt, "I32"},   {at::kByte, "U8"}};
+    {at::kDouble, "F64"},    {at::kFloat, "F32"},
+    {at::kBFloat16, "BF16"}, {at::kHalf, "F16"},
+    {at::kLong, "I64"},      {at::kInt, "I32"},
+    {at::kByte, "U8"},       {at::kFloat8_e4m3fn, "F8_E4M3"}};
 
 absl::Status Damaged(const std::string& path, const std::string& found,
                      const std::string& expected) {
   return absl::DataLossError(absl::StrCat(path, ": found ", found, ", expected ", expected));
-}
-
-// Names come from outside: quoted, escaped and cut, so that a message stays one line.
-std::string Quoted(const std::string& text) {
-  constexpr size_t kLongest = 100;
-  return Json(text.substr(0, kLongest)).dump(-1, ' ', true, Json::error_handler_t::replace);
-}
-
-// The header as JSON; an object that names a member twice is refused, which the parser itself would
-// not do.
-absl::StatusOr<Json> ParseHeader(const std::string& path, const std::string& text) {
-  std::vector<std::set<std::string>> keys_of_open_objects;
-  std::optional<std::string> duplicate;
-  const auto watch = [&](int, Json::parse_event_t event, Json& parsed) {
-    if (event == Json::parse_event_t::object_start) keys_of_open_objects.emplace_back();
-    if (event == Json::parse_event_t::object_end) keys_of_open_objects.pop_back();
-    if (event == Json::parse_event_t::key) {
-      const auto& key = parsed.get_ref<const std::string&>();
-      if (!keys_of_open_objects.back().insert(key).second && !duplicate) duplicate = key;
-    }
-    return true;
-  };
-  Json header = Json::parse(text, watch, /*allow_exceptions=*/false);
-  if (header.is_discarded() || !header.is_object()) {
-    return Damaged(path, "a header that is no JSON object", "a safetensors file");
-  }
-  if (duplicate) {
-    return Damaged(path, absl::StrCat("the name ", Quoted(*duplicate), " twice"), "unique names");
-  }
-  return header;
 }
 
 absl::StatusOr<std::string> ReadHeaderText(const ReadableFile& file) {
@@ -67,10 +40,14 @@ absl::StatusOr<std::string> ReadHeaderText(const ReadableFile& file) {
   }
   uint64_t length = 0;
   RETURN_IF_ERROR(file.Read(0, kLengthBytes, &length));
-  const uint64_t most = file.size() - kLengthBytes;
-  if (length > most) {
+  const uint64_t rest = file.size() - kLengthBytes;
+  if (length > rest) {
     return Damaged(file.path(), absl::StrCat("a header of ", length, " bytes"),
-                   absl::StrCat("at most ", most, ", the rest of the file"));
+                   absl::StrCat("at most ", rest, ", the rest of the file"));
+  }
+  if (length > kMostHeaderBytes) {
+    return Damaged(file.path(), absl::StrCat("a header of ", length, " bytes"),
+                   absl::StrCat("at most ", kMostHeaderBytes));
   }
   std::string text(length, '\0');
   RETURN_IF_ERROR(file.Read(kLengthBytes, length, text.data()));
@@ -99,7 +76,7 @@ std::optional<int64_t> ReadShape(const Json& value, int64_t item_bytes,
 absl::StatusOr<SafetensorsFile::Entry> ReadEntry(const std::string& path, const std::string& name,
                                                  const Json& value, int64_t data,
                                                  int64_t data_size) {
-  const std::string what = absl::StrCat("tensor ", Quoted(name));
+  const std::string what = absl::StrCat("tensor ", QuotedName(name));
   if (!value.is_object() || !value.contains("dtype") || !value["dtype"].is_string() ||
       !value.contains("shape") || !value.contains("data_offsets")) {
     return Damaged(path, what + " without them", "dtype, shape and data_offsets");
@@ -138,7 +115,7 @@ absl::Status CheckTiling(const std::string& path,
   int64_t position = data;
   for (const auto& [range, name] : ranges) {
     if (range.first != position) {
-      return Damaged(path, absl::StrCat("tensor ", Quoted(name), " at byte ", range.first),
+      return Damaged(path, absl::StrCat("tensor ", QuotedName(name), " at byte ", range.first),
                      absl::StrCat(position, ", where the one before it ends"));
     }
     position = range.second;
@@ -159,7 +136,7 @@ absl::StatusOr<std::string> HeaderText(const std::string& path,
   for (const auto& [name, data] : tensors) {
     if (name == kMetadata || header.contains(name)) {
       return absl::InternalError(
-          absl::StrCat(path, ": found tensor ", Quoted(name), " twice, expected unique names"));
+          absl::StrCat(path, ": found tensor ", QuotedName(name), " twice, expected unique names"));
     }
     const int64_t end = begin + static_cast<int64_t>(data.nbytes());
     header[name] = {{"dtype", SafetensorsDtype(data.scalar_type())},
@@ -186,8 +163,9 @@ absl::StatusOr<at::ScalarType> ParseSafetensorsDtype(const std::string& where,
   for (const auto& [type, known] : kDtypes) {
     if (name == known) return type;
   }
-  return absl::InvalidArgumentError(absl::StrCat(where, ": found dtype ", Quoted(name),
-                                                 ", expected F64, F32, BF16, F16, I64, I32 or U8"));
+  return absl::InvalidArgumentError(
+      absl::StrCat(where, ": found dtype ", QuotedName(name),
+                   ", expected F64, F32, BF16, F16, F8_E4M3, I64, I32 or U8"));
 }
 
 std::string ShapeText(const std::vector<int64_t>& shape) {
@@ -208,7 +186,7 @@ absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTe
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::string& path) {
   ASSIGN_OR_RETURN(ReadableFile file, ReadableFile::Open(path));
   ASSIGN_OR_RETURN(const std::string text, ReadHeaderText(file));
-  ASSIGN_OR_RETURN(const Json header, ParseHeader(path, text));
+  ASSIGN_OR_RETURN(const Json header, ParseJsonObject(path, text));
   const int64_t data = kLengthBytes + static_cast<int64_t>(text.size());
   SafetensorsFile result;
   for (const auto& [name, value] : header.items()) {
@@ -231,7 +209,7 @@ absl::StatusOr<at::Tensor> SafetensorsFile::Read(const std::string& name) const 
   const auto found = entries_.find(name);
   if (found == entries_.end()) {
     return absl::NotFoundError(
-        absl::StrCat(path(), ": found no tensor ", Quoted(name), ", expected one"));
+        absl::StrCat(path(), ": found no tensor ", QuotedName(name), ", expected one"));
   }
   const Entry& entry = found->second;
   at::Tensor tensor = at::empty(entry.shape, entry.dtype);

@@ -16,7 +16,7 @@
 
 namespace deduce {
 
-// "F32" and so on. Supported: F64, F32, BF16, F16, I64, I32, U8; the second form is an
+// "F32" and so on. Supported: F64, F32, BF16, F16, F8_E4M3, I64, I32, U8; the second form is an
 // InvalidArgument that starts with `where`.
 std::string SafetensorsDtype(at::ScalarType dtype);
 absl::StatusOr<at::ScalarType> ParseSafetensorsDtype(const std::string& where,
