@@ -4,6 +4,8 @@
 
 #include "configs/status.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/hugging_face/folder.h"
+#include "trainer/hugging_face/read_weights.h"
 #include "trainer/manifest.h"
 #include "trainer/safetensors.h"
 
@@ -44,9 +46,35 @@ Json Describe(const std::string& name, const TensorRecord& record) {
           {"slices", slices}};
 }
 
+// A Hugging Face folder has no hashes; verifying it is comparing it with its config.json.
+absl::Status InspectHuggingFace(const std::string& dir, bool verify, std::ostream& out) {
+  ASSIGN_OR_RETURN(const HuggingFaceFolder folder, HuggingFaceFolder::Open(dir));
+  if (verify) RETURN_IF_ERROR(VerifyHuggingFaceWeights(folder));
+  int64_t bytes = 0;
+  for (const auto& [name, tensor] : folder.weights.tensors())
+    bytes += static_cast<int64_t>(tensor.bytes.size());
+  out << Json{{"hugging_face", dir},
+              {"num_tensors", folder.weights.tensors().size()},
+              {"num_bytes", bytes},
+              {"verified", verify},
+              {"model", folder.model.ShortDebugString()}}
+             .dump()
+      << "\n";
+  for (const auto& [name, tensor] : folder.weights.tensors()) {
+    out << Json{{"tensor", name},
+                {"dtype", SafetensorsDtype(tensor.dtype)},
+                {"shape", tensor.shape},
+                {"file", tensor.path}}
+               .dump()
+        << "\n";
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out) {
+  if (IsHuggingFaceFolder(dir)) return InspectHuggingFace(dir, verify, out);
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
   if (verify) RETURN_IF_ERROR(reader.VerifyAll());
   out << Summary(dir, reader.manifest(), verify).dump() << "\n";

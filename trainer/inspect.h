@@ -1,4 +1,4 @@
-// What is in a checkpoint, as JSON lines: behind `deduce inspect`.
+// What is in a checkpoint or a Hugging Face folder, as JSON lines: behind `deduce inspect`.
 #pragma once
 
 #include <ostream>
@@ -11,7 +11,9 @@ namespace deduce {
 // Prints a summary line (stage, step, ranks, tensors, elements, bytes, weights_hash, files, state,
 // verified) and one line per logical tensor (name, dtype, shape, slices with file, range and hash).
 // With `verify`, everything is read and every hash checked before the first line is printed. Errors
-// are CheckpointReader's.
+// are CheckpointReader's. Of a Hugging Face folder: a summary (tensors, bytes, verified, the model
+// as our config has it) and one line per tensor; `verify` compares the tensors with config.json.
+// Errors are those of ReadHuggingFaceWeights.
 absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out);
 
 }  // namespace deduce

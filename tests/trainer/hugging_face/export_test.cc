@@ -1,0 +1,76 @@
+#include "trainer/hugging_face/export.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "tests/trainer/hugging_face/tiny_folder.h"
+#include "trainer/hugging_face/folder.h"
+
+namespace deduce {
+namespace {
+
+using ::testing::HasSubstr;
+
+TEST(ExportTest, ShardsHoldAtMostTheirBytesAndTheIndexNamesEveryTensor) {
+  const ScratchDir dir;
+  WriteTinyFolder(TinyDenseModel(), dir / "one");
+  WriteTinyFolder(TinyDenseModel(), dir / "many", /*max_shard_bytes=*/8000);
+  const auto one = WeightFiles::Open(dir / "one");
+  const auto many = WeightFiles::Open(dir / "many");
+  ASSERT_TRUE(one.ok() && many.ok()) << many.status();
+  std::map<std::string, size_t> bytes;
+  ASSERT_EQ(many->tensors().size(), one->tensors().size());
+  for (const auto& [name, tensor] : one->tensors()) {
+    EXPECT_EQ(many->Find(name)->bytes, tensor.bytes) << name;
+    bytes[many->Find(name)->path] += tensor.bytes.size();
+  }
+  EXPECT_GT(bytes.size(), 4u);
+  for (const auto& [path, size] : bytes) EXPECT_LE(size, 8000u) << path;
+}
+
+TEST(ExportTest, TensorsAreWrittenInTheTypesOfTheirSource) {
+  const ScratchDir dir;
+  StoredModel stored(TinyDenseModel());
+  const std::map<std::string, std::string> files = {
+      {kSourceDtypes, R"({"model.norm.weight": "BF16", "lm_head.weight": "F16"})"}};
+  ASSERT_EQ(ExportHuggingFace(TinyRequest(stored, dir / "m/", files)), absl::OkStatus());
+  const auto written = WeightFiles::Open(dir / "m");
+  EXPECT_EQ(written->Find("model.norm.weight")->dtype, at::kBFloat16);
+  EXPECT_EQ(written->Find("lm_head.weight")->dtype, at::kHalf);
+  EXPECT_EQ(written->Find("model.embed_tokens.weight")->dtype, at::kFloat);
+  EXPECT_FALSE(std::filesystem::exists((dir / "m/") + kSourceDtypes));
+}
+
+TEST(ExportTest, SecondNamesAreWrittenWhereTheSourceHadThem) {
+  const ScratchDir dir;
+  ModelConfig tied = TinyDenseModel();
+  tied.set_tie_word_embeddings(true);
+  StoredModel stored(tied);
+  ASSERT_EQ(ExportHuggingFace(TinyRequest(stored, dir / "without")), absl::OkStatus());
+  EXPECT_EQ(WeightFiles::Open(dir / "without")->Find("lm_head.weight"), nullptr);
+  const std::map<std::string, std::string> files = {
+      {kSourceDtypes, R"({"lm_head.weight": "F32"})"}};
+  ASSERT_EQ(ExportHuggingFace(TinyRequest(stored, dir / "with", files)), absl::OkStatus());
+  const auto with = WeightFiles::Open(dir / "with");
+  ASSERT_NE(with->Find("lm_head.weight"), nullptr);
+  EXPECT_EQ(with->Find("lm_head.weight")->bytes, with->Find("model.embed_tokens.weight")->bytes);
+}
+
+TEST(ExportTest, WhatIsThereStaysAndAFailureLeavesNothing) {
+  const ScratchDir dir;
+  StoredModel stored(TinyDenseModel());
+  Spill(dir / "m", "mine");
+  EXPECT_EQ(ExportHuggingFace(TinyRequest(stored, dir / "m")).code(),
+            absl::StatusCode::kAlreadyExists);
+  EXPECT_EQ(Slurp(dir / "m"), "mine");
+  ExportRequest odd = TinyRequest(stored, dir / "odd");
+  odd.model.set_o_bias(true);
+  EXPECT_EQ(ExportHuggingFace(odd).code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_FALSE(std::filesystem::exists(dir / "odd"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "odd.partial"));
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,30 @@
+// A model's weights as a Hugging Face folder.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "configs/config.pb.h"
+#include "trainer/checkpoint.h"
+
+namespace deduce {
+
+struct ExportRequest {
+  std::string out;  // the folder to make; it must not exist
+  ModelConfig model;
+  std::vector<TensorSlice> tensors;  // all of the model, whole, fp32
+  // HuggingFaceFolder::KeptFiles of the folder that the model came from, or any of them: without
+  // config.json one is made from `model`, without kSourceDtypes all tensors are written as F32.
+  std::map<std::string, std::string> files;
+  int64_t max_shard_bytes = 0;  // of tensors in one file, unless a single one has more; > 0
+};
+
+// Writes model.safetensors, or its shards and their index, and the files, into OUT.partial, and
+// renames it. Errors: AlreadyExists; InvalidArgument for a model that no family computes; those of
+// the file system.
+absl::Status ExportHuggingFace(const ExportRequest& request);
+
+}  // namespace deduce
