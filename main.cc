@@ -5,6 +5,7 @@
 #include <iostream>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
@@ -15,9 +16,11 @@
 #include "parallel/communicator.h"
 #include "parallel/mpi_communicator.h"
 #include "rl/command_line.h"
+#include "rl/export_command.h"
 #include "rl/model_commands.h"
 #include "rl/recipe.h"
 #include "rl/report/report.h"
+#include "trainer/hugging_face/run_model.h"
 #include "trainer/inspect.h"
 
 namespace deduce {
@@ -33,6 +36,7 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& world) {
   absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
   if (!config.ok()) return WithExitCode(config.status(), ExitCode::kBadConfig);
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
+  RETURN_IF_ERROR(TakeHuggingFaceModel(*config));
   RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
   if (world.rank() == 0) std::cerr << ConfigText(*config) << std::endl;
   return RunRecipe(*config,
@@ -59,10 +63,31 @@ struct Command {
   bool parallel = false;  // all ranks take part; otherwise rank 0 works and the others wait
 };
 
-const Flag kModelFlag{"model", Flag::kText, "a checkpoint folder", true};
+const Flag kModelFlag{"model", Flag::kText, "a checkpoint or Hugging Face folder", true};
+
+// Folders in, folders or lists of their contents out.
+std::vector<Command> FolderCommands() {
+  return {
+      {{"export",
+        "a model as a Hugging Face folder",
+        {{"checkpoint", Flag::kText, "a checkpoint or Hugging Face folder", true},
+         {"out", Flag::kText, "the folder to make", true},
+         {"max_shard_bytes", Flag::kInteger, "most bytes of tensors in one file (5000000000)"}},
+        ""},
+       [](const Arguments& a, Communicator&) { return ExportCommand(a); }},
+      {{"inspect",
+        "what is in a checkpoint or Hugging Face folder; JSON lines",
+        {{"verify", Flag::kSwitch, "read everything and check every hash"}},
+        "CHECKPOINT"},
+       [](const Arguments& a, Communicator&) {
+         return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), std::cout),
+                             ExitCode::kBadData);
+       }},
+  };
+}
 
 std::vector<Command> Commands() {
-  return {
+  std::vector<Command> commands = {
       {{"train",
         "runs what is left of a recipe; under mpirun on all its ranks",
         {{"config", Flag::kText, "the run's text file", true},
@@ -106,15 +131,9 @@ std::vector<Command> Commands() {
         "RUN_DIR",
         true},
        [](const Arguments& a, Communicator&) { return ReportCommand(a); }},
-      {{"inspect",
-        "what is in a checkpoint; JSON lines",
-        {{"verify", Flag::kSwitch, "read everything and check every hash"}},
-        "CHECKPOINT"},
-       [](const Arguments& a, Communicator&) {
-         return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), std::cout),
-                             ExitCode::kBadData);
-       }},
   };
+  for (Command& command : FolderCommands()) commands.push_back(std::move(command));
+  return commands;
 }
 
 std::string Usage(const std::vector<Command>& commands) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <functional>
 #include <iostream>
+#include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
@@ -102,13 +103,21 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
+// Of --model, which needs no weights for it.
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const Arguments& arguments) {
+  ASSIGN_OR_RETURN(const ModelConfig model, LoadFolderConfig(arguments.Text("model")));
+  return LoadFolderTokenizer(arguments.Text("model"), model);
+}
+
 }  // namespace
 
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(CheckGenerateFlags(arguments));
   ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(arguments));
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
-  const Tokenizer& tokenizer = *folder.tokenizer;
+  ASSIGN_OR_RETURN(const std::shared_ptr<const Tokenizer> loaded,
+                   LoadFolderTokenizer(arguments.Text("model"), folder.config));
+  const Tokenizer& tokenizer = *loaded;
   const int64_t n = arguments.Integer("n", 1);
   std::vector<GenerationRequest> requests;
   int64_t longest = 0;
@@ -119,7 +128,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
     longest = std::max(longest, static_cast<int64_t>(ids->size()));
     requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
   }
-  const int64_t max_positions = folder.config.model().max_position_embeddings();
+  const int64_t max_positions = folder.config.max_position_embeddings();
   const int64_t fitting = std::clamp<int64_t>(max_positions - longest, 1, 128);
   const int64_t max_new = arguments.Integer("max_new_tokens", fitting);
   if (longest + max_new > max_positions) {
@@ -149,7 +158,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
 
 absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
-  const ModelConfig& model = folder.config.model();
+  const ModelConfig& model = folder.config;
   c10::NoGradGuard no_grad;
   return ForEachLine(
       arguments.Text("input"),
@@ -175,10 +184,10 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
 }
 
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(arguments));
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
-    const absl::StatusOr<std::vector<int32_t>> ids = folder.tokenizer->Encode(line);
+    const absl::StatusOr<std::vector<int32_t>> ids = tokenizer->Encode(line);
     if (!ids.ok())
       return BadData(absl::StrCat("standard input:", number, ": ", ids.status().message()));
     out << nlohmann::json(*ids).dump() << '\n';
@@ -187,13 +196,13 @@ absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(arguments));
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
-    ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
-                     ParseIds(line, "", folder.tokenizer->vocab_size(),
-                              absl::StrCat("standard input:", number)));
-    out << nlohmann::json(folder.tokenizer->Decode(ids)).dump() << '\n';
+    ASSIGN_OR_RETURN(
+        const std::vector<int32_t> ids,
+        ParseIds(line, "", tokenizer->vocab_size(), absl::StrCat("standard input:", number)));
+    out << nlohmann::json(tokenizer->Decode(ids)).dump() << '\n';
   }
   return absl::OkStatus();
 }

@@ -1,7 +1,6 @@
 #include "rl/model_folder.h"
 
 #include <ATen/Parallel.h>
-#include <c10/core/GradMode.h>
 
 #include <utility>
 
@@ -11,42 +10,113 @@
 #include "configs/status.h"
 #include "parallel/rank_groups.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/hugging_face/folder.h"
+#include "trainer/hugging_face/read_weights.h"
+#include "trainer/manifest.h"
 #include "trainer/parameter_store.h"
 #include "trainer/snapshot.h"
 
 namespace deduce {
 namespace {
 
-absl::StatusOr<ModelFolder> Load(const std::string& dir) {
-  ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
-  ASSIGN_OR_RETURN(const std::string config_text, reader.ReadExtraFile("config.textproto"));
-  ASSIGN_OR_RETURN(const std::string tokenizer_text, reader.ReadExtraFile("tokenizer.json"));
-  ModelFolder folder;
-  ASSIGN_OR_RETURN(folder.config, ParseConfigText(config_text, dir + "/config.textproto"));
-  ASSIGN_OR_RETURN(Tokenizer tokenizer,
-                   Tokenizer::FromJson(tokenizer_text, dir + "/tokenizer.json"));
-  if (tokenizer.vocab_size() > folder.config.model().vocab_size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        dir, "/tokenizer.json: found ", tokenizer.vocab_size(),
-        " tokens, expected at most model.vocab_size (", folder.config.model().vocab_size(), ")"));
-  }
-  folder.tokenizer = std::make_shared<const Tokenizer>(std::move(tokenizer));
+constexpr char kConfigName[] = "config.textproto";
+
+absl::StatusOr<RunConfig> CheckpointConfig(const CheckpointReader& reader) {
+  ASSIGN_OR_RETURN(const std::string text, reader.ReadExtraFile(kConfigName));
+  return ParseConfigText(text, absl::StrCat(reader.dir(), "/", kConfigName));
+}
+
+// Makes the model and fills it by `read`.
+template <typename Read>
+absl::Status FillModel(ModelFolder& folder, uint64_t seed, const Read& read) {
   folder.experts = MakeOneMemberCommunicator();
-  folder.model = Transformer::Create(folder.config.model(), folder.config.seed(), *folder.experts);
+  folder.model = Transformer::Create(folder.config, seed, *folder.experts);
   const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
   const RankGroups ranks = MakeRankGroups(*world, Layout{});
   ParameterStore store(folder.model->parameters(), ranks, /*sharded=*/true);
-  RETURN_IF_ERROR(ReadWeights(reader, "", *folder.model, store));
-  at::set_num_threads(static_cast<int>(folder.config.layout().threads_per_rank()));
+  RETURN_IF_ERROR(read(*folder.model, store));
+  folder.tensors = WholeTensors(*folder.model, store);
+  return absl::OkStatus();
+}
+
+absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir) {
+  ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
+  ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
+  ModelFolder folder;
+  folder.config = config.model();
+  RETURN_IF_ERROR(FillModel(folder, config.seed(), [&](Transformer& model, ParameterStore& store) {
+    return ReadWeights(reader, "", model, store);
+  }));
+  for (const auto& [name, hash] : reader.manifest().file_hashes) {
+    if (name == kConfigName) continue;
+    ASSIGN_OR_RETURN(folder.files[name], reader.ReadExtraFile(name));
+  }
+  at::set_num_threads(static_cast<int>(config.layout().threads_per_rank()));
   return folder;
+}
+
+absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir) {
+  ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
+  ModelFolder folder;
+  folder.config = source.model;
+  RETURN_IF_ERROR(FillModel(folder, /*seed=*/0, [&](Transformer& model, ParameterStore& store) {
+    return ReadHuggingFaceWeights(source, model, store);
+  }));
+  ASSIGN_OR_RETURN(folder.files, source.KeptFiles());
+  at::set_num_threads(1);  // as the default of layout.threads_per_rank
+  return folder;
+}
+
+absl::StatusOr<ModelConfig> LoadConfigOnly(const std::string& dir) {
+  if (IsHuggingFaceFolder(dir)) {
+    ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
+    return source.model;
+  }
+  ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
+  ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
+  return config.model();
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> ReadTokenizer(const std::string& dir,
+                                                               const ModelConfig& model) {
+  const std::string path = absl::StrCat(dir, "/tokenizer.json");
+  absl::StatusOr<Tokenizer> tokenizer = absl::NotFoundError("");
+  if (IsHuggingFaceFolder(dir)) {
+    tokenizer = Tokenizer::Load(path);
+  } else {
+    ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
+    ASSIGN_OR_RETURN(const std::string text, reader.ReadExtraFile("tokenizer.json"));
+    tokenizer = Tokenizer::FromJson(text, path);
+  }
+  if (!tokenizer.ok()) return tokenizer.status();
+  if (tokenizer->vocab_size() > model.vocab_size()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": found ", tokenizer->vocab_size(),
+                                                   " tokens, expected at most model.vocab_size (",
+                                                   model.vocab_size(), ")"));
+  }
+  return std::make_shared<const Tokenizer>(*std::move(tokenizer));
+}
+
+// The same, to end with exit code 3.
+template <typename T>
+absl::StatusOr<T> OrBadData(absl::StatusOr<T> result) {
+  if (!result.ok()) return WithExitCode(result.status(), ExitCode::kBadData);
+  return result;
 }
 
 }  // namespace
 
 absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir) {
-  absl::StatusOr<ModelFolder> folder = Load(dir);
-  if (!folder.ok()) return WithExitCode(folder.status(), ExitCode::kBadData);
-  return folder;
+  return OrBadData(IsHuggingFaceFolder(dir) ? LoadHuggingFace(dir) : LoadCheckpoint(dir));
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadFolderTokenizer(const std::string& dir,
+                                                                     const ModelConfig& model) {
+  return OrBadData(ReadTokenizer(dir, model));
+}
+
+absl::StatusOr<ModelConfig> LoadFolderConfig(const std::string& dir) {
+  return OrBadData(LoadConfigOnly(dir));
 }
 
 }  // namespace deduce

@@ -1,26 +1,40 @@
-// A trained model as the commands use it: weights, configuration and tokenizer of one folder.
+// A model as the commands use it: weights, configuration and tokenizer of one folder, which is a
+// checkpoint or a Hugging Face folder.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
 #include "data/tokenizer.h"
 #include "parallel/communicator.h"
+#include "trainer/checkpoint.h"
 #include "trainer/model/transformer.h"
 
 namespace deduce {
 
 struct ModelFolder {
-  RunConfig config;
-  std::shared_ptr<const Tokenizer> tokenizer;
+  ModelConfig config;
   std::unique_ptr<Communicator> experts;  // one member; outlives the model
   std::unique_ptr<Transformer> model;
+  std::vector<TensorSlice> tensors;  // the model's weights and biases, whole, by logical name
+  std::map<std::string, std::string> files;  // what an export writes beside the weights, by name
 };
 
-// Reads a checkpoint folder (manifest.json, config.textproto, tokenizer.json, weights of any
-// layout) on one rank. Errors end with exit code 3 and name the file or tensor.
+// Reads a checkpoint (manifest.json, config.textproto, weights of any layout) or a Hugging Face
+// folder (config.json, safetensors) on one rank. Errors end with exit code 3 and name the file or
+// tensor.
 absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir);
+
+// The tokenizer.json of such a folder; model: its config. A vocabulary that is larger than the
+// model's is an error. Errors as above.
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadFolderTokenizer(const std::string& dir,
+                                                                     const ModelConfig& model);
+
+// The model's shape alone, without its weights. Errors as above.
+absl::StatusOr<ModelConfig> LoadFolderConfig(const std::string& dir);
 
 }  // namespace deduce

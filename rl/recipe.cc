@@ -3,8 +3,10 @@
 #include <ATen/Parallel.h>
 
 #include <iostream>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -17,6 +19,7 @@
 #include "rl/run_log.h"
 #include "rl/stage.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/hugging_face/folder.h"
 
 namespace deduce {
 namespace {
@@ -69,10 +72,12 @@ absl::Status RunStages(RunContext& context, const std::vector<Stage>& stages,
     if (const int before = InitialStage(config, i); start.resume_from.empty() && before >= 0) {
       start.weights_from = progress[before].last_checkpoint;
     }
+    start.from_source = context.source && start.resume_from.empty() && start.weights_from.empty();
     if (context.log) {
       std::cerr << "stage " << config.stage(i).name() << ": from "
                 << (!start.resume_from.empty()    ? start.resume_from
                     : !start.weights_from.empty() ? start.weights_from
+                    : start.from_source           ? context.source->dir
                                                   : "fresh weights")
                 << std::endl;
     }
@@ -88,6 +93,18 @@ absl::Status RunStages(RunContext& context, const std::vector<Stage>& stages,
   return absl::OkStatus();
 }
 
+// The folder that the run's model comes from, if it comes from one.
+absl::StatusOr<std::optional<HuggingFaceFolder>> OpenSource(const RunConfig& config) {
+  if (!config.model().has_hugging_face()) return std::optional<HuggingFaceFolder>();
+  return HuggingFaceFolder::Open(config.model().hugging_face());
+}
+
+absl::StatusOr<std::map<std::string, std::string>> KeptFiles(
+    const std::optional<HuggingFaceFolder>& source) {
+  if (!source) return std::map<std::string, std::string>();
+  return source->KeptFiles();
+}
+
 }  // namespace
 
 absl::Status RunRecipe(const RunConfig& config, Resume resume, Communicator& world) {
@@ -100,6 +117,11 @@ absl::Status RunRecipe(const RunConfig& config, Resume resume, Communicator& wor
   RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, tokenizer.status()), ExitCode::kBadData));
   const absl::StatusOr<std::vector<Stage>> stages = CreateStages(config, *tokenizer);
   RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, stages.status()), ExitCode::kBadData));
+
+  const absl::StatusOr<std::optional<HuggingFaceFolder>> source = OpenSource(config);
+  RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, source.status()), ExitCode::kBadData));
+  const absl::StatusOr<std::map<std::string, std::string>> kept_files = KeptFiles(*source);
+  RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, kept_files.status()), ExitCode::kBadData));
 
   absl::Status prepared;
   if (world.rank() == 0) prepared = PrepareRunDirectory(config, resume);
@@ -123,7 +145,13 @@ absl::Status RunRecipe(const RunConfig& config, Resume resume, Communicator& wor
   }
   RETURN_IF_ERROR(AgreeOnStatus(world, opened));
   StopOnSigterm();
-  RunContext context{config, ranks, *tokenizer, config.run_dir(), log.get()};
+  RunContext context{.config = config,
+                     .ranks = ranks,
+                     .tokenizer = *tokenizer,
+                     .run_dir = config.run_dir(),
+                     .log = log.get(),
+                     .source = *source ? &**source : nullptr,
+                     .kept_files = *kept_files};
   return RunStages(context, *stages, *std::move(progress));
 }
 

@@ -15,6 +15,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_folders.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/hugging_face/read_weights.h"
 #include "trainer/lr_schedule.h"
 #include "trainer/snapshot.h"
 #include "trainer/weights_hash.h"
@@ -109,6 +110,9 @@ absl::Status StageLoop::Begin(const StageStart& start) {
       return ReadWeights(reader, "", *model_, state_.store);
     };
     RETURN_IF_ERROR(AgreeOnStatus(world_, read()));
+  } else if (start.from_source) {
+    RETURN_IF_ERROR(
+        AgreeOnStatus(world_, ReadHuggingFaceWeights(*context_.source, *model_, state_.store)));
   }
   if (reference_model_) CopyWeights(*model_, state_.store, *reference_model_, *reference_store_);
   return absl::OkStatus();
@@ -158,9 +162,9 @@ absl::Status StageLoop::Save() {
       {"nonfinite_in_a_row", nonfinite_in_a_row_},
       {"metrics_offset", offset},
       {"threads_per_rank", context_.config.layout().threads_per_rank()}};
-  const std::map<std::string, std::string> files = {
-      {"config.textproto", ConfigText(context_.config)},
-      {"tokenizer.json", context_.tokenizer->json()}};
+  std::map<std::string, std::string> files = context_.kept_files;
+  files["config.textproto"] = ConfigText(context_.config);
+  files["tokenizer.json"] = context_.tokenizer->json();
   RETURN_IF_ERROR(SaveCheckpoint(world_, CheckpointDir(context_.run_dir, config_.name(), step_),
                                  slices, saved.dump(), files));
   saved_step_ = step_;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -14,6 +15,7 @@
 #include "rl/evaluate.h"
 #include "rl/grpo.h"
 #include "rl/run_log.h"
+#include "trainer/hugging_face/folder.h"
 #include "trainer/supervised.h"
 
 namespace deduce {
@@ -24,7 +26,9 @@ struct RunContext {
   RankGroups& ranks;
   std::shared_ptr<const Tokenizer> tokenizer;
   std::string run_dir;
-  RunLog* log;  // rank 0's; null elsewhere
+  RunLog* log;                                    // rank 0's; null elsewhere
+  const HuggingFaceFolder* source;                // of config.model.hugging_face; null without
+  std::map<std::string, std::string> kept_files;  // of it, for every checkpoint
 };
 
 // A stage whose data and rewards have been checked.
@@ -43,7 +47,8 @@ struct Stage {
 // Where a stage begins.
 struct StageStart {
   std::string resume_from;   // a checkpoint of this stage; or
-  std::string weights_from;  // a checkpoint to take weights of; or fresh weights
+  std::string weights_from;  // a checkpoint to take weights of; or
+  bool from_source = false;  // the weights of the run's Hugging Face folder; or fresh weights
 };
 
 enum class StageEnd { kFinished, kStopped };

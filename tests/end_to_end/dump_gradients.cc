@@ -1,0 +1,57 @@
+// dump_gradients MODEL_DIR TOKENS.json OUT.safetensors: the gradient of the mean negative
+// log-probability of a sequence's tokens after the first (the loss of fine-tuning), by logical
+// tensor, for hugging_face_test.py to compare.
+#include <ATen/TensorOperators.h>
+
+#include <fstream>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "configs/status.h"
+#include "data/packing.h"
+#include "kernels/token_log_prob.h"
+#include "rl/model_folder.h"
+#include "trainer/safetensors.h"
+
+namespace deduce {
+namespace {
+
+absl::Status DumpGradients(const std::string& dir, const std::string& tokens,
+                           const std::string& out) {
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(dir));
+  std::ifstream file(tokens);
+  const auto ids = nlohmann::json::parse(file).get<std::vector<int32_t>>();
+  const std::vector<float> weights(ids.size() - 1, 1.0F);
+  const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
+  const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
+  const at::Tensor log_prob_x =
+      TokenLogProb(hidden_xd, folder.model->head_vd(), batch.targets_x).log_prob_t;
+  const double count = static_cast<double>(weights.size());
+  (log_prob_x * batch.weights_x).sum().div(-count).backward();
+  std::vector<NamedTensor> gradients;
+  for (const Parameter& parameter : folder.model->parameters()) {
+    const at::Tensor& gradient = parameter.leaves[0].grad();
+    if (!gradient.defined()) continue;  // of the prediction module
+    const bool stack = parameter.placement == Placement::kExpertSharded;
+    for (size_t i = 0; i < parameter.names.size(); ++i) {
+      gradients.push_back({parameter.names[i],
+                           (stack ? gradient[static_cast<int64_t>(i)] : gradient).contiguous()});
+    }
+  }
+  return WriteSafetensors(out, gradients);
+}
+
+}  // namespace
+}  // namespace deduce
+
+int main(int argc, char** argv) {
+  if (argc != 4) {
+    std::cerr << "usage: dump_gradients MODEL_DIR TOKENS.json OUT.safetensors" << std::endl;
+    return 2;
+  }
+  const absl::Status status = deduce::DumpGradients(argv[1], argv[2], argv[3]);
+  if (!status.ok()) std::cerr << status << std::endl;
+  return status.ok() ? 0 : 1;
+}
