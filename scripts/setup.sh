@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Installs what a build needs: packages from apt (as root or through sudo) and the pinned LibTorch wheel under .deps/.
 # Safe to repeat, also after an interruption: what is there already is left alone. Needs no terminal.
-#   --reference   also what only the tests need: Python packages to read our files with, and a browser
+#   --reference   also what only the tests need: Python packages to compare with (5 GB), and a browser
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,7 +11,14 @@ packages=(g++ cmake ninja-build ccache git python3 python3-venv libopenmpi-dev o
 libtorch=(torch==2.13.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 cmake_minimum=3.25  # of presets version 6; Ubuntu 22.04 has 3.22
 build_tools=(cmake==3.31.6 ninja==1.11.1.3)
-reference=(tensorboard==2.20.0 numpy==2.2.6 tokenizers==0.22.2)
+# What tests, benchmarks and scripts/get_smollm2.sh compare with. torch here is the whole wheel with those of CUDA, which
+# `import torch` loads. What these packages need in turn is pinned by a list, where Python is new enough for it.
+reference=(tensorboard==2.20.0 numpy==2.2.6 tokenizers==0.23.3 torch==2.13.0 transformers==5.23.0 trl==1.16.0
+  safetensors==0.8.0 jinja2==3.1.6 gguf==0.19.0 sentencepiece==0.2.3 setuptools==84.2.1)
+reference_options=()
+if python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2> /dev/null; then
+  reference_options=(--constraint scripts/reference_constraints.txt)
+fi
 
 with_reference=no
 for argument in "$@"; do
@@ -117,6 +124,6 @@ if [ "$with_reference" = yes ]; then
   if has_wheels .deps/reference "${reference[@]}"; then
     say "reference packages: there"
   else
-    run "reference packages into .deps/reference" install_wheels .deps/reference "${reference[@]}"
+    run "reference packages into .deps/reference (about 5 GB)" install_wheels .deps/reference "${reference_options[@]}" "${reference[@]}"
   fi
 fi
