@@ -40,6 +40,20 @@ absl::Status CheckLength(const std::vector<int32_t>& tokens, int64_t max_tokens,
       absl::StrCat(where, ": found ", length, " tokens, expected at most ", max_tokens));
 }
 
+// The token that begins a text, where the tokenizer has it so. An error if none ends one: a sample
+// must end, and a rollout be able to.
+absl::StatusOr<std::vector<int32_t>> Beginning(const Tokenizer& tokenizer,
+                                               const std::string& where) {
+  const SpecialTokens& special = tokenizer.special_tokens();
+  if (!special.eos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where,
+                     ": found a tokenizer without a token that ends a text, expected "
+                     "eos_token in the tokenizer_config.json beside it, or <|end|>"));
+  }
+  return special.adds_bos ? std::vector<int32_t>{*special.bos} : std::vector<int32_t>();
+}
+
 absl::StatusOr<TokenSample> Tokenize(const Tokenizer& tokenizer, const std::string& prompt,
                                      const std::string& completion, int64_t max_tokens,
                                      const std::string& where) {
@@ -48,7 +62,7 @@ absl::StatusOr<TokenSample> Tokenize(const Tokenizer& tokenizer, const std::stri
   const auto completion_ids = tokenizer.Encode(completion);
   if (!completion_ids.ok()) return At(where, completion_ids.status());
   TokenSample sample;
-  sample.tokens.push_back(tokenizer.bos_id());
+  ASSIGN_OR_RETURN(sample.tokens, Beginning(tokenizer, where));
   sample.tokens.insert(sample.tokens.end(), prompt_ids->begin(), prompt_ids->end());
   sample.prompt_length = static_cast<int64_t>(sample.tokens.size());
   sample.tokens.insert(sample.tokens.end(), completion_ids->begin(), completion_ids->end());
@@ -61,7 +75,8 @@ absl::StatusOr<Prompt> TokenizePrompt(const Tokenizer& tokenizer, Problem proble
                                       int64_t max_tokens, const std::string& where) {
   const auto ids = tokenizer.Encode(problem.prompt);
   if (!ids.ok()) return At(where, ids.status());
-  Prompt prompt{std::move(problem), {tokenizer.bos_id()}};
+  Prompt prompt{std::move(problem), {}};
+  ASSIGN_OR_RETURN(prompt.tokens, Beginning(tokenizer, where));
   prompt.tokens.insert(prompt.tokens.end(), ids->begin(), ids->end());
   RETURN_IF_ERROR(CheckLength(prompt.tokens, max_tokens, where));
   return prompt;

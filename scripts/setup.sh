@@ -6,7 +6,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 packages=(g++ cmake ninja-build ccache git python3 python3-venv libopenmpi-dev openmpi-bin libprotobuf-dev
-  protobuf-compiler libabsl-dev libgtest-dev libgmock-dev nlohmann-json3-dev libxxhash-dev clang-format clang-tidy)
+  protobuf-compiler libabsl-dev libgtest-dev libgmock-dev nlohmann-json3-dev libxxhash-dev libpcre2-dev libicu-dev
+  clang-format clang-tidy)
 # torch's wheel holds LibTorch; libtorch_cpu.so needs these two libraries of CUDA and no other wheel, also without a GPU.
 libtorch=(torch==2.13.0 nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 cmake_minimum=3.25  # of presets version 6; Ubuntu 22.04 has 3.22

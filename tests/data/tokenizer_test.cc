@@ -84,7 +84,7 @@ TEST(TokenizerTest, UnknownCharacterWithoutUnknownTokenIsAnError) {
   json["model"].erase("unk_token");
   const auto ids = Read(json).Encode("<a>\u4e09y");
   EXPECT_EQ(ids.status().code(), absl::StatusCode::kInvalidArgument);
-  EXPECT_THAT(std::string(ids.status().message()), HasSubstr("byte 6 of the text: found \"y\""));
+  EXPECT_THAT(std::string(ids.status().message()), HasSubstr("the text: found \"y\""));
 }
 
 TEST(TokenizerTest, InvalidUtf8IsAnErrorWithItsOffset) {
@@ -121,7 +121,12 @@ TEST(TokenizerTest, TextsAndIdsAreInverse) {
   EXPECT_EQ(tokenizer.TokenId("xx"), std::nullopt);
 }
 
-TEST(TokenizerTest, BadFilesAreErrorsThatNameTheField) {
+struct BadFile {
+  Json json;
+  const char* message;
+};
+
+std::vector<BadFile> BadFiles() {
   const auto with = [](const char* pointer, const Json& value) {
     Json json = Sound();
     json[Json::json_pointer(pointer)] = value;
@@ -132,46 +137,51 @@ TEST(TokenizerTest, BadFilesAreErrorsThatNameTheField) {
     json[Json::json_pointer(parent)].erase(key);
     return json;
   };
-  const struct {
-    Json json;
-    const char* message;
-  } cases[] = {
-      {with("/model/type", "BPE"), "tok.json: model.type: found \"BPE\", expected \"WordLevel\""},
-      {with("/normalizer", {{"type", "NFC"}}),
-       "normalizer: found {\"type\":\"NFC\"}, expected null"},
+  return {
+      {with("/model/type", "Unigram"),
+       "tok.json: model.type: found \"Unigram\", expected \"BPE\" or"},
+      {with("/normalizer", {{"type", "Nmt"}}), "normalizer.type: found \"Nmt\", expected NFC"},
+      {with("/normalizer", true), "normalizer: found true, expected an object"},
       {with("/truncation", {{"max_length", 3}}), "truncation: found"},
       {with("/padding", true), "padding: found true, expected null"},
-      {with("/post_processor", true), "post_processor: found true, expected null"},
-      {with("/version", "2.0"), "version: found \"2.0\", expected \"1.0\""},
+      {with("/post_processor", true), "post_processor: found true, expected an object"},
+      {with("/version", "2.0"), "version: found \"2.0\", expected null or \"1.0\""},
       {with("/extra", 1), "\"extra\": found 1, expected no such field"},
-      {with("/decoder", nullptr), "decoder: found null, expected {\"type\":\"Fuse\"}"},
-      {with("/pre_tokenizer", nullptr), "pre_tokenizer: found null"},
-      {with("/pre_tokenizer/type", "ByteLevel"), "pre_tokenizer.type: found \"ByteLevel\""},
-      {with("/pre_tokenizer/behavior", "Removed"), "pre_tokenizer.behavior: found \"Removed\""},
-      {with("/pre_tokenizer/invert", true), "pre_tokenizer.invert: found true"},
-      {with("/pre_tokenizer/pattern/Regex", "\\w"), "pre_tokenizer.pattern: found"},
+      {with("/decoder", {{"type", "CTC"}}), "decoder.type: found \"CTC\""},
+      {with("/decoder/more", 1), "decoder[\"more\"]: found 1, expected no such field"},
+      {with("/pre_tokenizer/type", "Punctuation"), "pre_tokenizer.type: found \"Punctuation\""},
+      {with("/pre_tokenizer/behavior", "Gone"), "pre_tokenizer.behavior: found \"Gone\""},
+      {with("/pre_tokenizer/invert", 1), "pre_tokenizer.invert: found 1"},
+      {with("/pre_tokenizer/pattern/Regex", "\\w"), "pre_tokenizer.pattern.Regex: found \"\\\\w\""},
+      {with("/pre_tokenizer/pattern/Regex", "("), "pre_tokenizer.pattern.Regex: found"},
       {without("", "model"), "model: found nothing, expected an object"},
       {without("/model", "vocab"), "model.vocab: found nothing"},
       {with("/model/vocab", Json::object()), "model.vocab: found {}"},
+      {with("/model/vocab", Json::array({"a"})), "model.vocab: found [\"a\"], expected an object"},
       {with("/model/unk_token", "<UNK>"),
        "model.unk_token: found \"<UNK>\", expected a token of model.vocab"},
-      {with("/model/unk_token", 3), "model.unk_token: found 3, expected a string"},
+      {with("/model/unk_token", 3), "model.unk_token: found 3, expected a text"},
       {with("/model/vocab/x", -1), "model.vocab[\"x\"]: found -1, expected an id from 0"},
       {with("/model/vocab/x", 4.5), "model.vocab[\"x\"]: found 4.5"},
+      {with("/model/vocab/x", "4"), "model.vocab[\"x\"]: found \"4\""},
       {with("/model/vocab/x", 18446744073709551615u),
        "model.vocab[\"x\"]: found 1844674407370955161"},
-      {with("/model/vocab/x", 5), "model.vocab: found id 5 of both \"x\" and \"\\u4e09\""},
-      {with("/model/vocab/x", 9), "model.vocab: found id 9 of \"x\", expected ids 0 to 7"},
+      {with("/model/vocab/x", 5), "model.vocab: found id 5 of both"},
+      {with("/model/vocab/x", 9), "model.vocab[\"x\"]: found 9, expected an id from 0 to 6"},
       {with("/added_tokens", nullptr), "added_tokens: found null, expected an array"},
-      {with("/added_tokens/0", 1), "added_tokens[0].single_word: found nothing"},
-      {with("/added_tokens/3/lstrip", true), "added_tokens[3].lstrip: found true, expected false"},
+      {with("/added_tokens/0", 1), "added_tokens[0]: found 1, expected an object"},
+      {with("/added_tokens/3/lstrip", 1),
+       "added_tokens[3].lstrip: found 1, expected true or false"},
       {with("/added_tokens/3/content", ""), "added_tokens[3].content: found \"\""},
-      {with("/added_tokens/3/content", "<|end|>"), "added_tokens[3].id: found 7, expected 2"},
-      {with("/added_tokens/3/id", 2147483647), "id 2147483647 of \"<a>\", expected ids 0 to 7"},
+      {with("/added_tokens/3/content", "<|end|>"), "added_tokens[3].content: found \"<|end|>\""},
+      {with("/added_tokens/3/id", 2147483647), "added_tokens[3].id: found 2147483647, expected 7"},
+      {with("/added_tokens/3/id", 1e300), "added_tokens[3].id: found 1e+300"},
       {with("/added_tokens/3/special", 1), "added_tokens[3].special: found 1"},
-      {with("/added_tokens/1/special", false), "found no special token \"<|end|>\""},
   };
-  for (const auto& bad : cases) {
+}
+
+TEST(TokenizerTest, BadFilesAreErrorsThatNameTheField) {
+  for (const auto& bad : BadFiles()) {
     const auto tokenizer = Tokenizer::FromJson(bad.json.dump(), "tok.json");
     ASSERT_FALSE(tokenizer.ok()) << bad.message;
     EXPECT_EQ(tokenizer.status().code(), absl::StatusCode::kInvalidArgument);
@@ -179,6 +189,62 @@ TEST(TokenizerTest, BadFilesAreErrorsThatNameTheField) {
     EXPECT_THAT(ErrorOf(bad.json), ::testing::StartsWith("tok.json: "));
     EXPECT_EQ(ErrorOf(bad.json).find('\n'), std::string::npos);
   }
+}
+
+// Byte-level BPE with a normalizer, added tokens and a template, as published files have them.
+Json SoundBpe() {
+  Json json = Sound();
+  json["normalizer"] = {{"type", "NFC"}};
+  json["pre_tokenizer"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}};
+  json["decoder"] = {{"type", "ByteLevel"}};
+  json["model"] = {
+      {"type", "BPE"},
+      {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"\u0120", 3}, {"\u00c3", 4}, {"\u00a9", 5}}},
+      {"merges", {"a b"}}};
+  json["added_tokens"] = {Added(6, "<s>", true), Added(7, "</s>", true)};
+  json["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", Json::array()},
+      {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {6}}, {"tokens", {"<s>"}}}}}}};
+  return json;
+}
+
+TEST(TokenizerTest, ByteLevelBpeGoesThroughEveryPart) {
+  const Tokenizer tokenizer = Read(SoundBpe());
+  // e and an acute are composed; U+00E9 is the bytes c3 a9.
+  EXPECT_THAT(*tokenizer.Encode("ab<s> e\u0301b"), ElementsAre(2, 6, 3, 4, 5, 1));
+  EXPECT_THAT(*tokenizer.Encode("ab", /*add_special_tokens=*/true), ElementsAre(6, 2));
+  EXPECT_EQ(tokenizer.Decode(std::vector<int32_t>{6, 2, 3, 4, 5}), "<s>ab \u00e9");
+  EXPECT_EQ(tokenizer.Decode(std::vector<int32_t>{2, 4}), "ab\uFFFD");
+  EXPECT_EQ(tokenizer.Decode(std::vector<int32_t>{6, 2}, /*with_special=*/false), "ab");
+  EXPECT_EQ(tokenizer.special_tokens().bos, std::nullopt);
+  EXPECT_ANY_THROW(tokenizer.eos_id());
+}
+
+TEST(TokenizerTest, OldBpeFilesNameNoType) {
+  Json json = SoundBpe();
+  json["model"].erase("type");
+  EXPECT_THAT(*Read(json).Encode("ab"), ElementsAre(2));
+}
+
+TEST(TokenizerTest, SpecialTokensComeFromItsConfig) {
+  const auto read = [](const char* config) {
+    return Tokenizer::FromJson(SoundBpe().dump(), "dir/tokenizer.json", config);
+  };
+  const auto tokenizer = read(R"({"bos_token": "<s>", "eos_token": "</s>"})");
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_EQ(tokenizer->bos_id(), 6);
+  EXPECT_EQ(tokenizer->eos_id(), 7);
+  EXPECT_EQ(tokenizer->special_tokens().pad, std::nullopt);
+  EXPECT_TRUE(tokenizer->special_tokens().adds_bos);  // as its template does
+  EXPECT_FALSE(read(R"({"bos_token": "<s>", "add_bos_token": false})")->special_tokens().adds_bos);
+  EXPECT_EQ(
+      read(R"({"eos_token": "<x>"})").status().message(),
+      "dir/tokenizer_config.json: eos_token: found \"<x>\", expected a token of tokenizer.json");
 }
 
 TEST(TokenizerTest, RefusesTextThatIsNotJson) {

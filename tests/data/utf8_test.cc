@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <string>
+
 namespace deduce {
 namespace {
 
@@ -28,6 +30,24 @@ TEST(Utf8Test, FindsTheFirstBadByte) {
 TEST(Utf8Test, StripsWhiteSpaceAtTheEndsOnly) {
   EXPECT_EQ(StripSpace(" \t\na b\r "), "a b");
   EXPECT_EQ(StripSpace(" \n"), "");
+}
+
+TEST(Utf8Test, CodePointsAndCharactersAreInverse) {
+  for (const uint32_t code : {0x0u, 0x7fu, 0x80u, 0x7ffu, 0x800u, 0xffffu, 0x10000u, 0x10ffffu}) {
+    std::string text;
+    AppendCharacter(code, text);
+    EXPECT_EQ(CharacterLength(text, 0), text.size());
+    EXPECT_EQ(CodePoint(text), code);
+  }
+}
+
+TEST(Utf8Test, InvalidBytesBecomeReplacementCharacters) {
+  EXPECT_EQ(ReplaceInvalidUtf8("a\u4e09"), "a\u4e09");
+  EXPECT_EQ(ReplaceInvalidUtf8("\xff\x80"), "\uFFFD\uFFFD");
+  EXPECT_EQ(ReplaceInvalidUtf8("\xe4\xb8"), "\uFFFD");                  // one character cut off
+  EXPECT_EQ(ReplaceInvalidUtf8("\xf0\x9f\x98z"), "\uFFFDz");            // the same of four bytes
+  EXPECT_EQ(ReplaceInvalidUtf8("\xed\xa0\x80"), "\uFFFD\uFFFD\uFFFD");  // a surrogate
+  EXPECT_EQ(ReplaceInvalidUtf8("\xc0\xaf"), "\uFFFD\uFFFD");            // overlong
 }
 
 }  // namespace

@@ -62,7 +62,7 @@ CONFIG_CASES = {
         replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
         {"t.json": tokenizer_with(lambda t: t["model"].update(unk_token="<nothing>"))}, 3, r"t\.json.*nothing"),
     "tokenizer of another type": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
-                                  {"t.json": tokenizer_with(lambda t: t["model"].update(type="BPE"))}, 3,
+                                  {"t.json": tokenizer_with(lambda t: t["model"].update(type="Unigram"))}, 3,
                                   r"t\.json.*BPE"),
     "tokenizer larger than the model": (replaced("vocab_size: 48", "vocab_size: 40"), {}, 3, r"vocab_size"),
     "no data file": (replaced('data { num_samples: 20 task { name: "chain_sum" } }', 'data { path: "FOLDER/d.jsonl" }'),
