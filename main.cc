@@ -86,6 +86,22 @@ std::vector<Command> FolderCommands() {
   };
 }
 
+const Flag kTokenizerFlag{"model", Flag::kText, "a folder with a tokenizer.json", true};
+
+const CommandSpec kTokenize{
+    "tokenize",
+    "text lines on standard input to arrays of ids",
+    {kTokenizerFlag,
+     {"json", Flag::kSwitch, "lines are JSON strings, as detokenize writes them"},
+     {"add_special_tokens", Flag::kSwitch, "what the tokenizer puts around a text, too"}},
+    ""};
+
+const CommandSpec kDetokenize{
+    "detokenize",
+    "arrays of ids on standard input to JSON strings",
+    {kTokenizerFlag, {"skip_special_tokens", Flag::kSwitch, "leave those out"}},
+    ""};
+
 std::vector<Command> Commands() {
   std::vector<Command> commands = {
       {{"train",
@@ -115,9 +131,9 @@ std::vector<Command> Commands() {
         {kModelFlag, {"input", Flag::kText, "JSON lines with \"tokens\"", true}},
         ""},
        [](const Arguments& a, Communicator&) { return LogProbsCommand(a, std::cout); }},
-      {{"tokenize", "text lines on standard input to arrays of ids", {kModelFlag}, ""},
+      {kTokenize,
        [](const Arguments& a, Communicator&) { return TokenizeCommand(a, std::cin, std::cout); }},
-      {{"detokenize", "arrays of ids on standard input to JSON strings", {kModelFlag}, ""},
+      {kDetokenize,
        [](const Arguments& a, Communicator&) { return DetokenizeCommand(a, std::cin, std::cout); }},
       {{"score",
         "grades gold<TAB>answer lines: right, wrong or unscorable",

@@ -103,28 +103,27 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
   return absl::OkStatus();
 }
 
-// Of --model, which needs no weights for it.
-absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const Arguments& arguments) {
-  ASSIGN_OR_RETURN(const ModelConfig model, LoadFolderConfig(arguments.Text("model")));
-  return LoadFolderTokenizer(arguments.Text("model"), model);
-}
-
 }  // namespace
 
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(CheckGenerateFlags(arguments));
   ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(arguments));
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
-  ASSIGN_OR_RETURN(const std::shared_ptr<const Tokenizer> loaded,
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer,
                    LoadFolderTokenizer(arguments.Text("model"), folder.config));
-  const Tokenizer& tokenizer = *loaded;
+  const SpecialTokens& special = tokenizer.special_tokens();
+  if (!special.eos) {
+    return BadData(
+        absl::StrCat(arguments.Text("model"),
+                     ": found a tokenizer without a token that ends a text, expected one"));
+  }
   const int64_t n = arguments.Integer("n", 1);
   std::vector<GenerationRequest> requests;
   int64_t longest = 0;
   for (size_t p = 0; p < prompts.size(); ++p) {
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p]);
     if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
-    ids->insert(ids->begin(), tokenizer.bos_id());
+    if (special.adds_bos) ids->insert(ids->begin(), *special.bos);
     longest = std::max(longest, static_cast<int64_t>(ids->size()));
     requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
   }
@@ -140,7 +139,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
       .max_new_tokens = max_new,
       .temperature = arguments.Real("temperature", 1),
       .top_p = arguments.Real("top_p", 1),
-      .eos_id = tokenizer.eos_id(),
+      .eos_id = *special.eos,
       .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
   for (const Completion& completion : Generate(*folder.model, requests, options, *folder.experts)) {
     std::vector<int32_t> tokens = completion.tokens;
@@ -184,10 +183,19 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
 }
 
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
-    const absl::StatusOr<std::vector<int32_t>> ids = tokenizer->Encode(line);
+    if (arguments.Has("json")) {
+      const nlohmann::json text = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!text.is_string()) {
+        return BadData(
+            absl::StrCat("standard input:", number, ": found no JSON string, expected one"));
+      }
+      line = text.get<std::string>();
+    }
+    const absl::StatusOr<std::vector<int32_t>> ids =
+        tokenizer.Encode(line, arguments.Has("add_special_tokens"));
     if (!ids.ok())
       return BadData(absl::StrCat("standard input:", number, ": ", ids.status().message()));
     out << nlohmann::json(*ids).dump() << '\n';
@@ -196,13 +204,14 @@ absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const auto tokenizer, LoadTokenizer(arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
+  const bool with_special = !arguments.Has("skip_special_tokens");
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     ASSIGN_OR_RETURN(
         const std::vector<int32_t> ids,
-        ParseIds(line, "", tokenizer->vocab_size(), absl::StrCat("standard input:", number)));
-    out << nlohmann::json(tokenizer->Decode(ids)).dump() << '\n';
+        ParseIds(line, "", tokenizer.vocab_size(), absl::StrCat("standard input:", number)));
+    out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
   }
   return absl::OkStatus();
 }

@@ -17,7 +17,9 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out);
 // {"tokens": [t0 .. tn]} lines -> {"logprobs": [n values]}: log p(t_i | t_0 .. t_{i-1}), fp32.
 absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out);
 
-// Text lines on `in` -> JSON arrays of ids, and back.
+// Text lines on `in` (with --json, JSON strings) -> JSON arrays of ids, with the tokens that the
+// tokenizer puts around a text if --add_special_tokens. And back, to JSON strings, without special
+// tokens if --skip_special_tokens. --model may be any folder with a tokenizer.json.
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <filesystem>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -67,34 +68,23 @@ absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir) {
   return folder;
 }
 
-absl::StatusOr<ModelConfig> LoadConfigOnly(const std::string& dir) {
-  if (IsHuggingFaceFolder(dir)) {
-    ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
-    return source.model;
+absl::StatusOr<Tokenizer> ReadTokenizer(const std::string& dir) {
+  if (!std::filesystem::exists(std::filesystem::path(dir) / "manifest.json")) {
+    return Tokenizer::Load(dir);
   }
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
-  ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
-  return config.model();
+  ASSIGN_OR_RETURN(const std::string text, reader.ReadExtraFile("tokenizer.json"));
+  return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"));
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> ReadTokenizer(const std::string& dir,
-                                                               const ModelConfig& model) {
-  const std::string path = absl::StrCat(dir, "/tokenizer.json");
-  absl::StatusOr<Tokenizer> tokenizer = absl::NotFoundError("");
-  if (IsHuggingFaceFolder(dir)) {
-    tokenizer = Tokenizer::Load(path);
-  } else {
-    ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
-    ASSIGN_OR_RETURN(const std::string text, reader.ReadExtraFile("tokenizer.json"));
-    tokenizer = Tokenizer::FromJson(text, path);
+absl::StatusOr<Tokenizer> ReadFittingTokenizer(const std::string& dir, const ModelConfig& model) {
+  ASSIGN_OR_RETURN(Tokenizer tokenizer, ReadTokenizer(dir));
+  if (tokenizer.vocab_size() > model.vocab_size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        dir, "/tokenizer.json: found ", tokenizer.vocab_size(),
+        " tokens, expected at most model.vocab_size (", model.vocab_size(), ")"));
   }
-  if (!tokenizer.ok()) return tokenizer.status();
-  if (tokenizer->vocab_size() > model.vocab_size()) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": found ", tokenizer->vocab_size(),
-                                                   " tokens, expected at most model.vocab_size (",
-                                                   model.vocab_size(), ")"));
-  }
-  return std::make_shared<const Tokenizer>(*std::move(tokenizer));
+  return tokenizer;
 }
 
 // The same, to end with exit code 3.
@@ -110,13 +100,12 @@ absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir) {
   return OrBadData(IsHuggingFaceFolder(dir) ? LoadHuggingFace(dir) : LoadCheckpoint(dir));
 }
 
-absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadFolderTokenizer(const std::string& dir,
-                                                                     const ModelConfig& model) {
-  return OrBadData(ReadTokenizer(dir, model));
+absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir) {
+  return OrBadData(ReadTokenizer(dir));
 }
 
-absl::StatusOr<ModelConfig> LoadFolderConfig(const std::string& dir) {
-  return OrBadData(LoadConfigOnly(dir));
+absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir, const ModelConfig& model) {
+  return OrBadData(ReadFittingTokenizer(dir, model));
 }
 
 }  // namespace deduce

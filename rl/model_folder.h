@@ -29,12 +29,10 @@ struct ModelFolder {
 // tensor.
 absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir);
 
-// The tokenizer.json of such a folder; model: its config. A vocabulary that is larger than the
-// model's is an error. Errors as above.
-absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadFolderTokenizer(const std::string& dir,
-                                                                     const ModelConfig& model);
+// Only the tokenizer, of a checkpoint or of any folder with a tokenizer.json. Errors as above.
+absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir);
 
-// The model's shape alone, without its weights. Errors as above.
-absl::StatusOr<ModelConfig> LoadFolderConfig(const std::string& dir);
+// The same; a vocabulary that is larger than the model's is an error.
+absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir, const ModelConfig& model);
 
 }  // namespace deduce
