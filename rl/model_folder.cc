@@ -74,15 +74,20 @@ absl::StatusOr<Tokenizer> ReadTokenizer(const std::string& dir) {
   }
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
   ASSIGN_OR_RETURN(const std::string text, reader.ReadExtraFile("tokenizer.json"));
-  return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"));
+  constexpr char kTokenizerConfigName[] = "tokenizer_config.json";
+  std::string special_tokens;
+  if (reader.manifest().file_hashes.count(kTokenizerConfigName) > 0) {
+    ASSIGN_OR_RETURN(special_tokens, reader.ReadExtraFile(kTokenizerConfigName));
+  }
+  return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"), special_tokens);
 }
 
 absl::StatusOr<Tokenizer> ReadFittingTokenizer(const std::string& dir, const ModelConfig& model) {
   ASSIGN_OR_RETURN(Tokenizer tokenizer, ReadTokenizer(dir));
   if (tokenizer.vocab_size() > model.vocab_size()) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        dir, "/tokenizer.json: found ", tokenizer.vocab_size(),
-        " tokens, expected at most model.vocab_size (", model.vocab_size(), ")"));
+    return absl::InvalidArgumentError(
+        absl::StrCat(dir, "/tokenizer.json: found ", tokenizer.vocab_size(),
+                     " tokens, expected at most model.vocab_size (", model.vocab_size(), ")"));
   }
   return tokenizer;
 }

@@ -31,6 +31,12 @@ absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const RunConfig& 
         config.tokenizer(), ": found ", tokenizer.vocab_size(),
         " tokens, expected at most model.vocab_size (", config.model().vocab_size(), ")"));
   }
+  if (!tokenizer.special_tokens().eos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(config.tokenizer(),
+                     ": found no token that ends a text, expected one named in a "
+                     "tokenizer_config.json beside it or added as <|end|>"));
+  }
   return std::make_shared<const Tokenizer>(std::move(tokenizer));
 }
 

@@ -165,6 +165,9 @@ absl::Status StageLoop::Save() {
   std::map<std::string, std::string> files = context_.kept_files;
   files["config.textproto"] = ConfigText(context_.config);
   files["tokenizer.json"] = context_.tokenizer->json();
+  if (!context_.tokenizer->config_json().empty()) {
+    files["tokenizer_config.json"] = context_.tokenizer->config_json();
+  }
   RETURN_IF_ERROR(SaveCheckpoint(world_, CheckpointDir(context_.run_dir, config_.name(), step_),
                                  slices, saved.dump(), files));
   saved_step_ = step_;
