@@ -197,8 +197,9 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool with_special) c
   std::vector<std::string> tokens;
   tokens.reserve(ids.size());
   for (const int32_t id : ids) {
-    if (!with_special && parts_->added.IsSpecial(id)) continue;
     const std::string* normalized = parts_->added.NormalizedText(id);
+    // The package looks for the normalised text among the special ones, and so keeps it.
+    if (!with_special && normalized == nullptr && parts_->added.IsSpecial(id)) continue;
     tokens.push_back(normalized != nullptr ? *normalized : TokenText(id));
   }
   return parts_->decoder.Decode(std::move(tokens));
