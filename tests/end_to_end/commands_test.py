@@ -74,7 +74,7 @@ class Commands(unittest.TestCase):
         self.assertIn("optimizer.first.lm_head.weight", names)
 
     def test_help_of_every_command(self):
-        for command in ("train", "generate", "logprobs", "tokenize", "detokenize", "score", "report", "inspect"):
+        for command in ("train", "generate", "logprobs", "tokenize", "detokenize", "score", "report", "inspect", "export"):
             self.assertIn("deduce " + command, self.lines([command, "--help"])[0])
 
     def test_report_opens_without_console_errors(self):
