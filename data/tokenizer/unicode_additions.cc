@@ -100,9 +100,9 @@ std::string AdditionsAsClass(std::string_view category) {
 }
 
 bool HasUnicodeAddition(std::string_view text) {
-  // The table begins at U+0870, and what is below has a first byte below 0xe0; so has most text.
+  // The table begins at U+061D, whose first byte is 0xd8. That of most text is lower.
   for (size_t i = 0; i < text.size();) {
-    if (static_cast<uint8_t>(text[i]) < 0xe0) {
+    if (static_cast<uint8_t>(text[i]) < 0xd8) {
       ++i;
       continue;
     }

@@ -14,7 +14,9 @@ using ::testing::ElementsAre;
 // Stretches as text; matches in brackets.
 std::vector<std::string> Cut(const TokenRegex& regex, const std::string& text) {
   std::vector<std::string> shown;
-  for (const RegexStretch& stretch : *regex.Cut(text)) {
+  const auto stretches = regex.Cut(text);
+  EXPECT_TRUE(stretches.ok()) << stretches.status();
+  for (const RegexStretch& stretch : *stretches) {
     const std::string part = text.substr(stretch.begin, stretch.end - stretch.begin);
     shown.push_back(stretch.matched ? "[" + part + "]" : part);
   }
