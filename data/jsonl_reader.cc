@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -14,12 +15,19 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
 absl::Status Wrong(const std::string& where, const std::string& found,
                    const std::string& expected) {
   return absl::InvalidArgumentError(
       absl::StrCat(where, ": found ", found, ", expected ", expected));
+}
+
+// An error of the chat template, with the line that met it.
+template <typename T>
+absl::StatusOr<T> At(const std::string& where, absl::StatusOr<T> result) {
+  if (result.ok()) return result;
+  return absl::InvalidArgumentError(absl::StrCat(where, ": ", result.status().message()));
 }
 
 absl::StatusOr<Json> ParseObject(std::string_view line, const std::string& where) {
@@ -43,54 +51,38 @@ absl::StatusOr<std::string> Text(const Json& object, const std::string& path, co
   return it->get<std::string>();
 }
 
-struct Message {
-  std::string role;
-  std::string content;
-};
-
-// Messages under `key`, of which the last one is `last_role`'s.
-absl::StatusOr<std::vector<Message>> Messages(const Json& list, const std::string& key,
-                                              const std::string& last_role,
-                                              const std::string& where) {
+// That `list`, the value of `key`, is messages of which the last one is `last_role`'s.
+absl::Status CheckMessages(const Json& list, const std::string& key, const std::string& last_role,
+                           const std::string& where) {
   if (!list.is_array() || list.empty()) {
     return Wrong(where, absl::StrCat(list.type_name(), " in field \"", key, "\""),
                  "a list of messages");
   }
-  std::vector<Message> messages;
+  std::string role;
   for (size_t i = 0; i < list.size(); ++i) {
     const std::string path = absl::StrCat(key, "[", i, "]");
     if (!list[i].is_object()) {
       return Wrong(where, absl::StrCat(list[i].type_name(), " in \"", path, "\""), "an object");
     }
-    ASSIGN_OR_RETURN(const std::string role, Text(list[i], path + ".", "role", where));
-    ASSIGN_OR_RETURN(const std::string content, Text(list[i], path + ".", "content", where));
+    ASSIGN_OR_RETURN(role, Text(list[i], path + ".", "role", where));
+    RETURN_IF_ERROR(Text(list[i], path + ".", "content", where).status());
     if (role != "system" && role != "user" && role != "assistant") {
       return Wrong(where, absl::StrCat("another role in \"", path, "\""),
                    "system, user or assistant");
     }
-    messages.push_back({role, content});
   }
-  if (messages.back().role != last_role) {
-    return Wrong(where, absl::StrCat("a last message of the ", messages.back().role),
-                 absl::StrCat("one of the ", last_role));
-  }
-  return messages;
-}
-
-// The contents, a line feed between each two.
-std::string Joined(const std::vector<Message>& messages) {
-  std::string text;
-  for (const Message& message : messages) {
-    absl::StrAppend(&text, &message == &messages.front() ? "" : "\n", message.content);
-  }
-  return text;
+  if (role == last_role) return absl::OkStatus();
+  return Wrong(where, absl::StrCat("a last message of the ", role),
+               absl::StrCat("one of the ", last_role));
 }
 
 }  // namespace
 
-absl::StatusOr<JsonlReader> JsonlReader::Open(const std::string& path) {
+absl::StatusOr<JsonlReader> JsonlReader::Open(const std::string& path,
+                                              absl::StatusOr<ChatTemplate> chat_template) {
   JsonlReader reader;
   reader.path_ = path;
+  reader.chat_template_ = std::move(chat_template);
   ASSIGN_OR_RETURN(reader.text_, ReadTextFile(path));
   const std::string_view text = reader.text_;
   if (text.empty()) return Wrong(path, "an empty file", "one JSON object a line");
@@ -125,11 +117,8 @@ absl::StatusOr<TextSample> JsonlReader::ReadSample(int64_t i) const {
   ASSIGN_OR_RETURN(const Json json, ParseObject(Line(i), where));
   TextSample sample;
   if (const auto list = json.find("messages"); list != json.end()) {
-    ASSIGN_OR_RETURN(std::vector<Message> messages,
-                     Messages(*list, "messages", "assistant", where));
-    sample.completion = messages.back().content;
-    messages.pop_back();
-    sample.prompt = Joined(messages);
+    RETURN_IF_ERROR(CheckMessages(*list, "messages", "assistant", where));
+    ASSIGN_OR_RETURN(sample, At(where, ChatSample(*list, chat_template_)));
   } else if (json.contains("text")) {
     ASSIGN_OR_RETURN(sample.completion, Text(json, "", "text", where));
   } else {
@@ -144,9 +133,10 @@ absl::StatusOr<Problem> JsonlReader::ReadProblem(int64_t i) const {
   ASSIGN_OR_RETURN(const Json json, ParseObject(Line(i), where));
   Problem problem;
   if (const auto prompt = json.find("prompt"); prompt != json.end() && prompt->is_array()) {
-    ASSIGN_OR_RETURN(const std::vector<Message> messages,
-                     Messages(*prompt, "prompt", "user", where));
-    problem.prompt = Joined(messages);
+    RETURN_IF_ERROR(CheckMessages(*prompt, "prompt", "user", where));
+    ASSIGN_OR_RETURN(TextPrompt text, At(where, ChatPrompt(*prompt, chat_template_)));
+    problem.prompt = std::move(text.text);
+    problem.whole_prompt = text.whole;
   } else {
     ASSIGN_OR_RETURN(problem.prompt, Text(json, "", "prompt", where));
   }

@@ -7,31 +7,27 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/chat_template/chat_template.h"
+#include "data/chat_text.h"
 #include "data/task.h"
 
 namespace deduce {
-
-// A supervised sample: what is given and what is to be learned.
-struct TextSample {
-  std::string prompt;
-  std::string completion;
-};
 
 // A file held in memory, with the index of its lines. Every error is InvalidArgument with
 // `PATH:LINE: found X, expected Y`.
 class JsonlReader {
  public:
-  // Errors: no such file or not readable (NotFound), no lines, an empty line, text that is not
-  // UTF-8.
-  static absl::StatusOr<JsonlReader> Open(const std::string& path);
+  // Messages are written by `chat_template`. Errors: no such file or not readable (NotFound), no
+  // lines, an empty line, text that is not UTF-8.
+  static absl::StatusOr<JsonlReader> Open(
+      const std::string& path, absl::StatusOr<ChatTemplate> chat_template = NoChatTemplate());
 
   int64_t size() const { return static_cast<int64_t>(starts_.size()) - 1; }
   // `PATH:LINE` of line i; lines count from 1 there, i from 0.
   std::string Where(int64_t i) const;
 
   // Line i as {"prompt", "completion"}, as {"messages": [{"role", "content"}, ...]} whose last
-  // message is the assistant's (the contents before it are joined into the prompt), or as {"text"}
-  // (an empty prompt).
+  // message is the assistant's (ChatSample), or as {"text"} (an empty prompt).
   absl::StatusOr<TextSample> ReadSample(int64_t i) const;
 
   // Line i as {"prompt": text or messages, "answer", "verifier"} with an optional "language".
@@ -43,6 +39,7 @@ class JsonlReader {
 
   std::string path_;
   std::string text_;
+  absl::StatusOr<ChatTemplate> chat_template_;
   std::vector<size_t> starts_;  // offset of every line, and the end
 };
 

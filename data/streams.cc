@@ -13,10 +13,6 @@
 namespace deduce {
 namespace {
 
-absl::Status At(const std::string& where, const absl::Status& status) {
-  return absl::Status(status.code(), absl::StrCat(where, ": ", status.message()));
-}
-
 // The one rule between the fields of a DataConfig.
 absl::Status CheckSource(const DataConfig& config, const std::string& where) {
   const bool has_path = !config.path().empty();
@@ -32,143 +28,106 @@ absl::Status CheckSource(const DataConfig& config, const std::string& where) {
   return absl::OkStatus();
 }
 
-absl::Status CheckLength(const std::vector<int32_t>& tokens, int64_t max_tokens,
-                         const std::string& where) {
-  const int64_t length = static_cast<int64_t>(tokens.size());
-  if (length <= max_tokens) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat(where, ": found ", length, " tokens, expected at most ", max_tokens));
-}
-
-// The token that begins a text, where the tokenizer has it so. An error if none ends one: a sample
-// must end, and a rollout be able to.
-absl::StatusOr<std::vector<int32_t>> Beginning(const Tokenizer& tokenizer,
-                                               const std::string& where) {
-  const SpecialTokens& special = tokenizer.special_tokens();
-  if (!special.eos) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where,
-                     ": found a tokenizer without a token that ends a text, expected "
-                     "eos_token in the tokenizer_config.json beside it, or <|end|>"));
+// `encode` and `read` say what an example of a task and a line of a file become; the first only
+// checks the longest examples.
+template <typename Item, typename Encode, typename Read>
+absl::StatusOr<DataSource<Item>> MakeSource(const DataConfig& config, uint64_t seed,
+                                            const std::string& order,
+                                            std::shared_ptr<const Tokenizer> tokenizer,
+                                            int64_t max_tokens, const std::string& where,
+                                            const Encode& encode, const Read& read) {
+  RETURN_IF_ERROR(CheckSource(config, where));
+  ASSIGN_OR_RETURN(SampleEncoder encoder,
+                   SampleEncoder::Create(config, std::move(tokenizer), max_tokens, where));
+  DataSource<Item> source;
+  source.order_stream = RandomStream(seed, order);
+  source.encoder = std::make_shared<const SampleEncoder>(std::move(encoder));
+  source.where = where + (config.has_task() ? ".task" : ".path");
+  if (config.has_task()) {
+    ASSIGN_OR_RETURN(source.task, MakeTask(config.task(), seed, source.where));
+    for (const Example& longest : source.task->LongestExamples()) {
+      RETURN_IF_ERROR(encode(*source.encoder, longest, source.where).status());
+    }
+    source.size = config.num_samples();
+    return source;
   }
-  return special.adds_bos ? std::vector<int32_t>{*special.bos} : std::vector<int32_t>();
+  ASSIGN_OR_RETURN(const JsonlReader reader,
+                   JsonlReader::Open(config.path(), source.encoder->tokenizer().chat_template()));
+  auto items = std::make_shared<std::vector<Item>>(reader.size());
+  for (int64_t i = 0; i < reader.size(); ++i) {
+    ASSIGN_OR_RETURN((*items)[i], read(*source.encoder, reader, i));
+  }
+  source.items = std::move(items);
+  source.size = reader.size();
+  return source;
 }
 
-absl::StatusOr<TokenSample> Tokenize(const Tokenizer& tokenizer, const std::string& prompt,
-                                     const std::string& completion, int64_t max_tokens,
-                                     const std::string& where) {
-  const auto prompt_ids = tokenizer.Encode(prompt);
-  if (!prompt_ids.ok()) return At(where, prompt_ids.status());
-  const auto completion_ids = tokenizer.Encode(completion);
-  if (!completion_ids.ok()) return At(where, completion_ids.status());
-  TokenSample sample;
-  ASSIGN_OR_RETURN(sample.tokens, Beginning(tokenizer, where));
-  sample.tokens.insert(sample.tokens.end(), prompt_ids->begin(), prompt_ids->end());
-  sample.prompt_length = static_cast<int64_t>(sample.tokens.size());
-  sample.tokens.insert(sample.tokens.end(), completion_ids->begin(), completion_ids->end());
-  sample.tokens.push_back(tokenizer.eos_id());
-  RETURN_IF_ERROR(CheckLength(sample.tokens, max_tokens, where));
-  return sample;
-}
+}  // namespace
 
-absl::StatusOr<Prompt> TokenizePrompt(const Tokenizer& tokenizer, Problem problem,
-                                      int64_t max_tokens, const std::string& where) {
-  const auto ids = tokenizer.Encode(problem.prompt);
-  if (!ids.ok()) return At(where, ids.status());
-  Prompt prompt{std::move(problem), {}};
-  ASSIGN_OR_RETURN(prompt.tokens, Beginning(tokenizer, where));
-  prompt.tokens.insert(prompt.tokens.end(), ids->begin(), ids->end());
-  RETURN_IF_ERROR(CheckLength(prompt.tokens, max_tokens, where));
-  return prompt;
-}
-
-// Which of `size` items is the n-th of a stream without end (size 0: n itself).
-uint64_t ItemAt(uint64_t n, int64_t size, uint64_t order_stream) {
+template <typename Item>
+uint64_t DataSource<Item>::IndexOf(uint64_t n) const {
   if (size == 0) return n;
   const uint64_t count = static_cast<uint64_t>(size);
   return PermutedIndex(order_stream, n / count, n % count, count);
 }
 
-}  // namespace
-
 absl::StatusOr<SampleStream> SampleStream::Create(const DataConfig& config, uint64_t seed,
                                                   std::shared_ptr<const Tokenizer> tokenizer,
                                                   int64_t max_tokens, const std::string& where) {
-  RETURN_IF_ERROR(CheckSource(config, where));
   SampleStream stream;
-  stream.tokenizer_ = std::move(tokenizer);
-  stream.order_stream_ = RandomStream(seed, "sample_order");
-  stream.max_tokens_ = max_tokens;
-  stream.where_ = where + ".task";
-  if (config.has_task()) {
-    ASSIGN_OR_RETURN(stream.task_, MakeTask(config.task(), seed, stream.where_));
-    for (const Example& longest : stream.task_->LongestExamples()) {
-      RETURN_IF_ERROR(Tokenize(*stream.tokenizer_, longest.problem.prompt, longest.completion,
-                               max_tokens, stream.where_)
-                          .status());
-    }
-    stream.size_ = config.num_samples();
-    return stream;
-  }
-  ASSIGN_OR_RETURN(const JsonlReader reader, JsonlReader::Open(config.path()));
-  auto samples = std::make_shared<std::vector<TokenSample>>(reader.size());
-  for (int64_t i = 0; i < reader.size(); ++i) {
-    ASSIGN_OR_RETURN(const TextSample text, reader.ReadSample(i));
-    ASSIGN_OR_RETURN((*samples)[i], Tokenize(*stream.tokenizer_, text.prompt, text.completion,
-                                             max_tokens, reader.Where(i)));
-  }
-  stream.samples_ = std::move(samples);
-  stream.size_ = reader.size();
+  ASSIGN_OR_RETURN(
+      stream.source_,
+      MakeSource<TokenSample>(
+          config, seed, "sample_order", std::move(tokenizer), max_tokens, where,
+          [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
+            return encoder.EncodeSample({example.problem.prompt, example.completion}, at);
+          },
+          [](const SampleEncoder& encoder, const JsonlReader& reader,
+             int64_t i) -> absl::StatusOr<TokenSample> {
+            ASSIGN_OR_RETURN(TextSample text, reader.ReadSample(i));
+            return encoder.EncodeSample(std::move(text), reader.Where(i));
+          }));
   return stream;
 }
 
 absl::StatusOr<TokenSample> SampleStream::Sample(uint64_t n) const {
-  const uint64_t item = ItemAt(n, size_, order_stream_);
-  if (samples_ != nullptr) return (*samples_)[item];
-  return Tokenize(*tokenizer_, task_->MakeProblem(Split::kTrain, item).prompt,
-                  task_->MakeCompletion(Split::kTrain, item, /*with_faults=*/true), max_tokens_,
-                  where_);
+  const uint64_t index = source_.IndexOf(n);
+  if (source_.items != nullptr) return (*source_.items)[index];
+  const Task& task = *source_.task;
+  return source_.encoder->EncodeSample(
+      {task.MakeProblem(Split::kTrain, index).prompt,
+       task.MakeCompletion(Split::kTrain, index, /*with_faults=*/true)},
+      source_.where);
 }
 
 absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint64_t seed,
                                                   std::shared_ptr<const Tokenizer> tokenizer,
                                                   int64_t max_tokens, const std::string& where) {
-  RETURN_IF_ERROR(CheckSource(config, where));
   PromptStream stream;
-  stream.tokenizer_ = std::move(tokenizer);
-  stream.order_stream_ = RandomStream(seed, "prompt_order");
-  stream.max_tokens_ = max_tokens;
-  stream.where_ = where + (config.has_task() ? ".task" : ".path");
-  if (config.has_task()) {
-    ASSIGN_OR_RETURN(stream.task_, MakeTask(config.task(), seed, stream.where_));
-    for (const Example& longest : stream.task_->LongestExamples()) {
-      RETURN_IF_ERROR(
-          TokenizePrompt(*stream.tokenizer_, longest.problem, max_tokens, stream.where_).status());
-    }
-    stream.size_ = config.num_samples();
-    return stream;
-  }
-  ASSIGN_OR_RETURN(const JsonlReader reader, JsonlReader::Open(config.path()));
-  auto prompts = std::make_shared<std::vector<Prompt>>(reader.size());
-  for (int64_t i = 0; i < reader.size(); ++i) {
-    ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i));
-    ASSIGN_OR_RETURN((*prompts)[i], TokenizePrompt(*stream.tokenizer_, std::move(problem),
-                                                   max_tokens, reader.Where(i)));
-  }
-  stream.prompts_ = std::move(prompts);
-  stream.size_ = reader.size();
+  ASSIGN_OR_RETURN(
+      stream.source_,
+      MakeSource<Prompt>(
+          config, seed, "prompt_order", std::move(tokenizer), max_tokens, where,
+          [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
+            return encoder.EncodePrompt(example.problem, at);
+          },
+          [](const SampleEncoder& encoder, const JsonlReader& reader,
+             int64_t i) -> absl::StatusOr<Prompt> {
+            ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i));
+            return encoder.EncodePrompt(std::move(problem), reader.Where(i));
+          }));
   return stream;
 }
 
 absl::StatusOr<Prompt> PromptStream::Get(Split split, uint64_t n) const {
   const bool held_out = split == Split::kHeldOut;
-  if (prompts_ != nullptr && held_out) {
-    return absl::FailedPreconditionError(
-        absl::StrCat(where_, ": found a file, expected a task: only a task has held-out problems"));
+  if (source_.items != nullptr && held_out) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        source_.where, ": found a file, expected a task: only a task has held-out problems"));
   }
-  const uint64_t item = held_out ? n : ItemAt(n, size_, order_stream_);
-  if (prompts_ != nullptr) return (*prompts_)[item];
-  return TokenizePrompt(*tokenizer_, task_->MakeProblem(split, item), max_tokens_, where_);
+  const uint64_t index = held_out ? n : source_.IndexOf(n);
+  if (source_.items != nullptr) return (*source_.items)[index];
+  return source_.encoder->EncodePrompt(source_.task->MakeProblem(split, index), source_.where);
 }
 
 }  // namespace deduce

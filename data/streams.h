@@ -9,15 +9,25 @@
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
+#include "data/sample_encoder.h"
 #include "data/task.h"
 #include "data/tokenizer.h"
 
 namespace deduce {
 
-// A supervised sample as tokens: begin, prompt, completion, end.
-struct TokenSample {
-  std::vector<int32_t> tokens;
-  int64_t prompt_length = 0;  // tokens before the completion, the begin token included; at least 1
+// What both streams are made of. `Item`: what a line of a file becomes.
+template <typename Item>
+struct DataSource {
+  // Which of `size` items is the n-th: every run of them is an epoch, each once, in an order of its
+  // own. Without a size, n itself.
+  uint64_t IndexOf(uint64_t n) const;
+
+  std::shared_ptr<const SampleEncoder> encoder;
+  std::shared_ptr<const Task> task;                // or
+  std::shared_ptr<const std::vector<Item>> items;  // of a file
+  int64_t size = 0;
+  uint64_t order_stream = 0;
+  std::string where;
 };
 
 // Where a supervised stage's samples come from. Thread-safe; copies share the data.
@@ -36,22 +46,10 @@ class SampleStream {
   absl::StatusOr<TokenSample> Sample(uint64_t n) const;
 
   // Number of distinct samples; 0: no end.
-  int64_t size() const { return size_; }
+  int64_t size() const { return source_.size; }
 
  private:
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const Task> task_;                         // or
-  std::shared_ptr<const std::vector<TokenSample>> samples_;  // of a file
-  int64_t size_ = 0;
-  uint64_t order_stream_ = 0;
-  int64_t max_tokens_ = 0;
-  std::string where_;
-};
-
-// A problem with the tokens a rollout begins with.
-struct Prompt {
-  Problem problem;
-  std::vector<int32_t> tokens;  // begin, prompt
+  DataSource<TokenSample> source_;
 };
 
 // Where a reinforcement learning stage's problems, and those of an evaluation, come from.
@@ -68,16 +66,10 @@ class PromptStream {
   absl::StatusOr<Prompt> Get(Split split, uint64_t n) const;
 
   // Number of distinct training problems; 0: no end.
-  int64_t size() const { return size_; }
+  int64_t size() const { return source_.size; }
 
  private:
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  std::shared_ptr<const Task> task_;                    // or
-  std::shared_ptr<const std::vector<Prompt>> prompts_;  // of a file
-  int64_t size_ = 0;
-  uint64_t order_stream_ = 0;
-  int64_t max_tokens_ = 0;
-  std::string where_;
+  DataSource<Prompt> source_;
 };
 
 }  // namespace deduce

@@ -14,8 +14,9 @@ enum class Split { kTrain, kHeldOut };
 struct Problem {
   std::string prompt;
   std::string answer;
-  std::string verifier;  // the rule that compares answers: "chain_sum", "math"
-  std::string language;  // script to reason in: "ascii", "chinese"; empty: none
+  std::string verifier;       // the rule that compares answers: "chain_sum", "math"
+  std::string language;       // script to reason in: "ascii", "chinese"; empty: none
+  bool whole_prompt = false;  // the prompt holds its begin token, as a chat template writes it
 };
 
 // A problem with a written-out solution.

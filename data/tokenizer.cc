@@ -10,6 +10,7 @@
 #include "absl/strings/str_format.h"
 #include "c10/util/Exception.h"
 #include "configs/status.h"
+#include "data/chat_template/chat_template_folder.h"
 #include "data/text_file.h"
 #include "data/tokenizer/added_tokens.h"
 #include "data/tokenizer/bpe.h"
@@ -43,6 +44,7 @@ struct Tokenizer::Parts {
   PostProcessor post_processor;
   TokenDecoder decoder;
   SpecialTokens special;
+  absl::StatusOr<ChatTemplate> chat_template;
 };
 
 absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path) {
@@ -51,16 +53,20 @@ absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path) {
   if (std::filesystem::is_directory(file, ignored)) file /= "tokenizer.json";
   const std::filesystem::path config = file.parent_path() / "tokenizer_config.json";
   ASSIGN_OR_RETURN(const std::string text, ReadTextFile(file.string()));
-  if (!std::filesystem::exists(config, ignored)) return FromJson(text, file.string());
-  ASSIGN_OR_RETURN(const std::string config_text, ReadTextFile(config.string()));
-  return FromJson(text, file.string(), config_text);
+  std::string config_text;
+  if (std::filesystem::exists(config, ignored)) {
+    ASSIGN_OR_RETURN(config_text, ReadTextFile(config.string()));
+  }
+  return FromJson(text, file.string(), config_text, LoadChatTemplate(file.parent_path().string()));
 }
 
 absl::StatusOr<Tokenizer> Tokenizer::FromJson(std::string_view json, const std::string& where,
-                                              std::string_view config_json) {
+                                              std::string_view config_json,
+                                              absl::StatusOr<ChatTemplate> chat_template) {
   auto parts = std::make_shared<Parts>();
   parts->json = json;
   parts->config_json = config_json;
+  parts->chat_template = std::move(chat_template);
   ASSIGN_OR_RETURN(const nlohmann::json root, ParseJsonObject(json, where));
   RETURN_IF_ERROR(parts->Read(root, where));
   RETURN_IF_ERROR(parts->ReadSpecialTokens(where));
@@ -208,6 +214,10 @@ std::string Tokenizer::Decode(std::span<const int32_t> ids, bool with_special) c
 const std::string& Tokenizer::json() const { return parts_->json; }
 
 const std::string& Tokenizer::config_json() const { return parts_->config_json; }
+
+const absl::StatusOr<ChatTemplate>& Tokenizer::chat_template() const {
+  return parts_->chat_template;
+}
 
 const std::string& Tokenizer::TokenText(int32_t id) const {
   static const std::string kNoText = "\xEF\xBF\xBD";  // U+FFFD

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/chat_template/chat_template.h"
 #include "data/tokenizer/special_tokens.h"
 
 namespace deduce {
@@ -20,14 +21,15 @@ namespace deduce {
 // names the field, never ignored.
 class Tokenizer {
  public:
-  // Reads a tokenizer.json, or the one in a folder, and the tokenizer_config.json beside it if
-  // there is one. Errors: those of ReadTextFile, InvalidArgument (`PATH: field: found X, expected
-  // Y`).
+  // Reads a tokenizer.json, or the one in a folder, and the tokenizer_config.json and the chat
+  // template beside it if there are. Errors: those of ReadTextFile, InvalidArgument (`PATH: field:
+  // found X, expected Y`).
   static absl::StatusOr<Tokenizer> Load(const std::string& path);
   // The same from texts; `where` stands for the path of the first in messages. Without a
   // `config_json`, special tokens are added tokens called <|begin|>, <|end|> and <|pad|>.
-  static absl::StatusOr<Tokenizer> FromJson(std::string_view json, const std::string& where,
-                                            std::string_view config_json = "");
+  static absl::StatusOr<Tokenizer> FromJson(
+      std::string_view json, const std::string& where, std::string_view config_json = "",
+      absl::StatusOr<ChatTemplate> chat_template = NoChatTemplate());
 
   // Added tokens are found first, then what is between them is normalised, cut to pieces and
   // encoded. With `add_special_tokens` the post-processor puts its tokens before and after;
@@ -45,6 +47,10 @@ class Tokenizer {
   // The texts of the files it was read from; config_json() is empty if there was none.
   const std::string& json() const;
   const std::string& config_json() const;
+
+  // Conversations as the model was trained on them. NotFound if the folder says nothing; the
+  // template's own error if it cannot be used, which matters to conversations only.
+  const absl::StatusOr<ChatTemplate>& chat_template() const;
 
   // A token as the file writes it, not decoded.
   const std::string& TokenText(int32_t id) const;

@@ -17,6 +17,7 @@
 #include "absl/strings/str_format.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "data/chat_text.h"
 #include "data/packing.h"
 #include "kernels/random.h"
 #include "kernels/token_log_prob.h"
@@ -27,6 +28,8 @@
 
 namespace deduce {
 namespace {
+
+using Json = nlohmann::ordered_json;
 
 absl::Status BadData(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
@@ -72,27 +75,54 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(const std::string& text, const std
   return ids;
 }
 
-absl::StatusOr<std::vector<std::string>> ReadPrompts(const Arguments& arguments) {
-  if (arguments.Has("prompt") == arguments.Has("prompts")) {
-    return BadFlag(
-        "generate: found both or neither of --prompt and --prompts, expected one of them");
+// One prompt of `generate`: {"prompt": text or messages} or {"messages": [...]}. Messages, and with
+// `chat` texts as the user's, are written by the chat template.
+absl::StatusOr<TextPrompt> MakePrompt(const Json& line, bool chat, const Tokenizer& tokenizer,
+                                      const std::string& where) {
+  const auto field = line.contains("messages") ? line.find("messages") : line.find("prompt");
+  if (field == line.end() || !(field->is_string() || field->is_array())) {
+    return BadData(absl::StrCat(where, ": found no prompt, expected {\"prompt\": \"...\"} or ",
+                                "{\"messages\": [...]}"));
   }
-  std::vector<std::string> prompts;
-  if (arguments.Has("prompt")) return std::vector<std::string>{arguments.Text("prompt")};
-  RETURN_IF_ERROR(ForEachLine(arguments.Text("prompts"), [&](const std::string& line,
-                                                             const std::string& where) {
-    const nlohmann::json json = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (!json.is_object() || !json.contains("prompt") || !json["prompt"].is_string()) {
-      return BadData(
-          absl::StrCat(where, ": found no text \"prompt\", expected {\"prompt\": \"...\"}"));
-    }
-    prompts.push_back(json["prompt"].get<std::string>());
-    return absl::OkStatus();
-  }));
+  if (field->is_string() && !chat) return TextPrompt{field->get<std::string>(), false};
+  const Json messages =
+      field->is_array() ? *field : Json::array({{{"role", "user"}, {"content", *field}}});
+  const auto& chat_template = tokenizer.chat_template();
+  if (!chat_template.ok()) {
+    return BadData(absl::StrCat(where, ": ", chat_template.status().message()));
+  }
+  absl::StatusOr<TextPrompt> prompt = ChatPrompt(messages, chat_template);
+  if (!prompt.ok()) return BadData(absl::StrCat(where, ": ", prompt.status().message()));
+  return prompt;
+}
+
+absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
+                                                    const Tokenizer& tokenizer) {
+  const bool chat = arguments.Has("chat");
+  std::vector<TextPrompt> prompts;
+  if (arguments.Has("prompt")) {
+    ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt({{"prompt", arguments.Text("prompt")}},
+                                                        chat, tokenizer, "--prompt"));
+    return prompts;
+  }
+  RETURN_IF_ERROR(ForEachLine(
+      arguments.Text("prompts"),
+      [&](const std::string& line, const std::string& where) -> absl::Status {
+        const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (!json.is_object()) {
+          return BadData(absl::StrCat(where, ": found no JSON object, expected {\"prompt\": ...}"));
+        }
+        ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt(json, chat, tokenizer, where));
+        return absl::OkStatus();
+      }));
   return prompts;
 }
 
 absl::Status CheckGenerateFlags(const Arguments& arguments) {
+  if (arguments.Has("prompt") == arguments.Has("prompts")) {
+    return BadFlag(
+        "generate: found both or neither of --prompt and --prompts, expected one of them");
+  }
   if (arguments.Integer("max_new_tokens", 1) < 1)
     return BadFlag("--max_new_tokens: expected at least 1");
   if (arguments.Integer("n", 1) < 1) return BadFlag("--n: expected at least 1");
@@ -107,7 +137,6 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
 
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(CheckGenerateFlags(arguments));
-  ASSIGN_OR_RETURN(const std::vector<std::string> prompts, ReadPrompts(arguments));
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
   ASSIGN_OR_RETURN(const Tokenizer tokenizer,
                    LoadFolderTokenizer(arguments.Text("model"), folder.config));
@@ -117,13 +146,14 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
         absl::StrCat(arguments.Text("model"),
                      ": found a tokenizer without a token that ends a text, expected one"));
   }
+  ASSIGN_OR_RETURN(const std::vector<TextPrompt> prompts, ReadPrompts(arguments, tokenizer));
   const int64_t n = arguments.Integer("n", 1);
   std::vector<GenerationRequest> requests;
   int64_t longest = 0;
   for (size_t p = 0; p < prompts.size(); ++p) {
-    absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p]);
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p].text);
     if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
-    if (special.adds_bos) ids->insert(ids->begin(), *special.bos);
+    if (special.adds_bos && !prompts[p].whole) ids->insert(ids->begin(), *special.bos);
     longest = std::max(longest, static_cast<int64_t>(ids->size()));
     requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
   }
@@ -145,7 +175,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
     std::vector<int32_t> tokens = completion.tokens;
     if (!completion.truncated) tokens.pop_back();
     nlohmann::ordered_json line;
-    line["prompt"] = prompts[completion.sample / n];
+    line["prompt"] = prompts[completion.sample / n].text;
     line["completion"] = tokenizer.Decode(tokens);
     line["tokens"] = completion.tokens;
     line["logprobs"] = completion.log_probs;

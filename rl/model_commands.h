@@ -10,8 +10,9 @@
 
 namespace deduce {
 
-// --prompt or --prompts (JSON lines with "prompt"): one JSON line a completion: prompt, completion,
-// tokens, logprobs, finished.
+// --prompt or --prompts (JSON lines with "prompt", a text or messages, or "messages"): one JSON
+// line a completion: prompt, completion, tokens, logprobs, finished. Messages, and with --chat
+// texts as a user's message, are put by the model's chat template.
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out);
 
 // {"tokens": [t0 .. tn]} lines -> {"logprobs": [n values]}: log p(t_i | t_0 .. t_{i-1}), fp32.

@@ -9,6 +9,7 @@
 #include "configs/exit_code.h"
 #include "configs/parse_text.h"
 #include "configs/status.h"
+#include "data/chat_template/chat_template_folder.h"
 #include "parallel/rank_groups.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/hugging_face/folder.h"
@@ -79,7 +80,8 @@ absl::StatusOr<Tokenizer> ReadTokenizer(const std::string& dir) {
   if (reader.manifest().file_hashes.count(kTokenizerConfigName) > 0) {
     ASSIGN_OR_RETURN(special_tokens, reader.ReadExtraFile(kTokenizerConfigName));
   }
-  return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"), special_tokens);
+  return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"), special_tokens,
+                             LoadChatTemplate(dir));
 }
 
 absl::StatusOr<Tokenizer> ReadFittingTokenizer(const std::string& dir, const ModelConfig& model) {

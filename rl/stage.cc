@@ -168,6 +168,9 @@ absl::Status StageLoop::Save() {
   if (!context_.tokenizer->config_json().empty()) {
     files["tokenizer_config.json"] = context_.tokenizer->config_json();
   }
+  if (const auto& chat = context_.tokenizer->chat_template(); chat.ok()) {
+    files["chat_template.jinja"] = chat->text();
+  }
   RETURN_IF_ERROR(SaveCheckpoint(world_, CheckpointDir(context_.run_dir, config_.name(), step_),
                                  slices, saved.dump(), files));
   saved_step_ = step_;

@@ -11,6 +11,7 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "nlohmann/json.hpp"
 
@@ -53,5 +54,10 @@ class ChatTemplate {
   std::map<std::string, std::string> special_tokens_;
   std::shared_ptr<const Parsed> parsed_;
 };
+
+// What a tokenizer without a template has: NotFound.
+inline absl::Status NoChatTemplate() {
+  return absl::NotFoundError("found no chat template, expected one beside the tokenizer");
+}
 
 }  // namespace deduce

@@ -177,7 +177,7 @@ def main():
     lines = list(texts.lines(generator, count))
     characters = list(texts.every_character())
     corpus = lines[:2500]
-    for families, share in ((byte_families, 1), (fallback_families, 1), (component_families, 8), (word_families, 8)):
+    for families, share in ((byte_families, 1), (fallback_families, 1), (component_families, 32), (word_families, 32)):
         for name, file in families(corpus):
             folder = out / name
             folder.mkdir(parents=True)

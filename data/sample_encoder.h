@@ -1,0 +1,58 @@
+// From texts to the tokens that a model is trained on or asked with.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "configs/config.pb.h"
+#include "data/chat_text.h"
+#include "data/task.h"
+#include "data/tokenizer.h"
+
+namespace deduce {
+
+// A supervised sample as tokens: begin, prompt, completion, end.
+struct TokenSample {
+  std::vector<int32_t> tokens;
+  int64_t prompt_length = 0;  // tokens before the completion, the begin token included; at least 1
+};
+
+// A problem with the tokens a rollout begins with.
+struct Prompt {
+  Problem problem;              // its prompt as the model sees it
+  std::vector<int32_t> tokens;  // begin, prompt
+};
+
+// Thread-safe; copies share the tokenizer.
+class SampleEncoder {
+ public:
+  // Frames prompts as `config` says. `max_tokens` bounds what comes out, begin and end included.
+  // Errors, with `where` as the path of `config`: a template that does not hold {prompt} once; a
+  // chat without chat template; a tokenizer without a token that ends a text, since a sample must
+  // end and a rollout be able to.
+  static absl::StatusOr<SampleEncoder> Create(const DataConfig& config,
+                                              std::shared_ptr<const Tokenizer> tokenizer,
+                                              int64_t max_tokens, const std::string& where);
+
+  // Errors begin with `where`: a text that the tokenizer cannot encode, or that is too long.
+  absl::StatusOr<TokenSample> EncodeSample(TextSample text, const std::string& where) const;
+  absl::StatusOr<Prompt> EncodePrompt(Problem problem, const std::string& where) const;
+
+  const Tokenizer& tokenizer() const { return *tokenizer_; }
+
+ private:
+  SampleEncoder() = default;
+  absl::StatusOr<TextPrompt> Framed(const std::string& prompt, bool whole) const;
+  absl::StatusOr<std::vector<int32_t>> Begin(const TextPrompt& prompt) const;
+  absl::Status CheckLength(const std::vector<int32_t>& tokens) const;
+
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::string before_, after_;  // the template's text around {prompt}
+  bool chat_ = false;
+  int64_t max_tokens_ = 0;
+};
+
+}  // namespace deduce

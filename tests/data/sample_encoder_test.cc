@@ -1,0 +1,83 @@
+#include "data/sample_encoder.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace deduce {
+namespace {
+
+using ::testing::HasSubstr;
+
+// The tiny tokenizer, a character a token, with a template of three of its characters around a
+// message.
+std::shared_ptr<const Tokenizer> Tiny() {
+  const auto tiny = Tokenizer::Load(DEDUCE_SOURCE_DIR "/configs/tiny_tokenizer.json");
+  auto chat = ChatTemplate::Parse(
+      "{% for m in messages %}={{ m.content }};{% endfor %}"
+      "{% if add_generation_prompt %}?{% endif %}",
+      "test");
+  return std::make_shared<const Tokenizer>(
+      *Tokenizer::FromJson(tiny->json(), "tok.json", "", *std::move(chat)));
+}
+
+absl::StatusOr<SampleEncoder> Encoder(const std::string& prompt_template, bool chat = false,
+                                      int64_t max_tokens = 100) {
+  DataConfig config;
+  config.set_prompt_template(prompt_template);
+  config.set_chat(chat);
+  return SampleEncoder::Create(config, Tiny(), max_tokens, "data");
+}
+
+std::string Text(const std::vector<int32_t>& tokens) { return Tiny()->Decode(tokens); }
+
+TEST(SampleEncoderTest, TheTemplateIsPutAroundAPrompt) {
+  const auto prompt = Encoder("1+1=2;{prompt}=?")->EncodePrompt({.prompt = "3+4"}, "here");
+  ASSERT_TRUE(prompt.ok()) << prompt.status();
+  EXPECT_EQ(prompt->problem.prompt, "1+1=2;3+4=?");
+  EXPECT_EQ(Text(prompt->tokens), "<|begin|>1+1=2;3+4=?");
+}
+
+TEST(SampleEncoderTest, AChatIsWrittenByTheChatTemplateWithoutABeginToken) {
+  const auto sample = Encoder("{prompt}+1", /*chat=*/true)->EncodeSample({"3+4", "8"}, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(Text(sample->tokens), "=3+4+1;?8<|end|>");
+  EXPECT_EQ(sample->prompt_length, 8);
+}
+
+TEST(SampleEncoderTest, WholePromptsStayAsTheyAre) {
+  const auto sample =
+      Encoder("{prompt}+1", /*chat=*/true)->EncodeSample({"3+4", "8", true}, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(Text(sample->tokens), "3+48<|end|>");
+}
+
+TEST(SampleEncoderTest, TextsWithoutAPromptGetNone) {
+  const auto sample = Encoder("1+{prompt}")->EncodeSample({"", "8"}, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(Text(sample->tokens), "<|begin|>8<|end|>");
+}
+
+TEST(SampleEncoderTest, ATemplateHoldsThePromptOnce) {
+  EXPECT_THAT(std::string(Encoder("1+1").status().message()),
+              HasSubstr("data.prompt_template: found no {prompt}, expected one"));
+  EXPECT_THAT(std::string(Encoder("{prompt}{prompt}").status().message()),
+              HasSubstr("data.prompt_template: found more than one {prompt}, expected one"));
+}
+
+TEST(SampleEncoderTest, AChatNeedsAChatTemplate) {
+  DataConfig config;
+  config.set_chat(true);
+  const auto plain =
+      std::make_shared<const Tokenizer>(*Tokenizer::FromJson(Tiny()->json(), "tok.json"));
+  EXPECT_THAT(std::string(SampleEncoder::Create(config, plain, 100, "data").status().message()),
+              HasSubstr("data.chat: found no chat template"));
+}
+
+TEST(SampleEncoderTest, WhatIsTooLongIsRefusedWithItsPlace) {
+  const auto prompt = Encoder("{prompt}", false, 3)->EncodePrompt({.prompt = "3+4"}, "here:7");
+  EXPECT_THAT(std::string(prompt.status().message()),
+              HasSubstr("here:7: found 4 tokens, expected at most 3"));
+}
+
+}  // namespace
+}  // namespace deduce
