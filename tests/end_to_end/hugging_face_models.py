@@ -128,7 +128,8 @@ def build(root):
         if fields.get("num_mtp_layers"):
             add_prediction_module(folder, generator)
         shutil.copy(TOKENIZER, folder / "tokenizer.json")
-        (folder / "tokenizer_config.json").write_text('{"note": "kept as it is"}\n')
+        (folder / "tokenizer_config.json").write_text(
+            '{"note": "kept as it is", "bos_token": "<|begin|>", "eos_token": "<|end|>", "pad_token": "<|pad|>"}\n')
         (place / "tokens.json").write_text(json.dumps(tokens))
         (place / "log_probs.json").write_text(json.dumps(values.tolist()))
     llama = transformers.AutoModelForCausalLM.from_pretrained(root / "llama, biases, linear rope" / "folder")
