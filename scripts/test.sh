@@ -34,11 +34,10 @@ check_format() {
 
 build() { cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}; }
 
-# Names of the unit test programs that run under the sanitizers: the rooms that handle memory, text and transports by hand.
-# trainer and rl are not among them yet.
+# Names of the unit test programs, all of which run under the sanitizers too.
 unit_tests() {
   local folder
-  for folder in configs kernels data parallel; do
+  for folder in configs kernels data parallel trainer rl; do
     [ -z "$(git ls-files "tests/$folder/*_test.cc")" ] || echo "${folder}_test"
   done
 }
@@ -80,8 +79,14 @@ tidy() {
   printf '%s\n' "${files[@]}" | xargs -P "$jobs" -n 1 clang-tidy -p build --quiet
 }
 
-stage "set-up" scripts/setup.sh --reference
+# Waits for what only tests need, which is fetched while the compilers work.
+finish_reference() { wait "$reference" || { cat .deps/reference.log; return 1; }; }
+
+stage "set-up" scripts/setup.sh
 . scripts/environment.sh
+scripts/setup.sh --reference > .deps/reference.log 2>&1 &
+reference=$!
+trap 'kill "$reference" 2> /dev/null || true' EXIT
 stage "clang-format" check_format
 stage "shape of the tree" scripts/check_tree
 stage "release build" build release
@@ -89,5 +94,7 @@ mapfile -t programs < <(unit_tests)
 stage "sanitizer build" with_sanitizers build asan "${programs[@]}"
 stage "unit tests with sanitizers" unit_tests_with_sanitizers
 stage "clang-tidy" tidy
+stage "reference packages" finish_reference
+trap - EXIT
 echo "test.sh: all tests, after $SECONDS s ..."
 exec ctest --test-dir build --output-on-failure --no-tests=error -j "$jobs"  # its summary is the last thing printed
