@@ -37,16 +37,11 @@ double CountEqualBits(const at::Tensor& a_n, const at::Tensor& b_n) {
 at::Tensor KlEstimate(GrpoConfig::KlEstimator estimator, const at::Tensor& log_prob_n,
                       const at::Tensor& ref_log_prob_n) {
   const at::Tensor d_n = ref_log_prob_n - log_prob_n;
-  switch (estimator) {
-    case GrpoConfig::k1:
-      return -d_n;
-    case GrpoConfig::k2:
-      return 0.5 * d_n * d_n;
-    case GrpoConfig::k3:
-      return d_n.expm1() - d_n;
-  }
-  TORCH_CHECK(false, "GrpoLoss: found KL estimator ", static_cast<int>(estimator),
-              ", expected k1, k2 or k3");
+  if (estimator == GrpoConfig::k1) return -d_n;
+  if (estimator == GrpoConfig::k2) return 0.5 * d_n * d_n;
+  TORCH_CHECK(estimator == GrpoConfig::k3, "GrpoLoss: found KL estimator ",
+              static_cast<int>(estimator), ", expected k1, k2 or k3");
+  return d_n.expm1() - d_n;
 }
 
 }  // namespace

@@ -47,11 +47,14 @@ int64_t SampleToken(std::span<const float> log_probs, double top_p, double unifo
   }
   const double threshold = uniform * total;
   double cumulative = 0;
-  for (size_t i = 0; i < probability.size(); ++i) {
-    cumulative += probability[i];
-    if (cumulative > threshold) return static_cast<int64_t>(i);
+  size_t token = 0;
+  for (; token < probability.size(); ++token) {
+    cumulative += probability[token];
+    if (cumulative > threshold) break;
   }
-  TORCH_CHECK(false, "SampleToken: found uniform ", uniform, ", expected a number in [0, 1)");
+  TORCH_CHECK(token < probability.size(), "SampleToken: found uniform ", uniform,
+              ", expected a number in [0, 1)");
+  return static_cast<int64_t>(token);
 }
 
 int64_t GreedyToken(std::span<const float> log_probs) {
