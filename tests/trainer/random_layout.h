@@ -11,14 +11,10 @@
 #include <utility>
 #include <vector>
 
+#include "tests/trainer/same_bits.h"
 #include "trainer/checkpoint.h"
 
 namespace deduce {
-
-inline bool SameBits(const at::Tensor& a, const at::Tensor& b) {
-  return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() &&
-         std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
-}
 
 // Whole tensors (begin 0) of several types and shapes, an empty one and a scalar among them.
 inline std::vector<TensorSlice> RandomTensors(uint64_t seed) {

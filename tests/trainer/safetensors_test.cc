@@ -7,6 +7,7 @@
 #include <cstring>
 #include <random>
 
+#include "tests/trainer/same_bits.h"
 #include "tests/trainer/scratch_dir.h"
 
 namespace deduce {
@@ -22,11 +23,6 @@ at::Tensor RandomBits(const std::vector<int64_t>& shape, at::ScalarType dtype, u
   auto* bytes = static_cast<uint8_t*>(tensor.mutable_data_ptr());
   for (size_t i = 0; i < tensor.nbytes(); ++i) bytes[i] = static_cast<uint8_t>(random());
   return tensor;
-}
-
-bool SameBits(const at::Tensor& a, const at::Tensor& b) {
-  return a.scalar_type() == b.scalar_type() && a.sizes() == b.sizes() &&
-         std::memcmp(a.const_data_ptr(), b.const_data_ptr(), a.nbytes()) == 0;
 }
 
 // A file of this header and data section.
