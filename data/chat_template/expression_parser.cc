@@ -318,6 +318,13 @@ Result ExpressionParser::ParseDict() {
   return node;
 }
 
+Result ExpressionParser::ParseCall(ExpressionPtr callee) {
+  ExpressionPtr call = Node(K::kCall, stream_.line());
+  RETURN_IF_ERROR(Adopt(*call, std::move(callee)));
+  RETURN_IF_ERROR(ParseArguments(*call));
+  return call;
+}
+
 Result ExpressionParser::ParsePostfix(ExpressionPtr node) {
   while (true) {
     if (stream_.IsOperator(".")) {
@@ -325,10 +332,7 @@ Result ExpressionParser::ParsePostfix(ExpressionPtr node) {
     } else if (stream_.IsOperator("[")) {
       ASSIGN_OR_RETURN(node, ParseBrackets(std::move(node)));
     } else if (stream_.IsOperator("(")) {
-      ExpressionPtr call = Node(K::kCall, stream_.line());
-      RETURN_IF_ERROR(Adopt(*call, std::move(node)));
-      RETURN_IF_ERROR(ParseArguments(*call));
-      node = std::move(call);
+      ASSIGN_OR_RETURN(node, ParseCall(std::move(node)));
     } else {
       return node;
     }
@@ -342,10 +346,7 @@ Result ExpressionParser::ParseFiltersAndTests(ExpressionPtr node) {
     } else if (stream_.IsName("is")) {
       ASSIGN_OR_RETURN(node, ParseTest(std::move(node)));
     } else if (stream_.IsOperator("(")) {
-      ExpressionPtr call = Node(K::kCall, stream_.line());
-      RETURN_IF_ERROR(Adopt(*call, std::move(node)));
-      RETURN_IF_ERROR(ParseArguments(*call));
-      node = std::move(call);
+      ASSIGN_OR_RETURN(node, ParseCall(std::move(node)));
     } else {
       return node;
     }

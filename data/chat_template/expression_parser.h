@@ -49,6 +49,7 @@ class ExpressionParser {
   Result ParseDict();
   Result ParsePostfix(ExpressionPtr node);
   Result ParseFiltersAndTests(ExpressionPtr node);
+  Result ParseCall(ExpressionPtr callee);
   Result ParseAttribute(ExpressionPtr node);
   Result ParseBrackets(ExpressionPtr node);
   Result ParseBound();

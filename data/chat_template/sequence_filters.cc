@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "configs/status.h"
+#include "data/chat_template/filter_table.h"
 #include "data/chat_template/operators.h"
 #include "data/chat_template/python_repr.h"
 #include "data/chat_template/python_text.h"
@@ -191,26 +192,20 @@ absl::StatusOr<Value> AtPath(const Value& value, const Value& path,
 absl::StatusOr<std::optional<Value>> ApplySequenceFilter(const std::string& name,
                                                          const Value& input,
                                                          const Arguments& arguments) {
-  using Filter = absl::StatusOr<Value> (*)(const Value&, const Arguments&);
-  constexpr std::pair<const char*, Filter> kFilters[] = {{"length", LengthFilter},
-                                                         {"count", LengthFilter},
-                                                         {"list", ListFilter},
-                                                         {"first", First},
-                                                         {"last", Last},
-                                                         {"join", Join},
-                                                         {"reverse", Reverse},
-                                                         {"items", Items},
-                                                         {"sort", Sort},
-                                                         {"dictsort", DictSort},
-                                                         {"unique", Unique},
-                                                         {"default", Default},
-                                                         {"d", Default}};
-  for (const auto& [known, filter] : kFilters) {
-    if (name != known) continue;
-    ASSIGN_OR_RETURN(Value result, filter(input, arguments));
-    return std::optional<Value>(std::move(result));
-  }
-  return std::optional<Value>();
+  static constexpr NamedFilter kFilters[] = {{"length", LengthFilter},
+                                             {"count", LengthFilter},
+                                             {"list", ListFilter},
+                                             {"first", First},
+                                             {"last", Last},
+                                             {"join", Join},
+                                             {"reverse", Reverse},
+                                             {"items", Items},
+                                             {"sort", Sort},
+                                             {"dictsort", DictSort},
+                                             {"unique", Unique},
+                                             {"default", Default},
+                                             {"d", Default}};
+  return ApplyFrom(kFilters, name, input, arguments);
 }
 
 }  // namespace deduce::jinja

@@ -9,6 +9,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "configs/status.h"
+#include "data/chat_template/filter_table.h"
 #include "data/chat_template/json_text.h"
 #include "data/chat_template/python_repr.h"
 #include "data/chat_template/python_text.h"
@@ -206,30 +207,23 @@ absl::StatusOr<Value> Round(const Value& input, const Arguments& arguments) {
 
 absl::StatusOr<std::optional<Value>> ApplyTextFilter(const std::string& name, const Value& input,
                                                      const Arguments& arguments) {
-  using Filter = absl::StatusOr<Value> (*)(const Value&, const Arguments&);
-  constexpr std::pair<const char*, Filter> kFilters[] = {
-      {"trim", Trim},
-      {"replace", ReplaceFilter},
-      {"upper", CaseFilter<Case::kUpper>},
-      {"lower", CaseFilter<Case::kLower>},
-      {"title", CaseFilter<Case::kJinjaTitle>},
-      {"capitalize", CaseFilter<Case::kCapitalize>},
-      {"string", StringFilter},
-      {"safe", Safe},
-      {"escape", Escape},
-      {"e", Escape},
-      {"tojson", ToJsonFilter},
-      {"indent", Indent},
-      {"int", IntFilter},
-      {"float", FloatFilter},
-      {"abs", Abs},
-      {"round", Round}};
-  for (const auto& [known, filter] : kFilters) {
-    if (name != known) continue;
-    ASSIGN_OR_RETURN(Value result, filter(input, arguments));
-    return std::optional<Value>(std::move(result));
-  }
-  return std::optional<Value>();
+  static constexpr NamedFilter kFilters[] = {{"trim", Trim},
+                                             {"replace", ReplaceFilter},
+                                             {"upper", CaseFilter<Case::kUpper>},
+                                             {"lower", CaseFilter<Case::kLower>},
+                                             {"title", CaseFilter<Case::kJinjaTitle>},
+                                             {"capitalize", CaseFilter<Case::kCapitalize>},
+                                             {"string", StringFilter},
+                                             {"safe", Safe},
+                                             {"escape", Escape},
+                                             {"e", Escape},
+                                             {"tojson", ToJsonFilter},
+                                             {"indent", Indent},
+                                             {"int", IntFilter},
+                                             {"float", FloatFilter},
+                                             {"abs", Abs},
+                                             {"round", Round}};
+  return ApplyFrom(kFilters, name, input, arguments);
 }
 
 }  // namespace deduce::jinja

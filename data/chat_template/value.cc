@@ -148,28 +148,24 @@ Value Value::Generator(std::vector<Value> items) {
   return value;
 }
 
-Value Value::Namespace(Attributes attributes) {
+Value Value::Unstorable(Kind kind, std::shared_ptr<void> object) {
   Value value;
-  value.kind_ = Kind::kNamespace;
+  value.kind_ = kind;
   value.nesting_ = kUnstorable;
-  value.object_ = Share(std::move(attributes));
+  value.object_ = std::move(object);
   return value;
+}
+
+Value Value::Namespace(Attributes attributes) {
+  return Unstorable(Kind::kNamespace, Share(std::move(attributes)));
 }
 
 Value Value::Callable(Function function) {
-  Value value;
-  value.kind_ = Kind::kFunction;
-  value.nesting_ = kUnstorable;
-  value.object_ = Share(std::move(function));
-  return value;
+  return Unstorable(Kind::kFunction, Share(std::move(function)));
 }
 
 Value Value::LoopState(std::shared_ptr<Loop> loop) {
-  Value value;
-  value.kind_ = Kind::kLoop;
-  value.nesting_ = kUnstorable;
-  value.object_ = std::move(loop);
-  return value;
+  return Unstorable(Kind::kLoop, std::move(loop));
 }
 
 bool Value::is_sequence() const {

@@ -108,6 +108,8 @@ class Value {
     return static_cast<T*>(object_.get());
   }
   void Holds(const Value& part);
+  // What no list or dict may hold.
+  static Value Unstorable(Kind kind, std::shared_ptr<void> object);
 
   Kind kind_ = Kind::kUndefined;
   bool markup_ = false;
