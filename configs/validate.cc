@@ -179,7 +179,17 @@ absl::Status CheckTask(const TaskConfig& task, const std::string& path) {
   });
 }
 
+absl::Status CheckPromptTemplate(const std::string& text, const std::string& path) {
+  constexpr char kPlace[] = "{prompt}";
+  const size_t place = text.find(kPlace);
+  const bool none = place == std::string::npos;
+  const bool again = !none && text.find(kPlace, place + 1) != std::string::npos;
+  return FirstBroken(
+      {{!none && !again, path, none ? "no {prompt}" : "more than one {prompt}", "one"}});
+}
+
 absl::Status CheckData(const DataConfig& data, const std::string& path) {
+  RETURN_IF_ERROR(CheckPromptTemplate(data.prompt_template(), path + ".prompt_template"));
   RETURN_IF_ERROR(FirstBroken({
       {data.has_path() || data.has_task(), path, "neither path nor task", "one of them"},
       {!(data.has_path() && data.has_task()), path, "both path and task", "one of them"},

@@ -4,6 +4,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "c10/util/Exception.h"
 #include "configs/status.h"
 
 namespace deduce {
@@ -22,11 +23,7 @@ absl::StatusOr<SampleEncoder> SampleEncoder::Create(const DataConfig& config,
                                                     int64_t max_tokens, const std::string& where) {
   const std::string& frame = config.prompt_template();
   const size_t place = frame.find(kPlace);
-  if (place == std::string::npos || frame.find(kPlace, place + 1) != std::string::npos) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        where, ".prompt_template: found ", place == std::string::npos ? "no" : "more than one",
-        " {prompt}, expected one"));
-  }
+  TORCH_CHECK(place != std::string::npos, "prompt_template without {prompt}: ", frame);
   if (config.chat() && !tokenizer->chat_template().ok()) {
     return Prefixed(where + ".chat", tokenizer->chat_template().status());
   }

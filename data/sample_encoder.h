@@ -30,7 +30,7 @@ struct Prompt {
 class SampleEncoder {
  public:
   // Frames prompts as `config` says. `max_tokens` bounds what comes out, begin and end included.
-  // Errors, with `where` as the path of `config`: a template that does not hold {prompt} once; a
+  // Its template holds {prompt} once, as validated. Errors, with `where` as the path of `config`: a
   // chat without chat template; a tokenizer without a token that ends a text, since a sample must
   // end and a rollout be able to.
   static absl::StatusOr<SampleEncoder> Create(const DataConfig& config,

@@ -57,13 +57,6 @@ TEST(SampleEncoderTest, TextsWithoutAPromptGetNone) {
   EXPECT_EQ(Text(sample->tokens), "<|begin|>8<|end|>");
 }
 
-TEST(SampleEncoderTest, ATemplateHoldsThePromptOnce) {
-  EXPECT_THAT(std::string(Encoder("1+1").status().message()),
-              HasSubstr("data.prompt_template: found no {prompt}, expected one"));
-  EXPECT_THAT(std::string(Encoder("{prompt}{prompt}").status().message()),
-              HasSubstr("data.prompt_template: found more than one {prompt}, expected one"));
-}
-
 TEST(SampleEncoderTest, AChatNeedsAChatTemplate) {
   DataConfig config;
   config.set_chat(true);
