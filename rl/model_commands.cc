@@ -123,13 +123,16 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
     return BadFlag(
         "generate: found both or neither of --prompt and --prompts, expected one of them");
   }
-  if (arguments.Integer("max_new_tokens", 1) < 1)
-    return BadFlag("--max_new_tokens: expected at least 1");
-  if (arguments.Integer("n", 1) < 1) return BadFlag("--n: expected at least 1");
-  if (!(arguments.Real("temperature", 1) >= 0))
-    return BadFlag("--temperature: expected at least 0");
+  const auto out_of_range = [&](const std::string& flag, const std::string& expected) {
+    return BadFlag(
+        absl::StrCat("--", flag, ": found ", arguments.Text(flag), ", expected ", expected));
+  };
+  for (const char* flag : {"max_new_tokens", "n"}) {
+    if (arguments.Integer(flag, 1) < 1) return out_of_range(flag, "at least 1");
+  }
+  if (!(arguments.Real("temperature", 1) >= 0)) return out_of_range("temperature", "at least 0");
   const double top_p = arguments.Real("top_p", 1);
-  if (!(top_p > 0 && top_p <= 1)) return BadFlag("--top_p: expected a number in (0, 1]");
+  if (!(top_p > 0 && top_p <= 1)) return out_of_range("top_p", "a number in (0, 1]");
   return absl::OkStatus();
 }
 
