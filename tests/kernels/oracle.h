@@ -10,13 +10,13 @@
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
-#include <cstring>
 #include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "kernels/random.h"
+#include "tests/testing/same_bits.h"
 
 namespace deduce {
 
@@ -35,13 +35,6 @@ inline void ExpectNear(const at::Tensor& actual, const at::Tensor& expected, dou
   const at::Tensor wide = expected.detach().to(at::kDouble);
   const at::Tensor error = (actual.detach().to(at::kDouble) - wide).abs() / (wide.abs() + 1);
   EXPECT_LE(error.max().item<double>(), bound) << what;
-}
-
-inline bool SameBits(const at::Tensor& a, const at::Tensor& b) {
-  const at::Tensor left = a.detach().contiguous();
-  const at::Tensor right = b.detach().contiguous();
-  return left.sizes() == right.sizes() && left.scalar_type() == right.scalar_type() &&
-         std::memcmp(left.const_data_ptr(), right.const_data_ptr(), left.nbytes()) == 0;
 }
 
 using TensorFunction = std::function<at::Tensor(const std::vector<at::Tensor>&)>;

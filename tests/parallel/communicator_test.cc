@@ -12,10 +12,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 
 #include "tests/testing/rank_group.h"
+#include "tests/testing/same_bits.h"
 
 namespace deduce {
 namespace {
@@ -29,11 +29,6 @@ at::Tensor RoughFloats(int64_t count, uint64_t seed) {
   for (int64_t i = 0; i < count; ++i)
     values.data_ptr<float>()[i] = std::ldexp(normal(random), exponent(random));
   return values;
-}
-
-bool SameBits(const at::Tensor& a, const at::Tensor& b) {
-  return a.sizes() == b.sizes() && a.scalar_type() == b.scalar_type() &&
-         std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0;
 }
 
 at::Tensor Ints(std::initializer_list<int64_t> values) {

@@ -7,10 +7,10 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstring>
 #include <random>
 
 #include "parallel/communicator.h"
+#include "tests/testing/same_bits.h"
 
 namespace deduce {
 namespace {
@@ -27,10 +27,6 @@ std::vector<at::Tensor> RoughGradients(int64_t num_micro_batches) {
       gradients[m].data_ptr<float>()[i] = std::ldexp(normal(random), exponent(random));
   }
   return gradients;
-}
-
-bool SameBits(const at::Tensor& a, const at::Tensor& b) {
-  return a.sizes() == b.sizes() && std::memcmp(a.data_ptr(), b.data_ptr(), a.nbytes()) == 0;
 }
 
 // One leaf buffer is overwritten for every micro-batch, as in training.

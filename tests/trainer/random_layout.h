@@ -11,7 +11,7 @@
 #include <utility>
 #include <vector>
 
-#include "tests/trainer/same_bits.h"
+#include "tests/testing/same_bits.h"
 #include "trainer/checkpoint.h"
 
 namespace deduce {

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <random>
 
-#include "tests/trainer/same_bits.h"
+#include "tests/testing/same_bits.h"
 #include "tests/trainer/scratch_dir.h"
 
 namespace deduce {
