@@ -50,6 +50,34 @@ TEST(JsonlReaderTest, ReadsProblems) {
   EXPECT_EQ(second->language, "");
 }
 
+TEST(JsonlReaderTest, MessagesAreWrittenByTheChatTemplate) {
+  const auto chat = ChatTemplate::Parse(
+      "{% for m in messages %}{{ m.role[0] }}:{{ m.content }};{% endfor %}"
+      "{% if add_generation_prompt %}a:{% endif %}",
+      "test");
+  const TemporaryFile file(
+      "chat.jsonl",
+      "{\"messages\": [{\"role\": \"user\", \"content\": \"q\"}, {\"role\": \"assistant\", "
+      "\"content\": "
+      "\"r\"}]}\n"
+      "{\"prompt\": [{\"role\": \"user\", \"content\": \"q\"}], \"answer\": \"2\", \"verifier\": "
+      "\"math\"}\n"
+      "{\"messages\": [{\"role\": \"assistant\", \"content\": \"r\"}]}\n");
+  const auto reader = JsonlReader::Open(file.path(), chat);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  const auto sample = reader->ReadSample(0);
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(sample->prompt, "u:q;a:");
+  EXPECT_EQ(sample->completion, "r;");
+  EXPECT_TRUE(sample->whole);
+  const auto problem = reader->ReadProblem(1);
+  ASSERT_TRUE(problem.ok()) << problem.status();
+  EXPECT_EQ(problem->prompt, "u:q;a:");
+  EXPECT_TRUE(problem->whole_prompt);
+  EXPECT_THAT(std::string(reader->ReadSample(2).status().message()),
+              HasSubstr("chat.jsonl:3: messages: found one message"));
+}
+
 TEST(JsonlReaderTest, BadFilesAreRefusedWithTheirLine) {
   const struct {
     std::string text;

@@ -55,6 +55,10 @@ CONFIG_CASES = {
     "context longer than positions": (replaced("max_position_embeddings: 96", "max_position_embeddings: 48"), {}, 2,
                                       r"max_position_embeddings|max_completion_length|max_prompt_length"),
     "unknown task": (replaced('task { name: "chain_sum" step', 'task { name: "chess" step'), {}, 2, r"chess"),
+    "prompt template without its place": (
+        replaced("data { num_samples: 20", 'data { prompt_template: "1+1=?" num_samples: 20'), {}, 2, r"prompt_template"),
+    "chat without a chat template": (replaced("data { num_samples: 20", "data { chat: true num_samples: 20"), {}, 3,
+                                     r"stage\[1\]\.data\.chat: .*found no chat template"),
     "no tokenizer file": (replaced("configs/tiny_tokenizer.json", "FOLDER/none.json"), {}, 3, r"none\.json"),
     "tokenizer that is no JSON": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"), {"t.json": "{not json"}, 3,
                                   r"t\.json"),
@@ -148,6 +152,7 @@ class BadInput(unittest.TestCase):
                 (["train", "--config=/nowhere/x.textproto"], r"/nowhere/x.textproto"),
                 (["generate", f"--model={self.checkpoint}"], r"--prompt"),
                 (["generate", f"--model={self.checkpoint}", "--prompt=1", "--n=many"], r"--n"),
+                (["generate", f"--model={self.checkpoint}", "--prompt=1", "--n=0"], r"--n: found 0, expected at least 1"),
                 (["score", "--verifier=taste", "--input=x"], r"taste")):
             with self.subTest(" ".join(words[:2])):
                 self.check(d.run(words, timeout=60), 2, pattern)

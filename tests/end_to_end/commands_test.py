@@ -43,6 +43,11 @@ class Commands(unittest.TestCase):
         got = self.generate(f"--prompts={path}", "--max_new_tokens=5", "--temperature=0")
         self.assertEqual([line["prompt"] for line in got], ["1+2+3=?", "44+5+6=?"])
 
+    def test_a_chat_needs_a_template(self):
+        result = d.run(["generate", f"--model={self.model}", "--prompt=1+2+3=?", "--chat"])
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertRegex(result.stderr, r"^deduce: error: --prompt: found no chat template.*expected .*\n$")
+
     def test_logprobs_agree_with_what_generate_recorded(self):
         """The recorded values are fp32, printed to 9 digits by one command and as the shortest text by the other."""
         sample = self.generate("--prompt=12+34+56=?", "--max_new_tokens=12", "--seed=4")[0]

@@ -165,6 +165,26 @@ class HuggingFace(unittest.TestCase):
         self.train_from(self.llama / "folder", run_dir)
         self.assertEqual((run_dir / "metrics.jsonl").read_bytes(), before)
 
+    def test_a_chat_template_stays_with_the_model(self):
+        """From the folder through a run's checkpoint into an export; each writes the same prompt with it."""
+        folder = self.root / "chat"
+        shutil.copytree(self.llama / "folder", folder)
+        template = "{% for m in messages %}={{ m.content }};{% endfor %}{% if add_generation_prompt %}?{% endif %}"
+        (folder / "chat_template.jinja").write_text(template)
+        checkpoint = self.train_from(folder, self.root / "chat run")
+        exported = self.root / "chat exported"
+        deduce("export", f"--checkpoint={checkpoint}", f"--out={exported}")
+        prompts = self.root / "chat prompts.jsonl"
+        prompts.write_text('{"messages": [{"role": "user", "content": "1+2"}, {"role": "assistant", "content": "3"}, '
+                           '{"role": "user", "content": "4+5"}]}\n')
+        for model in (folder, checkpoint, exported):
+            with self.subTest(model.name):
+                self.assertEqual((model / "chat_template.jinja").read_text(), template)
+                chat = deduce("generate", f"--model={model}", "--prompt=1+2", "--chat", "--max_new_tokens=1")
+                self.assertEqual(json.loads(chat)["prompt"], "=1+2;?")
+                turns = deduce("generate", f"--model={model}", f"--prompts={prompts}", "--max_new_tokens=1")
+                self.assertEqual(json.loads(turns)["prompt"], "=1+2;=3;=4+5;?")
+
     # --- bad input: one line, exit code 3 (2 for a config), no crash ---
 
     def refused(self, pattern, *words, code=3):
