@@ -6,14 +6,16 @@
 namespace deduce {
 namespace {
 
-// The verdict on an answer by the problem's own rule; an empty answer is only ever wrong or
-// unscorable.
-Verdict Compare(const Problem& problem, std::string_view answer) {
-  if (problem.verifier == "math") return GradeMathAnswer(problem.answer, answer);
+// By the problem's own rule. An empty answer is only ever wrong or unscorable.
+Verdict Compare(const Problem& problem, std::string_view completion) {
+  const std::optional<std::string_view> tagged = ExtractAnswer(completion);
+  if (problem.verifier == "math") {
+    return GradeMathAnswer(problem.answer, tagged.value_or(completion));
+  }
   if (problem.verifier != "chain_sum") return Verdict::kUnscorable;
   const std::optional<std::string> gold = ParseNumeral(problem.answer);
   if (!gold) return Verdict::kUnscorable;
-  return ParseNumeral(answer) == gold ? Verdict::kRight : Verdict::kWrong;
+  return ParseNumeral(tagged.value_or("")) == gold ? Verdict::kRight : Verdict::kWrong;
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ std::optional<std::string_view> ExtractAnswer(std::string_view completion) {
 }
 
 Grade AccuracyVerifier::Verify(const Problem& problem, const std::string& completion) const {
-  const Verdict verdict = Compare(problem, ExtractAnswer(completion).value_or(""));
+  const Verdict verdict = Compare(problem, completion);
   return {verdict, verdict == Verdict::kRight ? 1.0 : 0.0};
 }
 

@@ -10,9 +10,10 @@
 namespace deduce {
 
 // Compares the last <answer>...</answer> of the completion with the gold answer by the rule
-// problem.verifier names: "chain_sum" (numbers, in either script) or "math" (GradeMathAnswer).
-// Score 1 if right, else 0. No answer is wrong; a gold answer that cannot be read, or an unknown
-// rule, is unscorable whatever the completion says.
+// problem.verifier names: "chain_sum" (numbers, in either script) or "math" (GradeMathAnswer, which
+// looks at the whole completion if it has no such tags; that they are there is the format
+// verifier's to reward). Score 1 if right, else 0. No answer is wrong; a gold answer that cannot be
+// read, or an unknown rule, is unscorable whatever the completion says.
 class AccuracyVerifier : public Verifier {
  public:
   std::string name() const override { return "accuracy"; }

@@ -94,17 +94,31 @@ std::string Normalised(std::string_view raw) {
   return std::string(rest);
 }
 
-// `x = 5` is 5: what follows an only equals sign behind a name. Other equations stay whole.
-std::string_view WithoutName(std::string_view text) {
-  const size_t equals = text.find('=');
-  if (equals == std::string_view::npos || text.find_first_of("=<>!", equals + 1) != text.npos) {
-    return text;
+bool IsName(std::string_view text) {
+  return !text.empty() && IsLetter(text[0]) && std::all_of(text.begin(), text.end(), [](char c) {
+    return IsLetter(c) || IsDigit(c) || c == '_';
+  });
+}
+
+// A calculation with numbers only.
+bool IsCalculation(std::string_view text) {
+  return text.find_first_of("0123456789") != text.npos &&
+         text.find_first_not_of("0123456789.+-*/^() ") == text.npos;
+}
+
+// `x = 5` is 5, and so are `2 + 3 = 5` and `x = 2 + 3 = 5`: what follows the last equals sign
+// behind names, or a number behind calculations. Other equations stay whole.
+std::string_view WithoutWorking(std::string_view text) {
+  if (text.find_first_of("<>!") != text.npos) return text;
+  bool calculated = false;
+  std::string_view rest = text;
+  for (size_t equals = rest.find('='); equals != rest.npos; equals = rest.find('=')) {
+    const std::string_view before = StripSpace(rest.substr(0, equals));
+    if (!IsName(before) && !IsCalculation(before)) return text;
+    calculated |= !IsName(before);
+    rest = StripSpace(rest.substr(equals + 1));
   }
-  const std::string_view name = StripSpace(text.substr(0, equals));
-  const bool is_name = !name.empty() && IsLetter(name[0]) &&
-                       std::all_of(name.begin(), name.end(),
-                                   [](char c) { return IsLetter(c) || IsDigit(c) || c == '_'; });
-  return is_name ? StripSpace(text.substr(equals + 1)) : text;
+  return calculated && !EvaluateNumber(rest) ? text : rest;
 }
 
 // The text without spaces and braces; in lower case if it is a word.
@@ -153,8 +167,8 @@ std::optional<Rational> LastNumber(std::string_view text) {
 Verdict GradeMathAnswer(std::string_view gold, std::string_view answer) {
   const std::string gold_text = Normalised(FinalAnswer(gold));
   const std::string answer_text = Normalised(FinalAnswer(answer));
-  const std::string_view gold_value = WithoutName(gold_text);
-  const std::string_view answer_value = WithoutName(answer_text);
+  const std::string_view gold_value = WithoutWorking(gold_text);
+  const std::string_view answer_value = WithoutWorking(answer_text);
   if (Letters(gold_value).empty()) return Verdict::kUnscorable;
   std::optional<Rational> gold_number = EvaluateNumber(gold_value);
   std::optional<Rational> answer_number = EvaluateNumber(answer_value);

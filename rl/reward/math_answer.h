@@ -8,10 +8,11 @@
 namespace deduce {
 
 // Is `answer` (free text; its answer is the last \boxed{...}, else the last formula between dollar
-// signs or \(...\), else what follows "answer is", else the text itself or its last number) equal
-// to `gold`? Integers, decimals, fractions, mixed numbers, thousands separators, percent and
-// exponents are compared as exact rationals; anything else letter by letter after white space,
-// dollar signs and typesetting commands are removed. Unscorable if `gold` is empty.
+// signs or \(...\), else what follows "answer is", else the text itself or its last number; of
+// `x = 2 + 3 = 5`, 5) equal to `gold`? Integers, decimals, fractions, mixed numbers, thousands
+// separators, percent and exponents are compared as exact rationals; anything else letter by letter
+// after white space, dollar signs and typesetting commands are removed. Unscorable if `gold` is
+// empty.
 Verdict GradeMathAnswer(std::string_view gold, std::string_view answer);
 
 }  // namespace deduce

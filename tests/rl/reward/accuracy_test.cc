@@ -58,7 +58,14 @@ TEST(AccuracyTest, MathProblemsAreComparedAsMathematics) {
   const Problem problem = {"p", "\\frac{1}{2}", "math", ""};
   EXPECT_EQ(Check(problem, "<answer>0.5</answer>"), Verdict::kRight);
   EXPECT_EQ(Check(problem, "<answer>0.6</answer>"), Verdict::kWrong);
-  EXPECT_EQ(Check(problem, "0.5"), Verdict::kWrong);
+}
+
+TEST(AccuracyTest, AMathAnswerWithoutTagsIsLookedForInTheWholeCompletion) {
+  const Problem problem = {"p", "\\frac{1}{2}", "math", ""};
+  EXPECT_EQ(Check(problem, "1 - 1/2 gives \\boxed{0.5}."), Verdict::kRight);
+  EXPECT_EQ(Check(problem, " 3 / 6 = 0.5\n"), Verdict::kRight);
+  EXPECT_EQ(Check(problem, "0.5 <answer>0.6</answer>"), Verdict::kWrong);
+  EXPECT_EQ(Check(problem, ""), Verdict::kWrong);
 }
 
 }  // namespace
