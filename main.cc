@@ -123,6 +123,7 @@ std::vector<Command> Commands() {
           "most tokens of a completion (128, or what the context leaves)"},
          {"temperature", Flag::kReal, "0 for the most probable token (1)"},
          {"top_p", Flag::kReal, "probability mass to sample from (1)"},
+         {"stop", Flag::kText, "a completion also ends with a token that holds this text"},
          {"seed", Flag::kInteger, "of the random numbers (0)"},
          {"n", Flag::kInteger, "completions of each prompt (1)"}},
         ""},

@@ -57,11 +57,14 @@ constexpr Range kSteps =
 constexpr Range kRanks = Between(1, 1 << 20);
 
 constexpr bool kRequired = true;
+constexpr bool kOptional = false;
+constexpr bool kAnyText = true;
 
 struct FieldRule {
   absl::string_view field;
   Range range;
   bool required = false;
+  bool any_text = false;  // line feeds and other control characters too
 };
 
 constexpr FieldRule kRules[] = {
@@ -144,6 +147,8 @@ constexpr FieldRule kRules[] = {
     {"BatchConfig.micro_batch_tokens", kSize},
 
     {"DataConfig.num_samples", AtLeast(0)},
+    {"DataConfig.prompt_template", kAnything, kOptional, kAnyText},
+    {"DataConfig.stop", kAnything, kOptional, kAnyText},
     {"TaskConfig.name", kAnything, kRequired},
     {"TaskConfig.min_terms", Between(2, 100)},
     {"TaskConfig.max_terms", Between(2, 100)},
@@ -194,8 +199,10 @@ absl::Status CheckNumber(const FieldRule* rule, double value, const std::string&
   return range.Holds(value) ? absl::OkStatus() : ConfigError(path, text, range.Text());
 }
 
-absl::Status CheckString(const std::string& value, bool required, const std::string& path) {
+absl::Status CheckString(const FieldRule* rule, const std::string& value, bool required,
+                         const std::string& path) {
   if (value.empty() && required) return ConfigError(path, "\"\"", "a value");
+  if (rule != nullptr && rule->any_text) return absl::OkStatus();
   const bool plain = std::all_of(value.begin(), value.end(),
                                  [](unsigned char c) { return c >= 0x20 && c != 0x7f; });
   return plain ? absl::OkStatus() : ConfigError(path, "a control character", "text");
@@ -212,7 +219,7 @@ absl::Status CheckField(const Message& message, const FieldDescriptor* field,
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         RETURN_IF_ERROR(CheckFields(reflection->GetRepeatedMessage(message, field, i), entry));
       } else {
-        RETURN_IF_ERROR(CheckString(reflection->GetRepeatedString(message, field, i),
+        RETURN_IF_ERROR(CheckString(rule, reflection->GetRepeatedString(message, field, i),
                                     /*required=*/true, entry));
       }
     }
@@ -232,7 +239,7 @@ absl::Status CheckField(const Message& message, const FieldDescriptor* field,
       return CheckNumber(rule, value, absl::StrCat(value), path);
     }
     case FieldDescriptor::CPPTYPE_STRING:
-      return CheckString(reflection->GetString(message, field), required, path);
+      return CheckString(rule, reflection->GetString(message, field), required, path);
     case FieldDescriptor::CPPTYPE_MESSAGE:
       return CheckFields(reflection->GetMessage(message, field), path);
     default:

@@ -33,7 +33,10 @@ absl::StatusOr<SampleEncoder> SampleEncoder::Create(const DataConfig& config,
         ": found a tokenizer without a token that ends a text, expected eos_token in the "
         "tokenizer_config.json beside it, or <|end|>"));
   }
+  absl::StatusOr<std::vector<int32_t>> end_ids = tokenizer->EndIds(config.stop());
+  if (!end_ids.ok()) return Prefixed(where + ".stop", end_ids.status());
   SampleEncoder encoder;
+  encoder.end_ids_ = *std::move(end_ids);
   encoder.tokenizer_ = std::move(tokenizer);
   encoder.before_ = frame.substr(0, place);
   encoder.after_ = frame.substr(place + sizeof(kPlace) - 1);

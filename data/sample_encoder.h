@@ -32,7 +32,7 @@ class SampleEncoder {
   // Frames prompts as `config` says. `max_tokens` bounds what comes out, begin and end included.
   // Its template holds {prompt} once, as validated. Errors, with `where` as the path of `config`: a
   // chat without chat template; a tokenizer without a token that ends a text, since a sample must
-  // end and a rollout be able to.
+  // end and a rollout be able to; a stop that no token holds.
   static absl::StatusOr<SampleEncoder> Create(const DataConfig& config,
                                               std::shared_ptr<const Tokenizer> tokenizer,
                                               int64_t max_tokens, const std::string& where);
@@ -43,6 +43,9 @@ class SampleEncoder {
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
+  // Tokenizer::EndIds with the config's stop.
+  const std::vector<int32_t>& end_ids() const { return end_ids_; }
+
  private:
   SampleEncoder() = default;
   absl::StatusOr<TextPrompt> Framed(const std::string& prompt, bool whole) const;
@@ -51,6 +54,7 @@ class SampleEncoder {
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::string before_, after_;  // the template's text around {prompt}
+  std::vector<int32_t> end_ids_;
   bool chat_ = false;
   int64_t max_tokens_ = 0;
 };

@@ -68,6 +68,9 @@ class PromptStream {
   // Number of distinct training problems; 0: no end.
   int64_t size() const { return source_.size; }
 
+  // The tokens that end a completion of a prompt, in order.
+  const std::vector<int32_t>& end_ids() const { return source_.encoder->end_ids(); }
+
  private:
   DataSource<Prompt> source_;
 };

@@ -1,5 +1,6 @@
 #include "data/tokenizer.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -243,6 +244,23 @@ int32_t Tokenizer::bos_id() const {
 int32_t Tokenizer::eos_id() const {
   TORCH_CHECK(parts_->special.eos, "the tokenizer has no token that ends a sequence");
   return *parts_->special.eos;
+}
+
+absl::StatusOr<std::vector<int32_t>> Tokenizer::EndIds(std::string_view stop) const {
+  std::vector<int32_t> ids;
+  if (!stop.empty()) {
+    for (int32_t id = 0; id < vocab_size(); ++id) {
+      const bool holds = Decode(std::span(&id, 1)).find(stop) != std::string::npos;
+      if (holds && id != eos_id()) ids.push_back(id);
+    }
+    if (ids.empty()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("found \"", std::string(stop),
+                       "\", expected a text that some token of the tokenizer holds"));
+    }
+  }
+  ids.insert(std::lower_bound(ids.begin(), ids.end(), eos_id()), eos_id());
+  return ids;
 }
 
 int32_t Tokenizer::pad_id() const {

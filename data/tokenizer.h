@@ -65,6 +65,11 @@ class Tokenizer {
   int32_t eos_id() const;
   int32_t pad_id() const;
 
+  // The tokens that end a completion, in order: eos_id(), and those whose text holds `stop` unless
+  // that is empty. InvalidArgument (`found X, expected Y`) if no token holds it: a text that only
+  // several tokens make together is not looked for.
+  absl::StatusOr<std::vector<int32_t>> EndIds(std::string_view stop) const;
+
  private:
   struct Parts;
   explicit Tokenizer(std::shared_ptr<const Parts> parts) : parts_(std::move(parts)) {}

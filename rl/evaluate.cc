@@ -96,7 +96,7 @@ absl::Status Evaluator::Append(Transformer& model, RankGroups& ranks, MetricsRec
   const GenerationOptions options{.max_new_tokens = max_completion_length_,
                                   .temperature = config_.temperature(),
                                   .top_p = config_.top_p(),
-                                  .eos_id = tokenizer_->eos_id(),
+                                  .end_ids = prompts_.end_ids(),
                                   .stream = stream_,
                                   .max_batch = kDecodeTogether};
   const int64_t each = config_.samples_per_problem();

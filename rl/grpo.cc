@@ -135,7 +135,7 @@ absl::StatusOr<SampleSet> Grpo::Rollouts(TrainState& state, int64_t step,
   const GenerationOptions generation{.max_new_tokens = config.max_completion_length(),
                                      .temperature = config.temperature(),
                                      .top_p = config.top_p(),
-                                     .eos_id = tokenizer_->eos_id(),
+                                     .end_ids = prompts_.end_ids(),
                                      .stream = rollout_stream_,
                                      .step = static_cast<uint64_t>(step),
                                      .max_batch = config.rollout_batch_size()};

@@ -168,15 +168,17 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
                                 " tokens + --max_new_tokens ", max_new, ", expected at most ",
                                 max_positions, " together"));
   }
+  absl::StatusOr<std::vector<int32_t>> end_ids = tokenizer.EndIds(arguments.Text("stop", ""));
+  if (!end_ids.ok()) return BadFlag(absl::StrCat("--stop: ", end_ids.status().message()));
   const GenerationOptions options{
       .max_new_tokens = max_new,
       .temperature = arguments.Real("temperature", 1),
       .top_p = arguments.Real("top_p", 1),
-      .eos_id = *special.eos,
+      .end_ids = *std::move(end_ids),
       .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
   for (const Completion& completion : Generate(*folder.model, requests, options, *folder.experts)) {
     std::vector<int32_t> tokens = completion.tokens;
-    if (!completion.truncated) tokens.pop_back();
+    if (!completion.truncated && tokens.back() == *special.eos) tokens.pop_back();
     nlohmann::ordered_json line;
     line["prompt"] = prompts[completion.sample / n].text;
     line["completion"] = tokenizer.Decode(tokens);

@@ -171,7 +171,7 @@ class Engine {
                                         sequence.tokens.size()));
     sequence.tokens.push_back(static_cast<int32_t>(token));
     sequence.log_probs.push_back(row[token]);
-    const bool ended = token == options_.eos_id;
+    const bool ended = std::binary_search(options_.end_ids.begin(), options_.end_ids.end(), token);
     if (!ended && static_cast<int64_t>(sequence.tokens.size()) < options_.max_new_tokens) return;
     sequence.truncated = !ended;
     finished_.push_back(std::move(sequence));

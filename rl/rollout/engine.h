@@ -15,10 +15,10 @@ struct GenerationOptions {
   int64_t max_new_tokens = 0;
   double temperature = 1;  // 0: greedy, with log-probabilities at temperature 1
   double top_p = 1;
-  int32_t eos_id = 0;
-  uint64_t stream = 0;     // RandomStream(seed, "rollout/STAGE")
-  uint64_t step = 0;       // below 2^32
-  int64_t max_batch = 64;  // sequences decoded together on this rank
+  std::vector<int32_t> end_ids = {};  // tokens that end a completion, in order
+  uint64_t stream = 0;                // RandomStream(seed, "rollout/STAGE")
+  uint64_t step = 0;                  // below 2^32
+  int64_t max_batch = 64;             // sequences decoded together on this rank
 };
 
 struct GenerationRequest {

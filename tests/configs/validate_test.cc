@@ -208,6 +208,12 @@ TEST(ValidateTest, StageRules) {
       "stage: found nothing, expected at least one stage");
 }
 
+TEST(ValidateTest, TextForModelsMayHaveLines) {
+  const absl::Status status = Validate(Parse(Changed(
+      kRun, "data { task", "data { prompt_template: \"a\\n{prompt}\\n\" stop: \"\\n\" task")));
+  EXPECT_TRUE(status.ok()) << status;
+}
+
 TEST(ValidateTest, OptimizerRules) {
   const char* steps = "steps: 10";
   ExpectErrors(

@@ -7,6 +7,7 @@ namespace deduce {
 namespace {
 
 using ::testing::HasSubstr;
+using ::testing::UnorderedElementsAre;
 
 // The tiny tokenizer, a character a token, with a template of three of its characters around a
 // message.
@@ -64,6 +65,17 @@ TEST(SampleEncoderTest, AChatNeedsAChatTemplate) {
       std::make_shared<const Tokenizer>(*Tokenizer::FromJson(Tiny()->json(), "tok.json"));
   EXPECT_THAT(std::string(SampleEncoder::Create(config, plain, 100, "data").status().message()),
               HasSubstr("data.chat: found no chat template"));
+}
+
+TEST(SampleEncoderTest, AStopIsATextOfSomeToken) {
+  DataConfig config;
+  config.set_stop(";");
+  const auto encoder = SampleEncoder::Create(config, Tiny(), 100, "data");
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  EXPECT_THAT(encoder->end_ids(), UnorderedElementsAre(Tiny()->eos_id(), *Tiny()->TokenId(";")));
+  config.set_stop("1;");
+  EXPECT_THAT(std::string(SampleEncoder::Create(config, Tiny(), 100, "data").status().message()),
+              HasSubstr("data.stop: found \"1;\", expected"));
 }
 
 TEST(SampleEncoderTest, WhatIsTooLongIsRefusedWithItsPlace) {

@@ -109,6 +109,15 @@ TEST(TokenizerTest, DecodesWithAndWithoutSpecialTokens) {
   EXPECT_ANY_THROW(tokenizer.Decode(std::vector<int32_t>{-1}));
 }
 
+TEST(TokenizerTest, TextsEndWithTheirTokenAndThoseThatHoldAStop) {
+  const Tokenizer tokenizer = Read(Sound());
+  EXPECT_THAT(*tokenizer.EndIds(""), ElementsAre(2));
+  EXPECT_THAT(*tokenizer.EndIds("\n"), ElementsAre(2, 6));
+  EXPECT_THAT(*tokenizer.EndIds("a"), ElementsAre(2, 3, 7));  // <|pad|> and <a>
+  EXPECT_EQ(tokenizer.EndIds("\n\n").status().message(),
+            "found \"\n\n\", expected a text that some token of the tokenizer holds");
+}
+
 TEST(TokenizerTest, IdsBeyondTheVocabularyReadAsTheReplacementCharacter) {
   EXPECT_EQ(Read(Sound()).Decode(std::vector<int32_t>{4, 8, 1000}), "x\uFFFD\uFFFD");
 }

@@ -43,10 +43,20 @@ class Commands(unittest.TestCase):
         got = self.generate(f"--prompts={path}", "--max_new_tokens=5", "--temperature=0")
         self.assertEqual([line["prompt"] for line in got], ["1+2+3=?", "44+5+6=?"])
 
+    def test_a_stop_ends_a_completion(self):
+        flags = ("--prompt=12+34+56=?", "--max_new_tokens=30", "--n=8", "--seed=2")
+        for free, stopped in zip(self.generate(*flags), self.generate(*flags, "--stop=1")):
+            text = free["completion"]
+            self.assertEqual(stopped["completion"], text[:text.index("1") + 1] if "1" in text else text)
+            self.assertEqual(stopped["finished"], free["finished"] or "1" in text)
+        result = d.run(["generate", f"--model={self.model}", "--prompt=1", "--stop=12"])
+        self.assertEqual(result.returncode, 2, result.stderr)
+        self.assertIn("--stop: found \"12\", expected", result.stderr)
+
     def test_a_chat_needs_a_template(self):
         result = d.run(["generate", f"--model={self.model}", "--prompt=1+2+3=?", "--chat"])
         self.assertEqual(result.returncode, 3, result.stderr)
-        self.assertRegex(result.stderr, r"^deduce: error: --prompt: found no chat template.*expected .*\n$")
+        self.assertRegex(result.stderr, r"^deduce: error: --prompt: .*found no chat template, expected .*\n$")
 
     def test_logprobs_agree_with_what_generate_recorded(self):
         """The recorded values are fp32, printed to 9 digits by one command and as the shortest text by the other."""

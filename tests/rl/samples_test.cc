@@ -16,7 +16,7 @@ constexpr int64_t kGenerations = 3;
 
 GenerationOptions Options() {
   return {.max_new_tokens = 12,
-          .eos_id = TinyTokenizer()->eos_id(),
+          .end_ids = {TinyTokenizer()->eos_id()},
           .stream = RandomStream(1, "rollout/test"),
           .max_batch = 4};
 }

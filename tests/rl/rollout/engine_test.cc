@@ -57,7 +57,7 @@ std::unique_ptr<Transformer> MakeModel(Communicator& group) {
 GenerationOptions Options() {
   GenerationOptions options;
   options.max_new_tokens = 9;
-  options.eos_id = kEos;
+  options.end_ids = {kEos};
   options.stream = RandomStream(1, "rollout/test");
   options.step = 3;
   return options;
@@ -129,7 +129,7 @@ Completion GenerateNaively(Transformer& model, const std::vector<int32_t>& promp
     sequence.push_back(static_cast<int32_t>(token));
     completion.tokens.push_back(static_cast<int32_t>(token));
     completion.log_probs.push_back(row[token]);
-    completion.truncated = token != options.eos_id;
+    completion.truncated = token != kEos;
   }
   return completion;
 }
