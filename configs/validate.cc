@@ -52,7 +52,7 @@ Rule OneOf(const std::string& value, const std::array<const char*, N>& names,
           absl::StrCat("one of ", absl::StrJoin(names, ", "))};
 }
 
-constexpr std::array kTasks = {"chain_sum"};
+constexpr std::array kTasks = {"chain_sum", "arithmetic"};
 constexpr std::array kVerifiers = {"accuracy", "format", "language"};
 
 bool IsName(const std::string& text) {

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "data/tasks/held_out.h"
 #include "kernels/random.h"
 
 namespace deduce {
@@ -126,15 +127,6 @@ Problem WriteProblem(const std::vector<int64_t>& operands, Script script) {
 
 }  // namespace
 
-bool IsHeldOutSum(const std::vector<int64_t>& operands) {
-  static const uint64_t kStream = RandomStream(0, "chain_sum/is_held_out");
-  uint64_t hash = operands.size();
-  for (const int64_t operand : operands) {
-    hash = RandomBits(kStream, hash, static_cast<uint64_t>(operand))[0];
-  }
-  return hash % 16 == 0;
-}
-
 ChainSum::ChainSum(const TaskConfig& config, uint64_t seed)
     : config_(config),
       train_stream_(RandomStream(seed, "chain_sum/train")),
@@ -177,7 +169,7 @@ std::vector<int64_t> ChainSum::Operands(Split split, uint64_t n) const {
       const int64_t least = digits == 1 ? 0 : PowerOfTen(digits - 1);
       operands[i] = draw(slot + 2 + 2 * i, least, PowerOfTen(digits) - 1);
     }
-    if (IsHeldOutSum(operands) == (split == Split::kHeldOut)) return operands;
+    if (IsHeldOut(operands) == (split == Split::kHeldOut)) return operands;
   }
 }
 

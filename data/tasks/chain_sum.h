@@ -40,8 +40,4 @@ class ChainSum : public Task {
   uint64_t held_out_stream_;
 };
 
-// Whether a sum of these numbers belongs to the held-out split: one tuple in 16, by a hash that
-// knows no seed.
-bool IsHeldOutSum(const std::vector<int64_t>& operands);
-
 }  // namespace deduce

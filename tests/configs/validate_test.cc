@@ -188,7 +188,7 @@ TEST(ValidateTest, StageRules) {
        {"data { task", "data { prompt_template: \"{prompt}{prompt}\" task",
         "stage[0].data.prompt_template: found more than one {prompt}, expected one"},
        {"chain_sum", "chain_product",
-        "stage[0].data.task.name: found \"chain_product\", expected one of chain_sum"},
+        "stage[0].data.task.name: found \"chain_product\", expected one of chain_sum, arithmetic"},
        {"\"chain_sum\"", "\"chain_sum\" min_terms: 4",
         "stage[0].data.task.min_terms: found 4, expected at most stage[0].data.task.max_terms (3)"},
        {"\"chain_sum\"", "\"chain_sum\" mix_rate: 1.5",
@@ -202,7 +202,7 @@ TEST(ValidateTest, StageRules) {
         "stage[1].evaluate.max_completion_length: found 256, expected less than "
         "model.max_position_embeddings (256)"},
        {"evaluate { }", "evaluate { task { name: \"x\" } }",
-        "stage[1].evaluate.task.name: found \"x\", expected one of chain_sum"}});
+        "stage[1].evaluate.task.name: found \"x\", expected one of chain_sum, arithmetic"}});
   EXPECT_EQ(
       Validate(Parse(std::string(kRun).substr(0, std::string(kRun).find("stage {")))).message(),
       "stage: found nothing, expected at least one stage");
