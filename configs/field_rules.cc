@@ -146,6 +146,12 @@ constexpr FieldRule kRules[] = {
     {"BatchConfig.samples_per_step", kSize},
     {"BatchConfig.micro_batch_tokens", kSize},
 
+    {"DistillConfig.teacher", kAnything, kRequired},
+    {"DistillConfig.max_prompt_length", kSize},
+    {"DistillConfig.max_completion_length", kSize},
+    {"DistillConfig.temperature", AtLeast(0)},
+    {"DistillConfig.top_p", kShare},
+    {"DistillConfig.rollout_batch_size", kSize},
     {"DataConfig.num_samples", AtLeast(0)},
     {"DataConfig.prompt_template", kAnything, kOptional, kAnyText},
     {"DataConfig.stop", kAnything, kOptional, kAnyText},

@@ -1,5 +1,7 @@
 #include "rl/stage.h"
 
+#include <ATen/Parallel.h>
+
 #include <chrono>
 #include <csignal>
 #include <map>
@@ -79,6 +81,7 @@ class StageLoop {
   TrainState state_;
   std::unique_ptr<Transformer> reference_model_;
   std::unique_ptr<ParameterStore> reference_store_;
+  std::optional<Teacher> teacher_;
 
   int64_t step_ = 0;  // done
   int64_t saved_step_ = -1;
@@ -102,6 +105,13 @@ absl::Status StageLoop::Restore(const std::string& dir) {
 }
 
 absl::Status StageLoop::Begin(const StageStart& start) {
+  if (stage_.distill) {
+    absl::StatusOr<Teacher> teacher = LoadTeacher(config_.distill().teacher(), world_);
+    RETURN_IF_ERROR(AgreeOnStatus(world_, teacher.status()));
+    teacher_ = *std::move(teacher);
+    // A folder's own number of threads is for commands.
+    at::set_num_threads(static_cast<int>(context_.config.layout().threads_per_rank()));
+  }
   if (!start.resume_from.empty()) return AgreeOnStatus(world_, Restore(start.resume_from));
   if (!start.weights_from.empty()) {
     const auto read = [&]() -> absl::Status {
@@ -232,6 +242,12 @@ absl::Status StageLoop::TrainOneStep() {
           step_ + 1, result, config_.grpo().num_generations(), *context_.tokenizer);
     }
     RETURN_IF_ERROR(AgreeOnStatus(world_, written));
+  } else if (stage_.distill) {
+    ASSIGN_OR_RETURN(DistillResult result, stage_.distill->Step(state_, *teacher_, step_));
+    stats = result.update;
+    tokens = stats.num_tokens;
+    for (auto& entry : result.metrics)
+      (entry.first.starts_with("timing_s/") ? times : rl_metrics).push_back(entry);
   } else {
     ASSIGN_OR_RETURN(stats, stage_.supervised->Step(state_, step_));
     tokens = stats.num_tokens;
@@ -285,10 +301,13 @@ absl::StatusOr<Stage> Stage::Create(const RunConfig& config, int index,
   for (int i = 0; i < index; ++i) stage.first_global_step += config.stage(i).steps();
   const std::string where = absl::StrCat("stage[", index, "]");
   const int64_t max_positions = config.model().max_position_embeddings();
+  const int64_t max_tokens = std::min(max_positions, stage.config->batch().micro_batch_tokens());
   if (stage.config->kind() == StageKind::grpo) {
     ASSIGN_OR_RETURN(stage.grpo, Grpo::Create(*stage.config, config.seed(), tokenizer, where));
+  } else if (stage.config->kind() == StageKind::distill) {
+    ASSIGN_OR_RETURN(stage.distill,
+                     Distill::Create(*stage.config, config.seed(), tokenizer, max_tokens, where));
   } else {
-    const int64_t max_tokens = std::min(max_positions, stage.config->batch().micro_batch_tokens());
     ASSIGN_OR_RETURN(stage.supervised, Supervised::Create(*stage.config, config.seed(), tokenizer,
                                                           max_tokens, where));
   }

@@ -12,6 +12,7 @@
 #include "configs/config.pb.h"
 #include "data/tokenizer.h"
 #include "parallel/rank_groups.h"
+#include "rl/distill.h"
 #include "rl/evaluate.h"
 #include "rl/grpo.h"
 #include "rl/run_log.h"
@@ -40,7 +41,8 @@ struct Stage {
   const StageConfig* config = nullptr;
   int64_t first_global_step = 0;         // steps of all stages before it
   std::optional<Supervised> supervised;  // or
-  std::optional<Grpo> grpo;
+  std::optional<Grpo> grpo;              // or
+  std::optional<Distill> distill;
   std::optional<Evaluator> evaluator;
 };
 

@@ -12,6 +12,12 @@
 
 namespace deduce {
 
+// Collective over all replicas. One optimizer step of `stage` on samples, the same on every rank,
+// with the cross entropy of all their tokens or of their completions only.
+StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
+                         const std::vector<TokenSample>& samples, bool completion_only,
+                         int64_t step);
+
 class Supervised {
  public:
   // `where` is the stage's field path. Errors: those of SampleStream, before any work.

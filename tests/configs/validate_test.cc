@@ -174,7 +174,7 @@ TEST(ValidateTest, StageRules) {
         "stage[1].init_from: found \"bass\", expected the name of an earlier stage"},
        {"kind: pretrain", "", "stage[0].kind: found nothing, expected a value"},
        {"kind: pretrain", "kind: UNKNOWN",
-        "stage[0].kind: found UNKNOWN, expected pretrain, sft or grpo"},
+        "stage[0].kind: found UNKNOWN, expected pretrain, sft, grpo or distill"},
        {"steps: 10", "", "stage[0].steps: found nothing, expected a value"},
        {"steps: 10", "steps: 0", "stage[0].steps: found 0, expected a number in [1, 4294967295]"},
        {"data { task { name: \"chain_sum\" } }", "",

@@ -1,0 +1,76 @@
+"""A student that learns from what a teacher's checkpoint writes."""
+import unittest
+
+import deduce_runs as d
+
+STAGE = """
+stage {
+  name: "student"
+  kind: distill
+  steps: 40
+  optimizer { learning_rate: 5e-3 weight_decay: 0 }
+  batch { samples_per_step: 24 micro_batch_tokens: 192 }
+  data { task { name: "chain_sum" } }
+  distill { teacher: "%s" max_prompt_length: 32 max_completion_length: 40 temperature: 1 top_p: 1 %s }
+}
+"""
+
+
+class Distillation(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = d.Folder()
+        cls.root = cls.folder.__enter__()
+        d.train(cls.root / "teacher", sets=['stage { name: "base" steps: 60 }', 'stage { name: "rl" steps: 1 }'])
+        cls.teacher = cls.root / "teacher" / "checkpoints" / "base" / "60"
+        cls.head = d.SMOKE.read_text().split("stage {")[0].replace("seed: 3", "seed: 4")
+        cls.config = cls.write("student", cls.head + STAGE % (cls.teacher, ""))
+        d.train(cls.root / "student", config=cls.config)
+        cls.reference = d.untimed(cls.root / "student")
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.__exit__()
+
+    @classmethod
+    def write(cls, name, text):
+        path = cls.root / f"{name}.textproto"
+        path.write_text(text)
+        return path
+
+    def test_the_loss_on_the_teachers_completions_falls(self):
+        losses = [line["loss"] for line in self.reference]
+        self.assertEqual(len(losses), 40)
+        self.assertLess(losses[-1], losses[0] - 0.5)
+
+    def test_completions_that_do_not_end_are_left_out(self):
+        kept = [line["distill/kept_ratio"] for line in self.reference]
+        self.assertTrue(all(0 < share <= 1 for share in kept), kept)
+        self.assertLess(min(kept), 1)
+
+    def test_two_ranks_have_the_metrics_of_one(self):
+        d.train(self.root / "two", ranks=2, config=self.config)
+        self.assertEqual(d.untimed(self.root / "two"), self.reference)
+
+    def test_a_run_that_resumes_has_the_metrics_of_a_straight_one(self):
+        run_dir = self.root / "resumed"
+        d.train(run_dir, config=self.config)
+        (run_dir / "checkpoints" / "student" / "40").rename(run_dir / "checkpoints" / "student" / "40.partial")
+        d.train(run_dir, config=self.config)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
+    def test_only_right_refuses_a_teacher_that_is_never_right(self):
+        config = self.write("right", self.head + STAGE % (self.teacher, "only_right: true"))
+        result = d.run(d.train_words(self.root / "right", config))
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"deduce: error: stage student, step 1: found none of 24 completions")
+
+    def test_a_missing_teacher_is_named(self):
+        config = self.write("missing", self.head + STAGE % (self.root / "nobody", ""))
+        result = d.run(d.train_words(self.root / "missing", config))
+        self.assertEqual(result.returncode, 3)
+        self.assertIn(str(self.root / "nobody"), result.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
