@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,26 @@ TEST(ValidateTest, SoundRunsPassWithAndWithoutDefaultsWrittenOut) {
     EXPECT_EQ(Validate(Parse(text)), absl::OkStatus());
     EXPECT_EQ(Validate(WithDefaults(Parse(text))), absl::OkStatus());
   }
+}
+
+TEST(ValidateTest, RecipesOfTheTreeAreSound) {
+  int count = 0;
+  for (const auto& file : std::filesystem::directory_iterator(DEDUCE_SOURCE_DIR "/configs")) {
+    if (file.path().extension() != ".textproto") continue;
+    ++count;
+    absl::StatusOr<RunConfig> config = LoadConfig(file.path(), {});
+    ASSERT_TRUE(config.ok()) << config.status();
+    if (config->model().has_hugging_face()) {  // a shape of some folder
+      const bool shortened = config->model().has_max_position_embeddings();
+      const int64_t positions = shortened ? config->model().max_position_embeddings() : 32768;
+      *config->mutable_model() = Parse(kRun).model();
+      config->mutable_model()->set_max_position_embeddings(positions);
+      config->set_tokenizer("t.json");
+    }
+    const absl::Status status = Validate(*config);
+    EXPECT_TRUE(status.ok()) << file.path() << ": " << status;
+  }
+  EXPECT_GE(count, 5);
 }
 
 TEST(ValidateTest, RunAndModelRules) {
