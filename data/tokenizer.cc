@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "c10/util/Exception.h"
@@ -255,7 +256,7 @@ absl::StatusOr<std::vector<int32_t>> Tokenizer::EndIds(std::string_view stop) co
     }
     if (ids.empty()) {
       return absl::InvalidArgumentError(
-          absl::StrCat("found \"", std::string(stop),
+          absl::StrCat("found \"", absl::Utf8SafeCEscape(std::string(stop)),
                        "\", expected a text that some token of the tokenizer holds"));
     }
   }

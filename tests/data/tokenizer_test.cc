@@ -115,7 +115,7 @@ TEST(TokenizerTest, TextsEndWithTheirTokenAndThoseThatHoldAStop) {
   EXPECT_THAT(*tokenizer.EndIds("\n"), ElementsAre(2, 6));
   EXPECT_THAT(*tokenizer.EndIds("a"), ElementsAre(2, 3, 7));  // <|pad|> and <a>
   EXPECT_EQ(tokenizer.EndIds("\n\n").status().message(),
-            "found \"\n\n\", expected a text that some token of the tokenizer holds");
+            "found \"\\n\\n\", expected a text that some token of the tokenizer holds");
 }
 
 TEST(TokenizerTest, IdsBeyondTheVocabularyReadAsTheReplacementCharacter) {
