@@ -5,7 +5,7 @@
 
 #include "absl/status/statusor.h"
 #include "data/chat_template/chat_template.h"
-#include "nlohmann/json.hpp"
+#include "nlohmann/json_fwd.hpp"
 
 namespace deduce {
 

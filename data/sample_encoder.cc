@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "c10/util/Exception.h"
 #include "configs/status.h"
+#include "nlohmann/json.hpp"
 
 namespace deduce {
 namespace {

@@ -40,11 +40,11 @@ absl::StatusOr<jinja::Variables> MakeVariables(const Json& messages, const ChatO
   variables.emplace_back("messages", conversation);
   variables.emplace_back("add_generation_prompt",
                          jinja::Value::Bool(options.add_generation_prompt));
-  if (!options.variables.is_object()) {
-    return WrongOptions(absl::StrCat("variables in a ", options.variables.type_name()),
-                        "an object");
+  const Json given = options.variables == nullptr ? Json::object() : *options.variables;
+  if (!given.is_object()) {
+    return WrongOptions(absl::StrCat("variables in a ", given.type_name()), "an object");
   }
-  for (const auto& [name, json] : options.variables.items()) {
+  for (const auto& [name, json] : given.items()) {
     if (name == "messages" || name == "add_generation_prompt") {
       return WrongOptions(absl::StrCat("a variable ", name), "another name");
     }

@@ -13,7 +13,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "nlohmann/json.hpp"
+#include "nlohmann/json_fwd.hpp"
 
 namespace deduce {
 
@@ -23,8 +23,9 @@ struct ChatOptions {
   // Ends the text within the last message, for the model to go on with it. Not together with the
   // above.
   bool continue_final_message = false;
-  // Further variables of the template, an object: "enable_thinking", "tools", "bos_token", ...
-  nlohmann::ordered_json variables = nlohmann::ordered_json::object();
+  // Further variables of the template, an object: "enable_thinking", "tools", "bos_token", ...; not
+  // owned.
+  const nlohmann::ordered_json* variables = nullptr;
   // What the clock shows to templates that ask for the date; none: now.
   std::optional<std::time_t> now;
 };

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "nlohmann/json.hpp"
+
 namespace deduce {
 namespace {
 
@@ -17,9 +19,10 @@ TEST(ChatTemplateTest, RendersWithTokensAndOptions) {
   ASSERT_TRUE(chat.ok()) << chat.status();
   const Json messages = Json::parse(R"([{"role": "user", "content": "hi"}])");
   EXPECT_EQ(*chat->Render(messages), "<s><user>hi\n.");
-  EXPECT_EQ(*chat->Render(messages, {.add_generation_prompt = true, .variables = {{"x", 1}}}),
+  const Json x = {{"x", 1}}, no_begin = {{"bos_token", ""}};
+  EXPECT_EQ(*chat->Render(messages, {.add_generation_prompt = true, .variables = &x}),
             "<s><user>hi\n<assistant>");
-  EXPECT_EQ(*chat->Render(messages, {.variables = {{"bos_token", ""}}}), "<user>hi\n.");
+  EXPECT_EQ(*chat->Render(messages, {.variables = &no_begin}), "<user>hi\n.");
   EXPECT_EQ(*chat->Render(messages, {.continue_final_message = true}), "<s><user>hi");
 }
 
@@ -34,7 +37,8 @@ TEST(ChatTemplateTest, ErrorsSayWhere) {
   EXPECT_EQ(render("", {.add_generation_prompt = true, .continue_final_message = true}),
             "chat options: found continue_final_message with add_generation_prompt, expected one "
             "of them");
-  EXPECT_EQ(render("", {.variables = {{"messages", 1}}}),
+  const Json taken = {{"messages", 1}};
+  EXPECT_EQ(render("", {.variables = &taken}),
             "chat options: found a variable messages, expected another name");
   EXPECT_EQ(ChatTemplate::Parse("{% if", "f.jinja").status().message(),
             "f.jinja:1: found a tag without an end, expected %}");

@@ -5,6 +5,7 @@
 #include <string>
 
 #include "data/chat_template/chat_template.h"
+#include "nlohmann/json.hpp"
 
 namespace {
 
@@ -17,7 +18,7 @@ absl::StatusOr<std::string> Render(const Json& request) {
   deduce::ChatOptions options;
   options.add_generation_prompt = request.value("add_generation_prompt", false);
   options.continue_final_message = request.value("continue_final_message", false);
-  options.variables = request.value("variables", Json::object());
+  if (request.contains("variables")) options.variables = &request.at("variables");
   if (request.contains("now")) options.now = request.at("now").get<int64_t>();
   return chat->Render(request.at("messages"), options);
 }
