@@ -64,7 +64,7 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
 
 // Collective over all replicas. Log-probabilities (and nothing else) of every micro-batch's targets
 // under the model as it is, fp32 [x] each, on every rank; the bits that TrainStep's forward would
-// see.
+// see. Of targets without a weight: either that or 0.
 std::vector<at::Tensor> ScoreTokens(Transformer& model, RankGroups& ranks,
                                     const std::vector<PackedBatch>& micro_batches,
                                     double temperature);

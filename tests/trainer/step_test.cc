@@ -1,5 +1,6 @@
 #include "trainer/step.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
@@ -80,6 +81,35 @@ TEST(TrainStepTest, MicroBatchSplitChangesTheGradientOnlyByRounding) {
   EXPECT_NEAR(norm(64), whole, 1e-5 * whole);
 }
 
+// A sequence of which only the last two predictions count; the others have the weight given.
+PackedBatch LongPrompt(float prompt_weight) {
+  PackItem item{.tokens = {1, 8, 9, 10, 11, 12, 13, 14, 15, 16}, .weights = {}};
+  item.weights.assign(9, prompt_weight);
+  item.weights[7] = item.weights[8] = 1;
+  return MakePackedBatch({item});
+}
+
+TEST(TrainStepTest, LeavingOutAPromptsLogProbsIsGivingThemNoWeight) {
+  // Rounding aside; a weight of 1e-20 is not left out.
+  const auto first_moments = [](float prompt_weight) {
+    std::vector<at::Tensor> moments;
+    RunRanks(1, [&](Communicator& world) {
+      TinyTraining training(world, 1, true);
+      const StepOptions options{.mtp_loss_weight = 0.3};
+      TrainStep(*training.state, {{LongPrompt(prompt_weight)}, 2}, CrossEntropyLoss(true), options);
+      moments = training.state->optimizer.first_moments();
+    });
+    return moments;
+  };
+  const std::vector<at::Tensor> left_out = first_moments(0), weighed = first_moments(1e-20F);
+  ASSERT_EQ(left_out.size(), weighed.size());
+  for (size_t i = 0; i < weighed.size(); ++i) {
+    const double largest = weighed[i].abs().max().item<double>();
+    EXPECT_GT(largest, 0);
+    EXPECT_LE((left_out[i] - weighed[i]).abs().max().item<double>(), 1e-5 * largest) << i;
+  }
+}
+
 TEST(TrainStepTest, NonFiniteGradientSkipsTheUpdateOnAllRanks) {
   RunRanks(2, [](Communicator& world) {
     TinyTraining training(world, 1, true);
@@ -134,6 +164,17 @@ TEST(ScoreTokensTest, EveryRankGetsTheBitsOfOneRank) {
   ASSERT_EQ(one.size(), 3U);
   if (two.empty()) return;  // under mpirun only the last rank holds them
   for (size_t m = 0; m < one.size(); ++m) EXPECT_TRUE(at::equal(one[m], two[m]));
+}
+
+TEST(ScoreTokensTest, LeavingOutAPromptsLogProbsChangesNoBitOfTheOthers) {
+  RunRanks(1, [](Communicator& world) {
+    TinyTraining training(world, 1, true);
+    const std::vector<at::Tensor> log_probs =
+        ScoreTokens(*training.model, training.ranks, {LongPrompt(0), LongPrompt(1)}, 0.8);
+    EXPECT_TRUE(at::equal(log_probs[0].narrow(0, 7, 2), log_probs[1].narrow(0, 7, 2)));
+    EXPECT_EQ(log_probs[0].narrow(0, 0, 7).abs().max().item<float>(), 0);
+    EXPECT_LT(log_probs[1].narrow(0, 0, 7).max().item<float>(), 0);
+  });
 }
 
 }  // namespace
