@@ -10,9 +10,9 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-std::string JoinedContents(const Json& messages) {
+std::string JoinedContents(const OrderedJson& messages) {
   std::string text;
   for (size_t i = 0; i < messages.size(); ++i) {
     absl::StrAppend(&text, i == 0 ? "" : "\n", messages[i].at("content").get<std::string>());
@@ -32,7 +32,7 @@ std::string WithoutEnd(const std::string& text, const ChatTemplate& chat_templat
 
 }  // namespace
 
-absl::StatusOr<TextPrompt> ChatPrompt(const Json& messages,
+absl::StatusOr<TextPrompt> ChatPrompt(const OrderedJson& messages,
                                       const absl::StatusOr<ChatTemplate>& chat_template) {
   if (absl::IsNotFound(chat_template.status())) return TextPrompt{JoinedContents(messages), false};
   RETURN_IF_ERROR(chat_template.status());
@@ -41,9 +41,9 @@ absl::StatusOr<TextPrompt> ChatPrompt(const Json& messages,
   return TextPrompt{std::move(text), true};
 }
 
-absl::StatusOr<TextSample> ChatSample(const Json& messages,
+absl::StatusOr<TextSample> ChatSample(const OrderedJson& messages,
                                       const absl::StatusOr<ChatTemplate>& chat_template) {
-  Json given = messages;
+  OrderedJson given = messages;
   given.erase(given.size() - 1);
   if (absl::IsNotFound(chat_template.status())) {
     return TextSample{JoinedContents(given), messages.back().at("content").get<std::string>(),

@@ -15,7 +15,7 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 absl::Status Wrong(const std::string& where, const std::string& found,
                    const std::string& expected) {
@@ -30,8 +30,8 @@ absl::StatusOr<T> At(const std::string& where, absl::StatusOr<T> result) {
   return absl::InvalidArgumentError(absl::StrCat(where, ": ", result.status().message()));
 }
 
-absl::StatusOr<Json> ParseObject(std::string_view line, const std::string& where) {
-  Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+absl::StatusOr<OrderedJson> ParseObject(std::string_view line, const std::string& where) {
+  OrderedJson json = OrderedJson::parse(line, nullptr, /*allow_exceptions=*/false);
   if (json.is_discarded()) return Wrong(where, "text that is not JSON", "a JSON object");
   if (!json.is_object()) return Wrong(where, json.type_name(), "a JSON object");
   return json;
@@ -39,8 +39,8 @@ absl::StatusOr<Json> ParseObject(std::string_view line, const std::string& where
 
 // object[key] as text; `path` is what the object is called in front of the key ("",
 // "messages[0].").
-absl::StatusOr<std::string> Text(const Json& object, const std::string& path, const char* key,
-                                 const std::string& where) {
+absl::StatusOr<std::string> Text(const OrderedJson& object, const std::string& path,
+                                 const char* key, const std::string& where) {
   const auto it = object.find(key);
   if (it == object.end()) {
     return Wrong(where, absl::StrCat("no field \"", path, key, "\""), "a string");
@@ -52,8 +52,8 @@ absl::StatusOr<std::string> Text(const Json& object, const std::string& path, co
 }
 
 // That `list`, the value of `key`, is messages of which the last one is `last_role`'s.
-absl::Status CheckMessages(const Json& list, const std::string& key, const std::string& last_role,
-                           const std::string& where) {
+absl::Status CheckMessages(const OrderedJson& list, const std::string& key,
+                           const std::string& last_role, const std::string& where) {
   if (!list.is_array() || list.empty()) {
     return Wrong(where, absl::StrCat(list.type_name(), " in field \"", key, "\""),
                  "a list of messages");
@@ -114,7 +114,7 @@ std::string_view JsonlReader::Line(int64_t i) const {
 
 absl::StatusOr<TextSample> JsonlReader::ReadSample(int64_t i) const {
   const std::string where = Where(i);
-  ASSIGN_OR_RETURN(const Json json, ParseObject(Line(i), where));
+  ASSIGN_OR_RETURN(const OrderedJson json, ParseObject(Line(i), where));
   TextSample sample;
   if (const auto list = json.find("messages"); list != json.end()) {
     RETURN_IF_ERROR(CheckMessages(*list, "messages", "assistant", where));
@@ -130,7 +130,7 @@ absl::StatusOr<TextSample> JsonlReader::ReadSample(int64_t i) const {
 
 absl::StatusOr<Problem> JsonlReader::ReadProblem(int64_t i) const {
   const std::string where = Where(i);
-  ASSIGN_OR_RETURN(const Json json, ParseObject(Line(i), where));
+  ASSIGN_OR_RETURN(const OrderedJson json, ParseObject(Line(i), where));
   Problem problem;
   if (const auto prompt = json.find("prompt"); prompt != json.end() && prompt->is_array()) {
     RETURN_IF_ERROR(CheckMessages(*prompt, "prompt", "user", where));

@@ -13,9 +13,6 @@
 namespace deduce {
 namespace {
 
-constexpr int64_t kQueryBlock =
-    8;  // queries whose key gradients are added in one pass over the keys
-
 // Keys and values by head, [kv_heads, t, width], so that a head's rows are neighbours.
 at::Tensor ByHead(const at::Tensor& x_tgk) { return x_tgk.transpose(0, 1).contiguous(); }
 

@@ -12,6 +12,9 @@
 
 namespace deduce {
 
+// Elements worth a thread of their own in work that goes through memory once.
+inline constexpr int64_t kElementsPerThread = 8192;
+
 using FloatVector = at::vec::Vectorized<float>;
 inline constexpr int64_t kLanes = FloatVector::size();
 

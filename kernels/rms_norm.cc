@@ -13,10 +13,8 @@
 namespace deduce {
 namespace {
 
-constexpr int64_t kGrain = 8192;  // elements worth a thread
-
 int64_t RowGrain(int64_t width) {
-  return std::max<int64_t>(1, kGrain / std::max<int64_t>(width, 1));
+  return std::max<int64_t>(1, kElementsPerThread / std::max<int64_t>(width, 1));
 }
 
 float InverseRms(const float* x, int64_t width, double eps) {

@@ -10,13 +10,11 @@
 namespace deduce {
 namespace {
 
-constexpr int64_t kGrain = 8192;  // elements worth a thread
-
 // Calls body(offset, count) for all vectors of n elements. With every element on the vector path,
 // where a thread's part begins is free.
 template <typename Body>
 void ParallelVectors(int64_t n, const Body& body) {
-  at::parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) {
+  at::parallel_for(0, n, kElementsPerThread, [&](int64_t begin, int64_t end) {
     ForEachVector(end - begin, [&](int64_t i, int64_t count) { body(begin + i, count); });
   });
 }

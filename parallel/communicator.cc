@@ -12,11 +12,6 @@
 namespace deduce {
 namespace {
 
-class FinishedTransfer : public Transfer {
- public:
-  void Wait() override {}
-};
-
 // A message of the only member to itself.
 class SelfReceive : public Transfer {
  public:

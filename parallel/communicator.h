@@ -22,6 +22,12 @@ class Transfer {
   virtual void Wait() = 0;
 };
 
+// One that was over when it began, as a message in memory is for its sender.
+class FinishedTransfer : public Transfer {
+ public:
+  void Wait() override {}
+};
+
 // Tensors are contiguous, on the CPU, of any type; sizes beyond 2^31 bytes are allowed. Every
 // "Collective" must be entered by all ranks of the group in the same order. A transport's own
 // failure throws c10::Error with rank and operation.

@@ -123,11 +123,6 @@ class ThreadGroup {
   Mailbox mailbox_;
 };
 
-class FinishedTransfer : public Transfer {
- public:
-  void Wait() override {}
-};
-
 class ThreadReceive : public Transfer {
  public:
   ThreadReceive(std::shared_ptr<ThreadGroup> group, at::Tensor tensor, Mailbox::Lane lane)

@@ -1,6 +1,5 @@
 #include "rl/distill.h"
 
-#include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -9,14 +8,11 @@
 #include "configs/status.h"
 #include "kernels/random.h"
 #include "rl/samples.h"
+#include "trainer/clock.h"
 #include "trainer/supervised.h"
 
 namespace deduce {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 absl::StatusOr<RewardSet> AccuracyAlone() {
   google::protobuf::RepeatedPtrField<RewardConfig> rewards;
@@ -73,7 +69,7 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
                                      .max_batch = config.rollout_batch_size()};
   const SampleSet set = CollectSamples(*teacher.folder.model, teacher.ranks, *teacher_tokenizer_,
                                        prompts, /*num_generations=*/1, generation, rewards_);
-  const double train_start = Now();
+  const double train_start = SecondsNow();
 
   std::vector<TokenSample> samples;
   int64_t num_tokens = 0;
@@ -106,7 +102,7 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},
       {"timing_s/rollout", set.rollout_seconds},
       {"timing_s/reward", set.reward_seconds},
-      {"timing_s/train", Now() - train_start}};
+      {"timing_s/train", SecondsNow() - train_start}};
   return result;
 }
 

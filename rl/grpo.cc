@@ -1,7 +1,6 @@
 #include "rl/grpo.h"
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <utility>
 
@@ -11,15 +10,12 @@
 #include "rl/advantage.h"
 #include "rl/grpo_loss.h"
 #include "rl/rollout_metrics.h"
+#include "trainer/clock.h"
 #include "trainer/lr_schedule.h"
 #include "trainer/snapshot.h"
 
 namespace deduce {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // A sample as a sequence to train on: only its completion has weight.
 PackItem ToItem(const Prompt& prompt, const Sample& sample, double advantage, double token_weight) {
@@ -168,11 +164,11 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, i
   RolloutMetrics metrics(result.samples, config, set);
   for (int64_t iteration = 0; iteration < config.num_iterations(); ++iteration) {
     std::vector<StepBatch> mini_batches = MiniBatches(result, trains, step, iteration);
-    const double reference_start = Now();
+    const double reference_start = SecondsNow();
     if (config.beta() != 0) {
       ScoreWithReference(reference, state.ranks, config.temperature(), mini_batches);
     }
-    const double train_start = Now();
+    const double train_start = SecondsNow();
     for (const StepBatch& mini_batch : mini_batches) {
       const int64_t updates = state.optimizer.num_updates();
       const double rate = LearningRate(stage_.optimizer(), step, stage_.steps());
@@ -185,7 +181,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, i
         CopyWeights(state.model, state.store, reference.model, reference.store);
       }
     }
-    metrics.AddTimes(train_start - reference_start, Now() - train_start);
+    metrics.AddTimes(train_start - reference_start, SecondsNow() - train_start);
   }
   result.last_update = metrics.Combined();
   result.metrics = metrics.Record();

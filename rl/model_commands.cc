@@ -29,7 +29,7 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 absl::Status BadData(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
@@ -77,16 +77,16 @@ absl::StatusOr<std::vector<int32_t>> ParseIds(const std::string& text, const std
 
 // One prompt of `generate`: {"prompt": text or messages} or {"messages": [...]}. Messages, and with
 // `chat` texts as the user's, are written by the chat template.
-absl::StatusOr<TextPrompt> MakePrompt(const Json& line, bool chat, const Tokenizer& tokenizer,
-                                      const std::string& where) {
+absl::StatusOr<TextPrompt> MakePrompt(const OrderedJson& line, bool chat,
+                                      const Tokenizer& tokenizer, const std::string& where) {
   const auto field = line.contains("messages") ? line.find("messages") : line.find("prompt");
   if (field == line.end() || !(field->is_string() || field->is_array())) {
     return BadData(absl::StrCat(where, ": found no prompt, expected {\"prompt\": \"...\"} or ",
                                 "{\"messages\": [...]}"));
   }
   if (field->is_string() && !chat) return TextPrompt{field->get<std::string>(), false};
-  const Json messages =
-      field->is_array() ? *field : Json::array({{{"role", "user"}, {"content", *field}}});
+  const OrderedJson messages =
+      field->is_array() ? *field : OrderedJson::array({{{"role", "user"}, {"content", *field}}});
   const auto& chat_template = tokenizer.chat_template();
   if (!chat_template.ok()) {
     return BadData(absl::StrCat(where, ": ", chat_template.status().message()));
@@ -108,7 +108,7 @@ absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
   RETURN_IF_ERROR(ForEachLine(
       arguments.Text("prompts"),
       [&](const std::string& line, const std::string& where) -> absl::Status {
-        const Json json = Json::parse(line, nullptr, /*allow_exceptions=*/false);
+        const OrderedJson json = OrderedJson::parse(line, nullptr, /*allow_exceptions=*/false);
         if (!json.is_object()) {
           return BadData(absl::StrCat(where, ": found no JSON object, expected {\"prompt\": ...}"));
         }

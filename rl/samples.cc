@@ -1,17 +1,13 @@
 #include "rl/samples.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "rl/sample.pb.h"
+#include "trainer/clock.h"
 
 namespace deduce {
 namespace {
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // The completion as text; the end token is not part of what verifiers read.
 std::string Text(const Tokenizer& tokenizer, const Completion& completion) {
@@ -58,14 +54,14 @@ SampleSet CollectSamples(Transformer& model, RankGroups& ranks, const Tokenizer&
     requests.push_back({prompts[p].tokens, num_generations, p * num_generations});
   }
   SampleRecords own;
-  const double start = Now();
+  const double start = SecondsNow();
   const std::vector<Completion> completions = Generate(model, requests, options, *ranks.experts);
-  own.set_rollout_seconds(Now() - start);
+  own.set_rollout_seconds(SecondsNow() - start);
   for (const Completion& completion : completions) {
     const Problem& problem = prompts[completion.sample / num_generations].problem;
     *own.add_sample() = ToRecord(completion, rewards.Score(problem, Text(tokenizer, completion)));
   }
-  own.set_reward_seconds(Now() - start - own.rollout_seconds());
+  own.set_reward_seconds(SecondsNow() - start - own.rollout_seconds());
 
   SampleSet set;
   for (const std::string& bytes : ranks.replicas->AllGatherBytes(own.SerializeAsString())) {

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <chrono>
 #include <csignal>
 #include <map>
 #include <nlohmann/json.hpp>
@@ -17,6 +16,7 @@
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_folders.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/clock.h"
 #include "trainer/hugging_face/read_weights.h"
 #include "trainer/lr_schedule.h"
 #include "trainer/snapshot.h"
@@ -26,10 +26,6 @@ namespace deduce {
 namespace {
 
 volatile std::sig_atomic_t stop_requested = 0;
-
-double Now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // Collective. True on all ranks once any has been asked to stop.
 bool AnyRankStops(Communicator& world) {
@@ -142,7 +138,7 @@ absl::Status StageLoop::Log(const MetricsRecord& record) {
 }
 
 absl::Status StageLoop::Save() {
-  const double start = Now();
+  const double start = SecondsNow();
   int64_t offset = 0;
   absl::Status synced;
   if (context_.log) {
@@ -189,7 +185,7 @@ absl::Status StageLoop::Save() {
     removed = RemoveOldCheckpoints(CheckpointStageDir(context_.run_dir, config_.name()),
                                    context_.config.checkpoint().keep_last(), {config_.steps()});
   }
-  checkpoint_seconds_ = Now() - start;
+  checkpoint_seconds_ = SecondsNow() - start;
   return AgreeOnStatus(world_, removed);
 }
 
@@ -203,7 +199,7 @@ absl::Status StageLoop::EvaluateBeforeFirstStep() {
 // is due.
 absl::Status StageLoop::Finish(MetricsRecord head, MetricsRecord tail, double start,
                                int64_t tokens) {
-  const double seconds = Now() - start;
+  const double seconds = SecondsNow() - start;
   if (stage_.evaluator && (step_ == config_.steps() || Due(config_.evaluate().every_steps()))) {
     RETURN_IF_ERROR(stage_.evaluator->Append(*model_, context_.ranks, head));
   }
@@ -221,7 +217,7 @@ absl::Status StageLoop::Finish(MetricsRecord head, MetricsRecord tail, double st
 }
 
 absl::Status StageLoop::TrainOneStep() {
-  const double start = Now();
+  const double start = SecondsNow();
   const double rate = LearningRate(config_.optimizer(), step_, config_.steps());
   StepStats stats;
   MetricsRecord rl_metrics;
@@ -251,7 +247,7 @@ absl::Status StageLoop::TrainOneStep() {
   } else {
     ASSIGN_OR_RETURN(stats, stage_.supervised->Step(state_, step_));
     tokens = stats.num_tokens;
-    times.emplace_back("timing_s/train", Now() - start);
+    times.emplace_back("timing_s/train", SecondsNow() - start);
   }
   ++step_;
   num_tokens_ += tokens;

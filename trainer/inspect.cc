@@ -12,17 +12,17 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-Json Summary(const std::string& dir, const Manifest& manifest, bool verified) {
+OrderedJson Summary(const std::string& dir, const Manifest& manifest, bool verified) {
   int64_t elements = 0, bytes = 0;
   for (const auto& [name, record] : manifest.tensors) {
     elements += record.num_elements();
     bytes += record.num_elements() * static_cast<int64_t>(c10::elementSize(record.dtype));
   }
-  Json summary = {{"checkpoint", dir}};
+  OrderedJson summary = {{"checkpoint", dir}};
   for (const char* key : {"stage", "step", "weights_hash"}) {
-    summary[key] = manifest.state.contains(key) ? Json(manifest.state[key]) : Json();
+    summary[key] = manifest.state.contains(key) ? OrderedJson(manifest.state[key]) : OrderedJson();
   }
   summary["num_ranks"] = manifest.num_ranks;
   summary["num_tensors"] = manifest.tensors.size();
@@ -34,8 +34,8 @@ Json Summary(const std::string& dir, const Manifest& manifest, bool verified) {
   return summary;
 }
 
-Json Describe(const std::string& name, const TensorRecord& record) {
-  Json slices = Json::array();
+OrderedJson Describe(const std::string& name, const TensorRecord& record) {
+  OrderedJson slices = OrderedJson::array();
   for (const SliceRecord& slice : record.slices) {
     slices.push_back(
         {{"file", slice.file}, {"begin", slice.begin}, {"end", slice.end}, {"hash", slice.hash}});
@@ -53,18 +53,18 @@ absl::Status InspectHuggingFace(const std::string& dir, bool verify, std::ostrea
   int64_t bytes = 0;
   for (const auto& [name, tensor] : folder.weights.tensors())
     bytes += static_cast<int64_t>(tensor.bytes.size());
-  out << Json{{"hugging_face", dir},
-              {"num_tensors", folder.weights.tensors().size()},
-              {"num_bytes", bytes},
-              {"verified", verify},
-              {"model", folder.model.ShortDebugString()}}
+  out << OrderedJson{{"hugging_face", dir},
+                     {"num_tensors", folder.weights.tensors().size()},
+                     {"num_bytes", bytes},
+                     {"verified", verify},
+                     {"model", folder.model.ShortDebugString()}}
              .dump()
       << "\n";
   for (const auto& [name, tensor] : folder.weights.tensors()) {
-    out << Json{{"tensor", name},
-                {"dtype", SafetensorsDtype(tensor.dtype)},
-                {"shape", tensor.shape},
-                {"file", tensor.path}}
+    out << OrderedJson{{"tensor", name},
+                       {"dtype", SafetensorsDtype(tensor.dtype)},
+                       {"shape", tensor.shape},
+                       {"file", tensor.path}}
                .dump()
         << "\n";
   }

@@ -12,12 +12,12 @@
 namespace deduce {
 
 std::string FormatRecord(const MetricsRecord& record) {
-  using Json = nlohmann::ordered_json;
-  Json line = Json::object();
+  using OrderedJson = nlohmann::ordered_json;
+  OrderedJson line = OrderedJson::object();
   for (const auto& [name, value] : record) {
     std::visit([&, &key = name](const auto& v) { line[key] = v; }, value);
   }
-  return line.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return line.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 MetricsLog::MetricsLog(WritableFile file) : file_(std::move(file)) {}

@@ -4,10 +4,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 
 #include "absl/strings/str_format.h"
+#include "trainer/clock.h"
 
 namespace deduce {
 namespace {
@@ -15,10 +15,6 @@ namespace {
 constexpr double kTerminalInterval = 0.1;  // seconds
 constexpr double kPlainInterval = 10;
 constexpr int kBarWidth = 24;
-
-double SteadySeconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 std::string Duration(double seconds) {
   const auto whole = static_cast<int64_t>(seconds + 0.5);
@@ -42,7 +38,7 @@ Progress::Progress(const ProgressOptions& options, std::ostream& out, int termin
     : options_(options),
       out_(out),
       terminal_width_(terminal_width),
-      now_(now ? std::move(now) : SteadySeconds),
+      now_(now ? std::move(now) : SecondsNow),
       start_(now_()),
       next_print_(start_) {
   if (options_.interval <= 0) {

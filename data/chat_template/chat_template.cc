@@ -18,9 +18,9 @@ struct ChatTemplate::Parsed {
 
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-absl::StatusOr<jinja::Value> ToValue(const Json& json, const std::string& where) {
+absl::StatusOr<jinja::Value> ToValue(const OrderedJson& json, const std::string& where) {
   absl::StatusOr<jinja::Value> value = jinja::FromJson(json);
   if (value.ok()) return value;
   return absl::InvalidArgumentError(
@@ -33,14 +33,16 @@ absl::Status WrongOptions(const std::string& found, const std::string& expected)
 }
 
 // The variables of a rendering; the first of a name counts.
-absl::StatusOr<jinja::Variables> MakeVariables(const Json& messages, const ChatOptions& options,
+absl::StatusOr<jinja::Variables> MakeVariables(const OrderedJson& messages,
+                                               const ChatOptions& options,
                                                const std::map<std::string, std::string>& tokens) {
   jinja::Variables variables;
   ASSIGN_OR_RETURN(const jinja::Value conversation, ToValue(messages, "messages"));
   variables.emplace_back("messages", conversation);
   variables.emplace_back("add_generation_prompt",
                          jinja::Value::Bool(options.add_generation_prompt));
-  const Json given = options.variables == nullptr ? Json::object() : *options.variables;
+  const OrderedJson given =
+      options.variables == nullptr ? OrderedJson::object() : *options.variables;
   if (!given.is_object()) {
     return WrongOptions(absl::StrCat("variables in a ", given.type_name()), "an object");
   }
@@ -72,9 +74,9 @@ absl::StatusOr<ChatTemplate> ChatTemplate::Parse(
   return result;
 }
 
-absl::StatusOr<std::string> ChatTemplate::Render(const Json& messages,
+absl::StatusOr<std::string> ChatTemplate::Render(const OrderedJson& messages,
                                                  const ChatOptions& options) const {
-  ASSIGN_OR_RETURN(Json conversation, PrepareConversation(messages));
+  ASSIGN_OR_RETURN(OrderedJson conversation, PrepareConversation(messages));
   std::string final_message;
   if (options.continue_final_message) {
     if (options.add_generation_prompt) {

@@ -11,7 +11,7 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 // The mark is transformers', trailing space included: whether the space survives tells whether the
 // template trims.
@@ -23,11 +23,11 @@ absl::Status WrongMessages(const std::string& found, const std::string& expected
 }
 
 // Reasoning under the names that templates read.
-Json WithReasoning(const Json& message) {
+OrderedJson WithReasoning(const OrderedJson& message) {
   for (const char* name : {"reasoning_content", "thinking", "reasoning"}) {
     const auto found = message.find(name);
     if (found == message.end()) continue;
-    Json copy = Json::object();
+    OrderedJson copy = OrderedJson::object();
     copy["thinking"] = *found;
     for (const auto& [key, value] : message.items()) copy[key] = value;
     copy["reasoning_content"] = *found;
@@ -38,14 +38,14 @@ Json WithReasoning(const Json& message) {
 
 }  // namespace
 
-absl::StatusOr<Json> PrepareConversation(const Json& messages) {
+absl::StatusOr<OrderedJson> PrepareConversation(const OrderedJson& messages) {
   if (!messages.is_array()) return WrongMessages(messages.type_name(), "a list");
   if (messages.empty()) return WrongMessages("an empty conversation", "at least one message");
-  Json prepared = Json::array();
-  for (const Json& message : messages) {
+  OrderedJson prepared = OrderedJson::array();
+  for (const OrderedJson& message : messages) {
     if (!message.is_object())
       return WrongMessages(message.type_name(), "an object for each message");
-    Json kept = Json::object();
+    OrderedJson kept = OrderedJson::object();
     for (const auto& [key, value] : message.items()) {
       if (!value.is_null()) kept[key] = value;
     }
@@ -54,12 +54,12 @@ absl::StatusOr<Json> PrepareConversation(const Json& messages) {
   return prepared;
 }
 
-absl::StatusOr<std::string> MarkFinalMessage(Json& messages) {
+absl::StatusOr<std::string> MarkFinalMessage(OrderedJson& messages) {
   const auto content = messages.back().find("content");
-  Json* text = content == messages.back().end() ? nullptr : &*content;
+  OrderedJson* text = content == messages.back().end() ? nullptr : &*content;
   if (text && text->is_array()) {
     // Of a list of parts the last one with a text.
-    const auto part = std::find_if(text->rbegin(), text->rend(), [](const Json& candidate) {
+    const auto part = std::find_if(text->rbegin(), text->rend(), [](const OrderedJson& candidate) {
       return candidate.is_object() && candidate.contains("text");
     });
     text = part == text->rend() ? nullptr : &(*part)["text"];

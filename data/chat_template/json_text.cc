@@ -13,9 +13,9 @@
 namespace deduce::jinja {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-absl::StatusOr<Value> Read(const Json& json, int nesting);
+absl::StatusOr<Value> Read(const OrderedJson& json, int nesting);
 
 absl::StatusOr<std::string> ReadText(const std::string& text) {
   if (const auto bad = FindInvalidUtf8(text)) {
@@ -26,7 +26,7 @@ absl::StatusOr<std::string> ReadText(const std::string& text) {
   return text;
 }
 
-absl::StatusOr<Value> ReadObject(const Json& json, int nesting) {
+absl::StatusOr<Value> ReadObject(const OrderedJson& json, int nesting) {
   Entries entries;
   for (const auto& [name, item] : json.items()) {
     ASSIGN_OR_RETURN(const std::string key, ReadText(name));
@@ -36,35 +36,35 @@ absl::StatusOr<Value> ReadObject(const Json& json, int nesting) {
   return Value::Dict(std::move(entries));
 }
 
-absl::StatusOr<Value> Read(const Json& json, int nesting) {
+absl::StatusOr<Value> Read(const OrderedJson& json, int nesting) {
   if (nesting > kMaxNesting)
     return Wrong("deeply nested JSON", absl::StrCat("at most ", kMaxNesting, " levels"));
   switch (json.type()) {
-    case Json::value_t::null:
+    case OrderedJson::value_t::null:
       return Value::None();
-    case Json::value_t::boolean:
+    case OrderedJson::value_t::boolean:
       return Value::Bool(json.get<bool>());
-    case Json::value_t::number_unsigned:
+    case OrderedJson::value_t::number_unsigned:
       if (json.get<uint64_t>() > uint64_t{INT64_MAX}) {
         return Wrong(absl::StrCat("the integer ", json.get<uint64_t>()), "one of 64 bits");
       }
       return Value::Int(json.get<int64_t>());
-    case Json::value_t::number_integer:
+    case OrderedJson::value_t::number_integer:
       return Value::Int(json.get<int64_t>());
-    case Json::value_t::number_float:
+    case OrderedJson::value_t::number_float:
       return Value::Float(json.get<double>());
-    case Json::value_t::string: {
+    case OrderedJson::value_t::string: {
       ASSIGN_OR_RETURN(std::string text, ReadText(json.get_ref<const std::string&>()));
       return Value::String(std::move(text));
     }
-    case Json::value_t::array: {
+    case OrderedJson::value_t::array: {
       std::vector<Value> items;
-      for (const Json& item : json) {
+      for (const OrderedJson& item : json) {
         ASSIGN_OR_RETURN(items.emplace_back(), Read(item, nesting + 1));
       }
       return Value::List(std::move(items));
     }
-    case Json::value_t::object:
+    case OrderedJson::value_t::object:
       return ReadObject(json, nesting);
     default:
       return Wrong(json.type_name(), "a JSON value");
@@ -200,7 +200,7 @@ class JsonWriter {
 
 }  // namespace
 
-absl::StatusOr<Value> FromJson(const Json& json) { return Read(json, 0); }
+absl::StatusOr<Value> FromJson(const OrderedJson& json) { return Read(json, 0); }
 
 absl::StatusOr<std::string> ToJson(const Value& value, const JsonStyle& style) {
   JsonWriter writer(style);

@@ -15,7 +15,7 @@
 namespace deduce::jinja {
 namespace {
 
-using K = Statement::Kind;
+using StatementKind = Statement::Kind;
 
 // How a body ended: at its end, or at a jump on its way to a loop.
 enum class Flow { kEnd, kBreak, kContinue };
@@ -94,46 +94,46 @@ absl::StatusOr<Flow> Renderer::RunBody(const Body& body, Frame& frame) {
 
 absl::StatusOr<Flow> Renderer::RunStatement(const Statement& statement, Frame& frame) {
   switch (statement.kind) {
-    case K::kText:
+    case StatementKind::kText:
       RETURN_IF_ERROR(Print(statement.text));
       return Flow::kEnd;
-    case K::kOutput: {
+    case StatementKind::kOutput: {
       ASSIGN_OR_RETURN(const Value value, evaluator_.Evaluate(*statement.value, frame));
       ASSIGN_OR_RETURN(const std::string text, Str(value));
       RETURN_IF_ERROR(Print(text));
       return Flow::kEnd;
     }
-    case K::kIf:
+    case StatementKind::kIf:
       return RunIf(statement, frame);
-    case K::kFor:
+    case StatementKind::kFor:
       return RunFor(statement, frame);
-    case K::kSet: {
+    case StatementKind::kSet: {
       ASSIGN_OR_RETURN(const Value value, evaluator_.Evaluate(*statement.value, frame));
       RETURN_IF_ERROR(Assign(*statement.target, value, frame));
       return Flow::kEnd;
     }
-    case K::kSetBlock:
+    case StatementKind::kSetBlock:
       RETURN_IF_ERROR(RunSetBlock(statement, frame));
       return Flow::kEnd;
-    case K::kMacro:
+    case StatementKind::kMacro:
       frame.Set(statement.text,
                 Value::Callable({statement.text, Value(), false, &statement, &frame}));
       return Flow::kEnd;
-    case K::kCallBlock:
+    case StatementKind::kCallBlock:
       RETURN_IF_ERROR(RunCallBlock(statement, frame));
       return Flow::kEnd;
-    case K::kFilterBlock:
+    case StatementKind::kFilterBlock:
       RETURN_IF_ERROR(RunFilterBlock(statement, frame));
       return Flow::kEnd;
-    case K::kWith:
+    case StatementKind::kWith:
       return RunWith(statement, frame);
-    case K::kGeneration: {
+    case StatementKind::kGeneration: {
       Frame inner(statement.scope, &frame, variables_);
       return RunBody(statement.body, inner);
     }
-    case K::kBreak:
+    case StatementKind::kBreak:
       return Flow::kBreak;
-    case K::kContinue:
+    case StatementKind::kContinue:
       break;
   }
   return Flow::kContinue;

@@ -14,7 +14,7 @@
 namespace deduce::jinja {
 namespace {
 
-using K = Statement::Kind;
+using StatementKind = Statement::Kind;
 using Ends = std::initializer_list<const char*>;
 
 constexpr int kMaxStatementDepth = 50;
@@ -50,7 +50,7 @@ class TemplateParser {
   Result ParseFilterBlock(int line);
   Result ParseWith(int line);
   Result ParseGeneration(int line);
-  Result ParseJump(K kind, int line);
+  Result ParseJump(StatementKind kind, int line);
   absl::Status ParseParameters(Statement& statement);
 
   TokenStream stream_;
@@ -67,9 +67,9 @@ absl::StatusOr<Body> TemplateParser::ParseBody(Ends ends) {
   while (stream_.Now().kind != TokenKind::kEnd) {
     const Token& token = stream_.Take();
     if (token.kind == TokenKind::kData) {
-      body.push_back({K::kText, token.line, token.text});
+      body.push_back({StatementKind::kText, token.line, token.text});
     } else if (token.kind == TokenKind::kVariableBegin) {
-      Statement output{K::kOutput, token.line};
+      Statement output{StatementKind::kOutput, token.line};
       ASSIGN_OR_RETURN(output.value, expressions_.ParseTuple());
       RETURN_IF_ERROR(stream_.Expect(TokenKind::kVariableEnd, "}}"));
       body.push_back(std::move(output));
@@ -113,13 +113,13 @@ absl::StatusOr<Statement> TemplateParser::ParseStatement() {
   if (stream_.TakeName("filter")) return ParseFilterBlock(line);
   if (stream_.TakeName("with")) return ParseWith(line);
   if (stream_.TakeName("generation")) return ParseGeneration(line);
-  if (stream_.TakeName("break")) return ParseJump(K::kBreak, line);
-  if (stream_.TakeName("continue")) return ParseJump(K::kContinue, line);
+  if (stream_.TakeName("break")) return ParseJump(StatementKind::kBreak, line);
+  if (stream_.TakeName("continue")) return ParseJump(StatementKind::kContinue, line);
   return Unsupported(absl::StrCat("the tag ", stream_.Now().text));
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseIf(int line) {
-  Statement statement{K::kIf, line};
+  Statement statement{StatementKind::kIf, line};
   do {
     Statement::Branch branch;
     ASSIGN_OR_RETURN(branch.condition, expressions_.ParseTuple(/*with_if=*/false));
@@ -135,7 +135,7 @@ absl::StatusOr<Statement> TemplateParser::ParseIf(int line) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseFor(int line) {
-  Statement statement{K::kFor, line};
+  Statement statement{StatementKind::kFor, line};
   ASSIGN_OR_RETURN(statement.target, expressions_.ParseTarget(/*with_namespace=*/false));
   RETURN_IF_ERROR(stream_.ExpectName("in"));
   ASSIGN_OR_RETURN(statement.value, expressions_.ParseTuple(/*with_if=*/false));
@@ -153,13 +153,13 @@ absl::StatusOr<Statement> TemplateParser::ParseFor(int line) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseSet(int line) {
-  Statement statement{K::kSet, line};
+  Statement statement{StatementKind::kSet, line};
   ASSIGN_OR_RETURN(statement.target, expressions_.ParseTarget(/*with_namespace=*/true));
   if (stream_.TakeOperator("=")) {
     ASSIGN_OR_RETURN(statement.value, expressions_.ParseTuple());
     return statement;
   }
-  statement.kind = K::kSetBlock;
+  statement.kind = StatementKind::kSetBlock;
   ASSIGN_OR_RETURN(statement.value, expressions_.ParseFilters(nullptr));
   ASSIGN_OR_RETURN(statement.body, ParseClosedBlock({"endset"}));
   return statement;
@@ -188,7 +188,7 @@ absl::Status TemplateParser::ParseParameters(Statement& statement) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseMacro(int line) {
-  Statement statement{K::kMacro, line, stream_.Now().text};
+  Statement statement{StatementKind::kMacro, line, stream_.Now().text};
   RETURN_IF_ERROR(stream_.Expect(TokenKind::kName, "the macro's name"));
   RETURN_IF_ERROR(ParseParameters(statement));
   ASSIGN_OR_RETURN(statement.body, ParseClosedBlock({"endmacro"}));
@@ -196,7 +196,7 @@ absl::StatusOr<Statement> TemplateParser::ParseMacro(int line) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseCall(int line) {
-  Statement statement{K::kCallBlock, line};
+  Statement statement{StatementKind::kCallBlock, line};
   if (stream_.IsOperator("(")) RETURN_IF_ERROR(ParseParameters(statement));
   ASSIGN_OR_RETURN(statement.value, expressions_.ParseExpression());
   if (statement.value->kind != Expression::Kind::kCall)
@@ -206,14 +206,14 @@ absl::StatusOr<Statement> TemplateParser::ParseCall(int line) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseFilterBlock(int line) {
-  Statement statement{K::kFilterBlock, line};
+  Statement statement{StatementKind::kFilterBlock, line};
   ASSIGN_OR_RETURN(statement.value, expressions_.ParseFilterOfBlock());
   ASSIGN_OR_RETURN(statement.body, ParseClosedBlock({"endfilter"}));
   return statement;
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseWith(int line) {
-  Statement statement{K::kWith, line};
+  Statement statement{StatementKind::kWith, line};
   while (stream_.Now().kind != TokenKind::kBlockEnd) {
     if (!statement.targets.empty()) RETURN_IF_ERROR(stream_.ExpectOperator(","));
     // One name each: `a, b = 1, 2` would read as a tuple in Jinja too.
@@ -226,15 +226,16 @@ absl::StatusOr<Statement> TemplateParser::ParseWith(int line) {
 }
 
 absl::StatusOr<Statement> TemplateParser::ParseGeneration(int line) {
-  Statement statement{K::kGeneration, line};
+  Statement statement{StatementKind::kGeneration, line};
   ASSIGN_OR_RETURN(statement.body, ParseClosedBlock({"endgeneration"}));
   return statement;
 }
 
-absl::StatusOr<Statement> TemplateParser::ParseJump(K kind, int line) {
+absl::StatusOr<Statement> TemplateParser::ParseJump(StatementKind kind, int line) {
   if (loops_ == 0) {
-    return Wrong(absl::StrCat(kind == K::kBreak ? "break" : "continue", " without a loop"),
-                 "a loop around it, within the same block");
+    return Wrong(
+        absl::StrCat(kind == StatementKind::kBreak ? "break" : "continue", " without a loop"),
+        "a loop around it, within the same block");
   }
   return Statement{kind, line};
 }

@@ -12,8 +12,8 @@
 namespace deduce {
 namespace {
 
-constexpr uint64_t kSlotsPerDraw = 8;  // random numbers of a draw, until one belongs to the split
-constexpr int64_t kMaxDigits = 9;      // so that products stay inside 64 bits
+constexpr uint64_t kNumbersPerDraw = 8;  // random numbers of a draw, until one belongs to the split
+constexpr int64_t kMostDigits = 9;       // so that products stay inside 64 bits
 
 int64_t Result(int64_t left, int64_t right, char op) {
   return op == '+' ? left + right : op == '-' ? left - right : left * right;
@@ -61,9 +61,9 @@ Arithmetic::Arithmetic(const TaskConfig& config, uint64_t seed)
 absl::StatusOr<std::unique_ptr<Task>> Arithmetic::Create(const TaskConfig& config, uint64_t seed,
                                                          const std::string& where) {
   RETURN_IF_ERROR(CheckUnused(config, where));
-  if (config.max_digits() < config.min_digits() || config.max_digits() > kMaxDigits) {
+  if (config.max_digits() < config.min_digits() || config.max_digits() > kMostDigits) {
     return Wrong(where, "max_digits", absl::StrCat(config.max_digits()),
-                 absl::StrCat(config.min_digits(), " to ", kMaxDigits));
+                 absl::StrCat(config.min_digits(), " to ", kMostDigits));
   }
   const std::string& operators = config.operators();
   if (operators.empty() || operators.find_first_not_of("+-*") != std::string::npos) {
@@ -75,7 +75,7 @@ absl::StatusOr<std::unique_ptr<Task>> Arithmetic::Create(const TaskConfig& confi
 Arithmetic::Question Arithmetic::Draw(Split split, uint64_t n) const {
   const uint64_t stream = split == Split::kTrain ? train_stream_ : held_out_stream_;
   const std::string& operators = config_.operators();
-  for (uint64_t slot = 0;; slot += kSlotsPerDraw) {
+  for (uint64_t slot = 0;; slot += kNumbersPerDraw) {
     const auto number = [&](uint64_t at) {
       const int64_t digits =
           config_.min_digits() +

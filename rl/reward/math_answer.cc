@@ -1,26 +1,23 @@
 #include "rl/reward/math_answer.h"
 
 #include <algorithm>
-#include <cctype>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "absl/strings/ascii.h"
 #include "data/utf8.h"
 #include "rl/reward/math_number.h"
 
 namespace deduce {
 namespace {
 
-bool IsLetter(char c) { return std::isalpha(static_cast<unsigned char>(c)) != 0; }
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 // Replaces every `from`; a command (\name) only where its name ends there.
 void ReplaceAll(std::string& text, std::string_view from, std::string_view to) {
-  const bool is_command = from[0] == '\\' && IsLetter(from.back());
+  const bool is_command = from[0] == '\\' && absl::ascii_isalpha(from.back());
   for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at)) {
     const size_t end = at + from.size();
-    if (is_command && end < text.size() && IsLetter(text[end])) {
+    if (is_command && end < text.size() && absl::ascii_isalpha(text[end])) {
       at = end;
       continue;
     }
@@ -95,9 +92,10 @@ std::string Normalised(std::string_view raw) {
 }
 
 bool IsName(std::string_view text) {
-  return !text.empty() && IsLetter(text[0]) && std::all_of(text.begin(), text.end(), [](char c) {
-    return IsLetter(c) || IsDigit(c) || c == '_';
-  });
+  return !text.empty() && absl::ascii_isalpha(text[0]) &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return absl::ascii_isalpha(c) || absl::ascii_isdigit(c) || c == '_';
+         });
 }
 
 // A calculation with numbers only.
@@ -125,14 +123,14 @@ std::string_view WithoutWorking(std::string_view text) {
 std::string Letters(std::string_view text) {
   std::string letters;
   for (const char c : text) {
-    if (!std::isspace(static_cast<unsigned char>(c)) && c != '{' && c != '}') letters += c;
+    if (!absl::ascii_isspace(c) && c != '{' && c != '}') letters += c;
   }
   if (letters.size() > 2 && letters.front() == '(' && letters.back() == ')' &&
       letters.find_first_of("(),;", 1) == letters.size() - 1) {
     letters = letters.substr(1, letters.size() - 2);
   }
-  if (std::all_of(letters.begin(), letters.end(), IsLetter)) {
-    for (char& c : letters) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  if (std::all_of(letters.begin(), letters.end(), absl::ascii_isalpha)) {
+    absl::AsciiStrToLower(&letters);
   }
   return letters;
 }
@@ -142,7 +140,7 @@ std::string Letters(std::string_view text) {
 std::optional<Rational> LastNumber(std::string_view text) {
   for (const char c : text) {
     const bool ascii = static_cast<unsigned char>(c) < 0x80;
-    if (ascii && std::ispunct(static_cast<unsigned char>(c)) &&
+    if (ascii && absl::ascii_ispunct(c) &&
         std::string_view(".,-/%'!?:;{}\"").find(c) == std::string_view::npos) {
       return std::nullopt;
     }
@@ -154,10 +152,10 @@ std::optional<Rational> LastNumber(std::string_view text) {
   begin = begin == std::string_view::npos ? 0 : begin + 1;
   const bool negative = begin > 0 && text[begin - 1] == '-';
   if (negative) --begin;
-  if (begin > 0 && IsLetter(text[begin - 1])) return std::nullopt;  // x2 is a name
+  if (begin > 0 && absl::ascii_isalpha(text[begin - 1])) return std::nullopt;  // x2 is a name
   ++end;
   // A single letter that follows at once is a factor, not a unit: 2p is not 2.
-  if (end < text.size() && IsLetter(text[end])) return std::nullopt;
+  if (end < text.size() && absl::ascii_isalpha(text[end])) return std::nullopt;
   if (end < text.size() && text[end] == '%') ++end;
   return EvaluateNumber(text.substr(begin, end - begin));
 }

@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "absl/strings/ascii.h"
+
 namespace deduce {
 namespace {
 
@@ -74,8 +76,6 @@ std::optional<Int> Root(Int square) {
   return low;
 }
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 // Recursive descent, one function a level of precedence. Each returns nothing on an error, which
 // ends the whole.
 class Parser {
@@ -98,7 +98,7 @@ class Parser {
     at_ += token.size();
     return true;
   }
-  bool DigitAt(size_t i) const { return i < text_.size() && IsDigit(text_[i]); }
+  bool DigitAt(size_t i) const { return i < text_.size() && absl::ascii_isdigit(text_[i]); }
 
   Value Sum() {
     Value sum = Product();

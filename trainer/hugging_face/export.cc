@@ -19,7 +19,7 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
 // A tensor of the folder; `values` is flat and shared with the model until it is encoded.
@@ -93,7 +93,7 @@ absl::Status WriteWeights(const std::string& dir, const std::vector<Item>& items
                           int64_t max_bytes) {
   const std::vector<std::vector<Item>> shards = Shards(items, max_bytes);
   if (shards.size() == 1) return WriteShard(dir + "/model.safetensors", shards[0]);
-  Json map = Json::object();
+  OrderedJson map = OrderedJson::object();
   int64_t total = 0;
   for (size_t s = 0; s < shards.size(); ++s) {
     const std::string file =
@@ -104,7 +104,7 @@ absl::Status WriteWeights(const std::string& dir, const std::vector<Item>& items
       total += item.bytes();
     }
   }
-  const Json index = {{"metadata", {{"total_size", total}}}, {"weight_map", map}};
+  const OrderedJson index = {{"metadata", {{"total_size", total}}}, {"weight_map", map}};
   return WriteFile(dir + "/model.safetensors.index.json", index.dump(2) + "\n");
 }
 

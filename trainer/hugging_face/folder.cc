@@ -15,7 +15,7 @@
 namespace deduce {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
 constexpr const char* kKept[] = {"added_tokens.json",
                                  "chat_template.jinja",
@@ -63,10 +63,10 @@ absl::StatusOr<std::map<std::string, std::string>> HuggingFaceFolder::KeptFiles(
     ASSIGN_OR_RETURN(files[name], ReadFile(path));
   }
   ASSIGN_OR_RETURN(std::string config, ReadFile(absl::StrCat(dir, "/config.json")));
-  Json parsed = Json::parse(config);
+  OrderedJson parsed = OrderedJson::parse(config);
   if (parsed.erase("quantization_config") > 0) config = parsed.dump(2) + "\n";
   files["config.json"] = std::move(config);
-  Json dtypes = Json::object();
+  OrderedJson dtypes = OrderedJson::object();
   for (const auto& [name, tensor] : weights.tensors()) {
     const bool scales = name.ends_with(kScaleSuffix);
     if (!scales && IsWeightDtype(tensor.dtype) && !IsDerivedTensor(name))
