@@ -76,9 +76,9 @@ tidy() {
     files=("${files[@]:0:$limit}")
   fi
   [ "${#files[@]}" -gt 0 ] || { echo "clang-tidy: no file to read"; return 0; }
-  # Without g++'s precompiled headers, which clang cannot read; sources include what they use.
-  mkdir -p build/tidy
-  sed -E 's/ -Winvalid-pch//; s/ -include [^ ]*cmake_pch\.hxx//' build/compile_commands.json > build/tidy/compile_commands.json
+  # A command for each file, without g++'s precompiled headers, which clang cannot read; sources include what they use.
+  cmake --preset release -B build/tidy -DDEDUCE_UNITY=OFF > /dev/null
+  sed -E -i 's/ -Winvalid-pch//; s/ -include [^ ]*cmake_pch\.hxx//; s#/build/tidy #/build #g' build/tidy/compile_commands.json
   printf '%s\n' "${files[@]}" | xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet
 }
 
