@@ -1,0 +1,64 @@
+// What each rank does in one training step, action by action, transfers and reductions included:
+// made from a schedule, proved by parallel/prove, timed by parallel/simulate, carried out by one
+// executor.
+#pragma once
+
+#include <compare>
+#include <string>
+#include <vector>
+
+#include "parallel/schedule/schedule.h"
+
+namespace deduce {
+
+enum class PlanOp : uint8_t {
+  kForward,  // the four kinds of Work, in its order
+  kBackward,
+  kInputGradient,
+  kWeightGradient,
+  kSendActivation,     // of this chunk's output, to the next stage
+  kReceiveActivation,  // this chunk's input
+  kSendGradient,       // of this chunk's input, to the stage before
+  kReceiveGradient,    // of this chunk's output
+  kReduce,             // this chunk's weight gradients, over `group`
+  kUpdate,             // this chunk's weights
+};
+
+struct PlanAction {
+  PlanOp op = PlanOp::kForward;
+  int chunk = 0;
+  int micro_batch = -1;         // of work and transfers
+  int peer = -1;                // of transfers: the other rank
+  std::vector<int> group = {};  // of kReduce: pipeline ranks with this stage, ascending
+  auto operator<=>(const PlanAction&) const = default;
+};
+
+// "F0.3", "send activation 0.3 to 2", "reduce 1 over 0 3", "update 1".
+std::string ActionText(const PlanAction& action);
+
+// Transfers in the same order at both ends: one channel for each direction and kind, so that a
+// transport without tags can carry them.
+struct Channel {
+  int from = 0, to = 0;
+  bool gradient = false;
+  int stage = 0;  // that the message is for
+  auto operator<=>(const Channel&) const = default;
+};
+
+struct Plan {
+  Schedule schedule;  // its paths say where stages are; its steps are what the plan was made from
+  std::vector<std::vector<PlanAction>> ranks;
+};
+
+// Ranks that hold a stage, ascending: the pipeline's part of the group that its gradients are
+// summed over.
+std::vector<int> HoldersOf(const Schedule& schedule, int stage);
+
+// The stage that an action of a rank works on or for, or -1.
+int StageOf(const Schedule& schedule, int rank, const PlanAction& action);
+
+// The schedule with a receive before what needs it, a send after what makes it (none between two
+// chunks of one rank), and, after a chunk's last weight gradient, its reduction; updates come last.
+Plan MakePlan(Schedule schedule);
+
+}  // namespace deduce
