@@ -20,6 +20,7 @@
 #include "rl/model_commands.h"
 #include "rl/recipe.h"
 #include "rl/report/report.h"
+#include "trainer/choose_compute.h"
 #include "trainer/hugging_face/run_model.h"
 #include "trainer/inspect.h"
 
@@ -38,7 +39,8 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& world) {
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
   RETURN_IF_ERROR(TakeHuggingFaceModel(*config));
   RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
-  if (world.rank() == 0) std::cerr << ConfigText(*config) << std::endl;
+  const std::string compute = ChooseCompute(*config->mutable_model(), world);
+  if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
   return RunRecipe(*config,
                    resume == "must"    ? Resume::kMust
                    : resume == "never" ? Resume::kNever
@@ -64,6 +66,8 @@ struct Command {
 };
 
 const Flag kModelFlag{"model", Flag::kText, "a checkpoint or Hugging Face folder", true};
+const Flag kComputeFlag{"compute", Flag::kText,
+                        "fp32, bf16 or bf16_where_native (as the model was trained; else fp32)"};
 
 // Folders in, folders or lists of their contents out.
 std::vector<Command> FolderCommands() {
@@ -116,6 +120,7 @@ std::vector<Command> Commands() {
       {{"generate",
         "completes prompts; JSON lines",
         {kModelFlag,
+         kComputeFlag,
          {"prompt", Flag::kText, "one prompt"},
          {"prompts", Flag::kText, "JSON lines with \"prompt\" or \"messages\""},
          {"chat", Flag::kSwitch, "texts are a user's messages, put by the model's chat template"},
@@ -130,7 +135,7 @@ std::vector<Command> Commands() {
        [](const Arguments& a, Communicator&) { return GenerateCommand(a, std::cout); }},
       {{"logprobs",
         "log-probabilities of given tokens; JSON lines",
-        {kModelFlag, {"input", Flag::kText, "JSON lines with \"tokens\"", true}},
+        {kModelFlag, kComputeFlag, {"input", Flag::kText, "JSON lines with \"tokens\"", true}},
         ""},
        [](const Arguments& a, Communicator&) { return LogProbsCommand(a, std::cout); }},
       {kTokenize,

@@ -5,13 +5,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/matmul.h"
+
 namespace deduce {
 
-// Rows are zero-padded to a multiple of this before any matrix product (DESIGN.md, Numerics).
-inline constexpr int64_t kRowPadding = 16;
-
-// x_ti [t, in] * weight_oi [out, in]^T -> [t, out]; fp32 or bf16, t may be 0. Differentiable in
-// both. Throws c10::Error on a shape or type that does not fit.
-at::Tensor Linear(const at::Tensor& x_ti, const at::Tensor& weight_oi);
+// x_ti [t, in] * weight_oi [out, in]^T -> [t, out]; fp32 all, t may be 0. Differentiable in both.
+// `type` is that of the operands of this product and of those of its gradients. For kBfloat16 the
+// weight may be a bf16 copy, which has no gradient and saves rounding it at every call. Throws
+// c10::Error on a shape or type that does not fit.
+at::Tensor Linear(const at::Tensor& x_ti, const at::Tensor& weight_oi,
+                  ComputeType type = ComputeType::kFloat32);
 
 }  // namespace deduce

@@ -1,7 +1,6 @@
 #include "kernels/token_log_prob.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros_like.h>
@@ -60,8 +59,9 @@ struct ForwardResult {
 };
 
 ForwardResult Forward(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                      const at::Tensor& targets_t, float inverse_temperature) {
+                      const at::Tensor& targets_t, float inverse_temperature, ComputeType type) {
   const int64_t rows = hidden_td.size(0);
+  const at::Tensor head_operand_vd = AsOperand(head_vd, type);
   const int64_t vocabulary = head_vd.size(0);
   ForwardResult result{at::empty({rows}, at::kFloat), at::empty({rows}, at::kFloat),
                        at::empty({rows}, at::kFloat)};
@@ -71,7 +71,7 @@ ForwardResult Forward(const at::Tensor& hidden_td, const at::Tensor& head_vd,
   float* log_sum_exp = result.log_sum_exp_t.data_ptr<float>();
   for (int64_t first = 0; first < rows; first += kLogitRows) {
     const at::Tensor logits_cv =
-        Linear(hidden_td.narrow(0, first, ChunkRows(first, rows)), head_vd);
+        Linear(hidden_td.narrow(0, first, ChunkRows(first, rows)), head_operand_vd, type);
     const float* logits = logits_cv.const_data_ptr<float>();
     at::parallel_for(0, logits_cv.size(0), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
@@ -105,13 +105,16 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx,
                                                 const at::Tensor& hidden_td,
                                                 const at::Tensor& head_vd,
-                                                const at::Tensor& targets_t, double temperature) {
+                                                const at::Tensor& targets_t, double temperature,
+                                                int64_t type_number) {
     const BelowAutograd guard;
     const ForwardResult result =
-        Forward(hidden_td, head_vd, targets_t, InverseTemperature(temperature));
+        Forward(hidden_td, head_vd, targets_t, InverseTemperature(temperature),
+                ComputeType{static_cast<int>(type_number)});
     ctx->save_for_backward({hidden_td, head_vd, targets_t, result.log_sum_exp_t});
     ctx->mark_non_differentiable({result.entropy_t});
     ctx->saved_data["temperature"] = temperature;
+    ctx->saved_data["type"] = type_number;
     return {result.log_prob_t, result.entropy_t};
   }
 
@@ -121,7 +124,9 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     const at::Tensor& hidden_td = saved[0];
     const at::Tensor& head_vd = saved[1];
     const float inverse_temperature = InverseTemperature(ctx->saved_data["temperature"].toDouble());
+    const ComputeType type{static_cast<int>(ctx->saved_data["type"].toInt())};
     const BelowAutograd guard;
+    const at::Tensor head_operand_vd = AsOperand(head_vd, type);
     const at::Tensor grad_t = grads[0].contiguous();
     at::Tensor grad_hidden_td, grad_head_vd;
     if (ctx->needs_input_grad(0)) grad_hidden_td = at::empty_like(hidden_td);
@@ -133,7 +138,7 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     const int64_t vocabulary = head_vd.size(0);
     for (int64_t first = 0; first < rows; first += kLogitRows) {
       const at::Tensor hidden_cd = hidden_td.narrow(0, first, ChunkRows(first, rows));
-      const at::Tensor logits_cv = Linear(hidden_cd, head_vd);
+      const at::Tensor logits_cv = Linear(hidden_cd, head_operand_vd, type);
       float* logits = logits_cv.data_ptr<float>();
       at::parallel_for(0, logits_cv.size(0), 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
@@ -142,29 +147,31 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
         }
       });
       if (grad_hidden_td.defined()) {
-        grad_hidden_td.narrow(0, first, hidden_cd.size(0)).copy_(Linear(logits_cv, head_vd.t()));
+        grad_hidden_td.narrow(0, first, hidden_cd.size(0))
+            .copy_(Linear(logits_cv, head_operand_vd.t(), type));
       }
       if (grad_head_vd.defined()) {
-        at::addmm_out(grad_head_vd, grad_head_vd, logits_cv.t(), hidden_cd);
+        MatmulInto(grad_head_vd, AsOperand(logits_cv, type).t(), AsOperand(hidden_cd, type), type,
+                   /*accumulate=*/true);
       }
     }
-    return {grad_hidden_td, grad_head_vd, at::Tensor(), at::Tensor()};
+    return {grad_hidden_td, grad_head_vd, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
 
-void CheckArguments(const at::Tensor& hidden_td, const at::Tensor& head_vd) {
+void CheckArguments(const at::Tensor& hidden_td, const at::Tensor& head_vd, ComputeType type) {
   TORCH_CHECK(hidden_td.dim() == 2 && head_vd.dim() == 2 && hidden_td.size(1) == head_vd.size(1) &&
-                  hidden_td.scalar_type() == at::kFloat && head_vd.scalar_type() == at::kFloat,
+                  hidden_td.scalar_type() == at::kFloat && IsWeight(head_vd, type),
               "TokenLogProb: found hidden ", hidden_td.sizes(), " ", hidden_td.scalar_type(),
               " and head ", head_vd.sizes(), " ", head_vd.scalar_type(),
-              ", expected fp32 [t, d] and [vocabulary, d]");
+              ", expected fp32 [t, d] and [vocabulary, d] (or a bf16 head to compute in bf16)");
 }
 
 }  // namespace
 
 TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                           const at::Tensor& targets_t, double temperature) {
-  CheckArguments(hidden_td, head_vd);
+                           const at::Tensor& targets_t, double temperature, ComputeType type) {
+  CheckArguments(hidden_td, head_vd, type);
   TORCH_CHECK(targets_t.dim() == 1 && targets_t.size(0) == hidden_td.size(0) &&
                   targets_t.scalar_type() == at::kLong,
               "TokenLogProb: found targets ", targets_t.sizes(), " ", targets_t.scalar_type(),
@@ -176,21 +183,23 @@ TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_v
                 target[i], ", expected 0 to ", head_vd.size(0) - 1);
   }
   if (WantsGradient(hidden_td, head_vd)) {
-    const auto outputs = TokenLogProbFunction::apply(hidden_td, head_vd, targets, temperature);
+    const auto outputs = TokenLogProbFunction::apply(hidden_td, head_vd, targets, temperature,
+                                                     static_cast<int64_t>(type));
     return {outputs[0], outputs[1]};
   }
   const BelowAutograd guard;
   const ForwardResult result =
-      Forward(hidden_td, head_vd, targets, InverseTemperature(temperature));
+      Forward(hidden_td, head_vd, targets, InverseTemperature(temperature), type);
   return {result.log_prob_t, result.entropy_t};
 }
 
-at::Tensor LogProbRows(const at::Tensor& hidden_td, const at::Tensor& head_vd, double temperature) {
-  CheckArguments(hidden_td, head_vd);
+at::Tensor LogProbRows(const at::Tensor& hidden_td, const at::Tensor& head_vd, double temperature,
+                       ComputeType type) {
+  CheckArguments(hidden_td, head_vd, type);
   const float inverse_temperature = InverseTemperature(temperature);
   const BelowAutograd guard;
   const at::NoGradGuard no_grad;
-  const at::Tensor log_probs_tv = Linear(hidden_td, head_vd);
+  const at::Tensor log_probs_tv = Linear(hidden_td, head_vd, type);
   float* data = log_probs_tv.data_ptr<float>();
   const int64_t vocabulary = head_vd.size(0);
   at::parallel_for(0, log_probs_tv.size(0), 1, [&](int64_t begin, int64_t end) {

@@ -4,6 +4,8 @@
 
 #include <ATen/core/Tensor.h>
 
+#include "kernels/matmul.h"
+
 namespace deduce {
 
 struct TokenLogProbs {
@@ -12,14 +14,17 @@ struct TokenLogProbs {
 };
 
 // hidden_td [t, d], head_vd [vocabulary, d], targets_t int64 [t]. Works through kLogitRows rows at
-// a time, forward and backward, so memory is kLogitRows x vocabulary. A target outside the
-// vocabulary throws c10::Error with its value.
+// a time, forward and backward, so memory is kLogitRows x vocabulary. `type` is that of the
+// products, by the rule of Linear; softmax is in fp32. A target outside the vocabulary throws
+// c10::Error with its value.
 inline constexpr int64_t kLogitRows = 512;
 TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                           const at::Tensor& targets_t, double temperature = 1.0);
+                           const at::Tensor& targets_t, double temperature = 1.0,
+                           ComputeType type = ComputeType::kFloat32);
 
 // log softmax(logits / temperature) of every row, [t, vocabulary] fp32, for sampling; its entries
 // are equal to TokenLogProb's to the last bit. Not differentiable; t should be small.
-at::Tensor LogProbRows(const at::Tensor& hidden_td, const at::Tensor& head_vd, double temperature);
+at::Tensor LogProbRows(const at::Tensor& hidden_td, const at::Tensor& head_vd, double temperature,
+                       ComputeType type = ComputeType::kFloat32);
 
 }  // namespace deduce

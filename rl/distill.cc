@@ -22,12 +22,13 @@ absl::StatusOr<RewardSet> AccuracyAlone() {
 
 }  // namespace
 
-absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, Communicator& world) {
+absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, ModelConfig::Compute compute,
+                                    Communicator& world) {
   const Layout layout{.data_parallel = world.size(),
                       .num_ranks = world.size(),
                       .rank = world.rank(),
                       .data_rank = world.rank()};
-  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(dir));
+  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(dir, compute));
   return Teacher{std::move(folder), MakeRankGroups(world, layout)};
 }
 

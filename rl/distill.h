@@ -25,7 +25,8 @@ struct Teacher {
 };
 
 // Collective over the world. Errors: those of LoadModelFolder.
-absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, Communicator& world);
+absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, ModelConfig::Compute compute,
+                                    Communicator& world);
 
 struct DistillResult {
   StepStats update;

@@ -9,6 +9,7 @@
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,7 +21,6 @@
 #include "data/chat_text.h"
 #include "data/packing.h"
 #include "kernels/random.h"
-#include "kernels/token_log_prob.h"
 #include "rl/model_folder.h"
 #include "rl/reward/make_verifier.h"
 #include "rl/reward/math_answer.h"
@@ -37,6 +37,24 @@ absl::Status BadData(const std::string& message) {
 
 absl::Status BadFlag(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadConfig);
+}
+
+// --model, computed as --compute says, or as its run did. What was chosen is said when it was asked
+// for.
+absl::StatusOr<ModelFolder> LoadModel(const Arguments& arguments) {
+  std::optional<ModelConfig::Compute> compute;
+  if (arguments.Has("compute")) {
+    const std::string name = arguments.Text("compute");
+    ModelConfig::Compute value;
+    if (!ModelConfig::Compute_Parse(name, &value)) {
+      return BadFlag(absl::StrCat("--compute: found \"", name,
+                                  "\", expected fp32, bf16 or bf16_where_native"));
+    }
+    compute = value;
+  }
+  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(arguments.Text("model"), compute));
+  if (compute) std::cerr << folder.compute << std::endl;
+  return folder;
 }
 
 // Calls `use` with every line of a file and its `PATH:LINE`.
@@ -140,7 +158,7 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
 
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(CheckGenerateFlags(arguments));
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
   ASSIGN_OR_RETURN(const Tokenizer tokenizer,
                    LoadFolderTokenizer(arguments.Text("model"), folder.config));
   const SpecialTokens& special = tokenizer.special_tokens();
@@ -191,7 +209,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
 }
 
 absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
   const ModelConfig& model = folder.config;
   c10::NoGradGuard no_grad;
   return ForEachLine(
@@ -206,8 +224,7 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
         const std::vector<float> weights(ids.size() - 1, 1.0F);
         const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
         const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
-        const at::Tensor log_prob_x =
-            TokenLogProb(hidden_xd, folder.model->head_vd(), batch.targets_x).log_prob_t;
+        const at::Tensor log_prob_x = folder.model->LogProbs(hidden_xd, batch.targets_x).log_prob_t;
         const float* values = log_prob_x.const_data_ptr<float>();
         out << "{\"logprobs\": [";
         for (size_t i = 0; i + 1 < ids.size(); ++i)

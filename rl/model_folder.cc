@@ -12,6 +12,7 @@
 #include "data/chat_template/chat_template_folder.h"
 #include "parallel/rank_groups.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/choose_compute.h"
 #include "trainer/hugging_face/folder.h"
 #include "trainer/hugging_face/read_weights.h"
 #include "trainer/manifest.h"
@@ -30,8 +31,11 @@ absl::StatusOr<RunConfig> CheckpointConfig(const CheckpointReader& reader) {
 
 // Makes the model and fills it by `read`.
 template <typename Read>
-absl::Status FillModel(ModelFolder& folder, uint64_t seed, const Read& read) {
+absl::Status FillModel(ModelFolder& folder, std::optional<ModelConfig::Compute> compute,
+                       uint64_t seed, const Read& read) {
   folder.experts = MakeOneMemberCommunicator();
+  if (compute) folder.config.set_compute(*compute);
+  folder.compute = ChooseCompute(folder.config, *folder.experts);
   folder.model = Transformer::Create(folder.config, seed, *folder.experts);
   const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
   const RankGroups ranks = MakeRankGroups(*world, Layout{});
@@ -41,14 +45,16 @@ absl::Status FillModel(ModelFolder& folder, uint64_t seed, const Read& read) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir) {
+absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir,
+                                           std::optional<ModelConfig::Compute> compute) {
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
   ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
   ModelFolder folder;
   folder.config = config.model();
-  RETURN_IF_ERROR(FillModel(folder, config.seed(), [&](Transformer& model, ParameterStore& store) {
-    return ReadWeights(reader, "", model, store);
-  }));
+  RETURN_IF_ERROR(
+      FillModel(folder, compute, config.seed(), [&](Transformer& model, ParameterStore& store) {
+        return ReadWeights(reader, "", model, store);
+      }));
   for (const auto& [name, hash] : reader.manifest().file_hashes) {
     if (name == kConfigName) continue;
     ASSIGN_OR_RETURN(folder.files[name], reader.ReadExtraFile(name));
@@ -57,13 +63,15 @@ absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir) {
   return folder;
 }
 
-absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir) {
+absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir,
+                                            std::optional<ModelConfig::Compute> compute) {
   ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
   ModelFolder folder;
   folder.config = source.model;
-  RETURN_IF_ERROR(FillModel(folder, /*seed=*/0, [&](Transformer& model, ParameterStore& store) {
-    return ReadHuggingFaceWeights(source, model, store);
-  }));
+  RETURN_IF_ERROR(
+      FillModel(folder, compute, /*seed=*/0, [&](Transformer& model, ParameterStore& store) {
+        return ReadHuggingFaceWeights(source, model, store);
+      }));
   ASSIGN_OR_RETURN(folder.files, source.KeptFiles());
   at::set_num_threads(1);  // as the default of layout.threads_per_rank
   return folder;
@@ -103,8 +111,10 @@ absl::StatusOr<T> OrBadData(absl::StatusOr<T> result) {
 
 }  // namespace
 
-absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir) {
-  return OrBadData(IsHuggingFaceFolder(dir) ? LoadHuggingFace(dir) : LoadCheckpoint(dir));
+absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir,
+                                            std::optional<ModelConfig::Compute> compute) {
+  return OrBadData(IsHuggingFaceFolder(dir) ? LoadHuggingFace(dir, compute)
+                                            : LoadCheckpoint(dir, compute));
 }
 
 absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir) {

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@ namespace deduce {
 
 struct ModelFolder {
   ModelConfig config;
+  std::string compute;                    // what ChooseCompute says of it
   std::unique_ptr<Communicator> experts;  // one member; outlives the model
   std::unique_ptr<Transformer> model;
   std::vector<TensorSlice> tensors;  // the model's weights and biases, whole, by logical name
@@ -25,9 +27,10 @@ struct ModelFolder {
 };
 
 // Reads a checkpoint (manifest.json, config.textproto, weights of any layout) or a Hugging Face
-// folder (config.json, safetensors) on one rank. Errors end with exit code 3 and name the file or
-// tensor.
-absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir);
+// folder (config.json, safetensors) on one rank. `compute` takes the place of the checkpoint's own,
+// and of a Hugging Face folder's fp32. Errors end with exit code 3 and name the file or tensor.
+absl::StatusOr<ModelFolder> LoadModelFolder(const std::string& dir,
+                                            std::optional<ModelConfig::Compute> compute = {});
 
 // Only the tokenizer, of a checkpoint or of any folder with a tokenizer.json. Errors as above.
 absl::StatusOr<Tokenizer> LoadFolderTokenizer(const std::string& dir);

@@ -102,7 +102,8 @@ absl::Status StageLoop::Restore(const std::string& dir) {
 
 absl::Status StageLoop::Begin(const StageStart& start) {
   if (stage_.distill) {
-    absl::StatusOr<Teacher> teacher = LoadTeacher(config_.distill().teacher(), world_);
+    absl::StatusOr<Teacher> teacher =
+        LoadTeacher(config_.distill().teacher(), context_.config.model().compute(), world_);
     RETURN_IF_ERROR(AgreeOnStatus(world_, teacher.status()));
     teacher_ = *std::move(teacher);
     // A folder's own number of threads is for commands.

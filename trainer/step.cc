@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstring>
 
-#include "kernels/token_log_prob.h"
 #include "parallel/gradient_tree.h"
 
 namespace deduce {
@@ -83,14 +82,14 @@ Denominators StepDenominators(const StepBatch& batch, const Transformer& model, 
 // Log-probabilities of the targets that have a weight. The others, a prompt's above all, get 0
 // where leaving them out saves more than gathering the rest costs: with a large vocabulary the head
 // is a fifth of the work.
-TokenLogProbs WeightedLogProbs(const at::Tensor& hidden_xd, const at::Tensor& head_vd,
+TokenLogProbs WeightedLogProbs(const Transformer& model, const at::Tensor& hidden_xd,
                                const at::Tensor& targets_x, const at::Tensor& weights_x,
                                double temperature = 1) {
   const at::Tensor index_n = at::nonzero(weights_x).flatten();
   if (2 * index_n.numel() > weights_x.numel() || weights_x.numel() == 0)
-    return TokenLogProb(hidden_xd, head_vd, targets_x, temperature);
-  const TokenLogProbs picked = TokenLogProb(at::index_select(hidden_xd, 0, index_n), head_vd,
-                                            at::index_select(targets_x, 0, index_n), temperature);
+    return model.LogProbs(hidden_xd, targets_x, temperature);
+  const TokenLogProbs picked = model.LogProbs(at::index_select(hidden_xd, 0, index_n),
+                                              at::index_select(targets_x, 0, index_n), temperature);
   const at::Tensor zeros_x = at::zeros_like(weights_x);
   return {at::index_copy(zeros_x, 0, index_n, picked.log_prob_t),
           at::index_copy(zeros_x, 0, index_n, picked.entropy_t)};
@@ -108,15 +107,15 @@ MicroBatchNumbers ForwardBackward(TrainState& state, const PackedBatch& batch, i
                                   const Denominators& denominators) {
   const bool with_mtp = denominators.mtp > 0;
   const ForwardResult forward = state.model.Forward(batch, with_mtp);
-  const at::Tensor& head_vd = state.model.head_vd();
-  const LossTerms terms = loss(batch, WeightedLogProbs(forward.hidden_xd, head_vd, batch.targets_x,
-                                                       batch.weights_x, loss.temperature()));
+  const LossTerms terms =
+      loss(batch, WeightedLogProbs(state.model, forward.hidden_xd, batch.targets_x, batch.weights_x,
+                                   loss.temperature()));
   at::Tensor total = terms.sum / denominators.main;
   MicroBatchNumbers numbers{index, {terms.sum.item<double>(), 0, 0}, {}};
   if (with_mtp) {
     const MtpTargets mtp = ShiftTargets(batch);
     const TokenLogProbs log_probs =
-        WeightedLogProbs(forward.mtp_hidden_xd, head_vd, mtp.targets_x, mtp.weights_x);
+        WeightedLogProbs(state.model, forward.mtp_hidden_xd, mtp.targets_x, mtp.weights_x);
     const at::Tensor sum = -(log_probs.log_prob_t * mtp.weights_x).sum();
     numbers.values[1] = sum.item<double>();
     total = total + sum * (options.mtp_loss_weight / denominators.mtp);
@@ -294,7 +293,7 @@ std::vector<at::Tensor> ScoreTokens(Transformer& model, RankGroups& ranks,
     const at::Tensor hidden_xd = model.Forward(batch, /*with_mtp=*/false).hidden_xd;
     if (m >= num_micro_batches) continue;
     const at::Tensor log_prob_x =
-        WeightedLogProbs(hidden_xd, model.head_vd(), batch.targets_x, batch.weights_x, temperature)
+        WeightedLogProbs(model, hidden_xd, batch.targets_x, batch.weights_x, temperature)
             .log_prob_t;
     bytes.append(reinterpret_cast<const char*>(&m), sizeof(m));
     bytes.append(reinterpret_cast<const char*>(log_prob_x.const_data_ptr<float>()),

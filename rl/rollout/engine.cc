@@ -10,7 +10,6 @@
 #include <utility>
 
 #include "kernels/random.h"
-#include "kernels/token_log_prob.h"
 #include "rl/rollout/sampler.h"
 
 namespace deduce {
@@ -74,8 +73,8 @@ class Engine {
     at::Tensor log_prob_nv;
     if (!rows.wanted.empty()) {
       log_prob_nv =
-          LogProbRows(at::index_select(hidden_td, 0, at::tensor(rows.wanted, at::kLong)),
-                      model_.head_vd(), options_.temperature == 0 ? 1 : options_.temperature);
+          model_.LogProbRows(at::index_select(hidden_td, 0, at::tensor(rows.wanted, at::kLong)),
+                             options_.temperature == 0 ? 1 : options_.temperature);
     }
     for (size_t i = 0; i < rows.wanted.size(); ++i) {
       if (rows.prompt_of[i] != kNone) {
@@ -202,6 +201,7 @@ bool AnyUnfinished(int64_t unfinished, Communicator& group) {
 std::vector<Completion> Generate(Transformer& model, const std::vector<GenerationRequest>& requests,
                                  const GenerationOptions& options, Communicator& expert_group) {
   const c10::NoGradGuard no_grad;
+  const RoundedWeights rounded(model.parameters());
   Engine engine(model, requests, options);
   while (AnyUnfinished(engine.num_unfinished(), expert_group)) engine.Step();
   return engine.TakeCompletions();

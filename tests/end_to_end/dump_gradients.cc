@@ -1,6 +1,6 @@
-// dump_gradients MODEL_DIR TOKENS.json OUT.safetensors: the gradient of the mean negative
+// dump_gradients MODEL_DIR TOKENS.json OUT.safetensors COMPUTE: the gradient of the mean negative
 // log-probability of a sequence's tokens after the first (the loss of fine-tuning), by logical
-// tensor, for hugging_face_test.py to compare.
+// tensor, computed in fp32 or bf16, for hugging_face_test.py to compare.
 #include <ATen/TensorOperators.h>
 
 #include <fstream>
@@ -11,7 +11,6 @@
 
 #include "configs/status.h"
 #include "data/packing.h"
-#include "kernels/token_log_prob.h"
 #include "rl/model_folder.h"
 #include "trainer/safetensors.h"
 
@@ -19,15 +18,17 @@ namespace deduce {
 namespace {
 
 absl::Status DumpGradients(const std::string& dir, const std::string& tokens,
-                           const std::string& out) {
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(dir));
+                           const std::string& out, const std::string& compute_name) {
+  ModelConfig::Compute compute;
+  if (!ModelConfig::Compute_Parse(compute_name, &compute))
+    return absl::InvalidArgumentError(compute_name);
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(dir, compute));
   std::ifstream file(tokens);
   const auto ids = nlohmann::json::parse(file).get<std::vector<int32_t>>();
   const std::vector<float> weights(ids.size() - 1, 1.0F);
   const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
   const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
-  const at::Tensor log_prob_x =
-      TokenLogProb(hidden_xd, folder.model->head_vd(), batch.targets_x).log_prob_t;
+  const at::Tensor log_prob_x = folder.model->LogProbs(hidden_xd, batch.targets_x).log_prob_t;
   const double count = static_cast<double>(weights.size());
   (log_prob_x * batch.weights_x).sum().div(-count).backward();
   std::vector<NamedTensor> gradients;
@@ -47,11 +48,11 @@ absl::Status DumpGradients(const std::string& dir, const std::string& tokens,
 }  // namespace deduce
 
 int main(int argc, char** argv) {
-  if (argc != 4) {
-    std::cerr << "usage: dump_gradients MODEL_DIR TOKENS.json OUT.safetensors" << std::endl;
+  if (argc != 5) {
+    std::cerr << "usage: dump_gradients MODEL_DIR TOKENS.json OUT.safetensors COMPUTE" << std::endl;
     return 2;
   }
-  const absl::Status status = deduce::DumpGradients(argv[1], argv[2], argv[3]);
+  const absl::Status status = deduce::DumpGradients(argv[1], argv[2], argv[3], argv[4]);
   if (!status.ok()) std::cerr << status << std::endl;
   return status.ok() ? 0 : 1;
 }

@@ -41,6 +41,16 @@ class SameBits(unittest.TestCase):
         ratios = [line["rollout/logprob_bitwise_equal_ratio"] for line in self.reference if "reward" in line]
         self.assertEqual(ratios, [1.0] * 6)
 
+    def test_in_bf16_too_two_ranks_have_the_bits_of_one_and_rollouts_those_of_the_trainer(self):
+        sets = ["model { compute: bf16 }"]
+        printed = d.train(self.root / "bf16", sets=sets).stderr
+        self.assertIn("\ncompute: products of bf16", printed)
+        d.train(self.root / "bf16, two ranks", ranks=2, sets=sets)
+        lines = d.untimed(self.root / "bf16")
+        self.assertEqual(d.untimed(self.root / "bf16, two ranks"), lines)
+        self.assertEqual([line["rollout/logprob_bitwise_equal_ratio"] for line in lines if "reward" in line], [1.0] * 6)
+        self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])
+
     def test_killed_runs_end_like_the_uninterrupted_one(self):
         """Five times SIGKILL to every process, at random moments after a random line; then 1, 2, 1, ... ranks go on."""
         numbers = random.Random(7)

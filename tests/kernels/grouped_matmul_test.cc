@@ -51,6 +51,26 @@ TEST(GroupedMatmulTest, RowsHaveTheBitsOfLinear) {
   }
 }
 
+// Of one expert's rows, in its place among the others'.
+TEST(GroupedMatmulTest, Bfloat16HasTheBitsOfLinearInValuesAndGradients) {
+  const std::vector<int64_t> rows_per_expert = {7, 0, 20};
+  const at::Tensor x_ni = NormalTensor("x", {27, 40}).set_requires_grad(true);
+  const at::Tensor weight_eoi = NormalTensor("w", {3, 24, 40}).set_requires_grad(true);
+  const at::Tensor grad_no = NormalTensor("g", {27, 24});
+  const at::Tensor out_no =
+      GroupedMatmul(x_ni, weight_eoi, rows_per_expert, ComputeType::kBfloat16);
+  out_no.backward(grad_no);
+
+  const at::Tensor last_x = x_ni.detach().narrow(0, 7, 20).clone().set_requires_grad(true);
+  const at::Tensor last_weight = weight_eoi.detach()[2].clone().set_requires_grad(true);
+  const at::Tensor last_out = Linear(last_x, last_weight, ComputeType::kBfloat16);
+  last_out.backward(grad_no.narrow(0, 7, 20));
+  EXPECT_TRUE(SameBits(out_no.narrow(0, 7, 20), last_out));
+  EXPECT_TRUE(SameBits(x_ni.grad().narrow(0, 7, 20), last_x.grad()));
+  EXPECT_TRUE(SameBits(weight_eoi.grad()[2], last_weight.grad()));
+  EXPECT_EQ(weight_eoi.grad()[1].abs().max().item<float>(), 0);
+}
+
 TEST(GroupedMatmulTest, NoRowsGiveZeroWeightGradient) {
   const at::Tensor weight_eoi = NormalTensor("w", {2, 3, 4}).set_requires_grad(true);
   const at::Tensor out = GroupedMatmul(at::empty({0, 4}, at::kFloat), weight_eoi, {0, 0});

@@ -54,10 +54,35 @@ TEST(LinearTest, RowBitsOfInputGradientDoNotDependOnRowCount) {
   });
 }
 
+at::Tensor Rounded(const at::Tensor& x) { return AsOperand(x, ComputeType::kBfloat16); }
+
+TEST(LinearTest, Bfloat16RoundsOperandsAndNothingElse) {
+  const at::Tensor x_ti = NormalTensor("x", {37, 100}).set_requires_grad(true);
+  const at::Tensor weight_oi = NormalTensor("w", {40, 100}).set_requires_grad(true);
+  const at::Tensor grad_to = NormalTensor("g", {37, 40});
+  const at::Tensor out_to = Linear(x_ti, weight_oi, ComputeType::kBfloat16);
+  out_to.backward(grad_to);
+  const auto wide = [](const at::Tensor& x) { return Rounded(x).to(at::kDouble); };
+  ExpectNear(out_to, wide(x_ti).mm(wide(weight_oi).t()), kBound, "result");
+  ExpectNear(x_ti.grad(), wide(grad_to).mm(wide(weight_oi)), kBound, "gradient of x");
+  ExpectNear(weight_oi.grad(), wide(grad_to).t().mm(wide(x_ti)), kBound, "gradient of the weight");
+}
+
 TEST(LinearTest, RowBitsDoNotDependOnRowCountInBfloat16) {
-  const at::Tensor weight_oi = NormalTensor("w", {64, 96}).to(at::kBFloat16);
-  ExpectRowBitsIndependent(NormalTensor("x", {40, 96}).to(at::kBFloat16),
-                           [&](const at::Tensor& x) { return Linear(x, weight_oi); });
+  const int64_t shapes[][2] = {{13, 40}, {96, 64}, {100, 100}, {256, 65}, {576, 128}};
+  for (const auto& shape : shapes) {
+    const at::Tensor weight_oi = NormalTensor("w", {shape[1], shape[0]});
+    ExpectRowBitsIndependent(NormalTensor("x", {70, shape[0]}), [&](const at::Tensor& x) {
+      return Linear(x, weight_oi, ComputeType::kBfloat16);
+    });
+  }
+}
+
+TEST(LinearTest, ARoundedWeightHasTheBitsOfRoundingIt) {
+  const at::Tensor x_ti = NormalTensor("x", {5, 40}), weight_oi = NormalTensor("w", {24, 40});
+  EXPECT_TRUE(SameBits(Linear(x_ti, Rounded(weight_oi), ComputeType::kBfloat16),
+                       Linear(x_ti, weight_oi, ComputeType::kBfloat16)));
+  EXPECT_THROW(Linear(x_ti, Rounded(weight_oi)), c10::Error);
 }
 
 TEST(LinearTest, NoRowsGiveNoRowsAndZeroWeightGradient) {

@@ -65,6 +65,42 @@ TEST(TokenLogProbTest, RowBitsDoNotDependOnRowCount) {
   }
 }
 
+// Softmax and its gradient are in fp32; what the head's products take is rounded by 2^-9 at most.
+TEST(TokenLogProbTest, Bfloat16RoundsTheOperandsOfTheHead) {
+  const int64_t rows = kLogitRows + 112;
+  const at::Tensor targets = Targets(rows, 101);
+  const auto rounded = [](const at::Tensor& x) {
+    return AsOperand(x, ComputeType::kBfloat16).to(at::kFloat);
+  };
+  const at::Tensor hidden = rounded(NormalTensor("hidden", {rows, 24})).set_requires_grad(true);
+  const at::Tensor head = rounded(NormalTensor("head", {101, 24}, 0.2)).set_requires_grad(true);
+  const at::Tensor grad_t = NormalTensor("g", {rows});
+  const at::Tensor found =
+      TokenLogProb(hidden, head, targets, 0.7, ComputeType::kBfloat16).log_prob_t;
+  found.backward(grad_t);
+  const at::Tensor wide_hidden = hidden.detach().to(at::kDouble).set_requires_grad(true);
+  const at::Tensor wide_head = head.detach().to(at::kDouble).set_requires_grad(true);
+  const at::Tensor expected =
+      FormulaLogProbs(wide_hidden, wide_head, 0.7).gather(1, targets.unsqueeze(1)).squeeze(1);
+  expected.backward(grad_t.to(at::kDouble));
+  ExpectNear(found, expected, kBound, "log-probabilities");
+  // Sums of 101 and of `rows` terms, each off by 2^-9 of a number below 3 x 0.8 and 3 x 4.
+  ExpectNear(hidden.grad(), wide_hidden.grad(), 0x1p-9 * 3 * 0.8 * 10, "gradient of hidden");
+  ExpectNear(head.grad(), wide_head.grad(), 0x1p-9 * 3 * 4 * 25, "gradient of head");
+}
+
+TEST(TokenLogProbTest, LogProbRowsHaveTheBitsOfTokenLogProbInBfloat16) {
+  const at::Tensor hidden = NormalTensor("hidden", {40, 24}),
+                   head = NormalTensor("head", {100, 24});
+  const at::Tensor targets = Targets(40, 100);
+  const at::Tensor rows = LogProbRows(
+      hidden.narrow(0, 7, 3), AsOperand(head, ComputeType::kBfloat16), 0.9, ComputeType::kBfloat16);
+  const at::Tensor all =
+      TokenLogProb(hidden, head, targets, 0.9, ComputeType::kBfloat16).log_prob_t;
+  EXPECT_TRUE(SameBits(rows.gather(1, targets.narrow(0, 7, 3).unsqueeze(1)).squeeze(1),
+                       all.narrow(0, 7, 3)));
+}
+
 TEST(TokenLogProbTest, EntropyCarriesNoGradient) {
   const at::Tensor hidden = NormalTensor("hidden", {3, 8}).set_requires_grad(true);
   const TokenLogProbs out = TokenLogProb(hidden, NormalTensor("head", {11, 8}), Targets(3, 11));

@@ -20,6 +20,7 @@ void CopyFreeFields(const ModelConfig& from, ModelConfig& to) {
   to.set_hugging_face(from.hugging_face());
   to.set_max_position_embeddings(from.max_position_embeddings());
   to.set_initializer_range(from.initializer_range());
+  to.set_compute(from.compute());
   if (!from.has_moe() || !to.has_moe()) return;
   to.mutable_moe()->set_bias_update_speed(from.moe().bias_update_speed());
   to.mutable_moe()->set_balance_loss_alpha(from.moe().balance_loss_alpha());

@@ -54,6 +54,7 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
 
 at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   const at::Tensor& bias_e = buffers_ ? (*buffers_)[routed_layer_].value : no_bias_e_;
+  // In fp32 always: in bf16, rounding would choose other experts.
   const Routing routing = TopKRouting(Linear(x_td, gate_.leaf()), bias_e, routing_);
   const ExpertOrder order = OrderByExpert(routing.expert_tk, num_experts_);
   if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
@@ -97,9 +98,10 @@ at::Tensor Moe::RoutedExperts(const at::Tensor& rows_nd,
 // micro-batch stays apart.
 at::Tensor Moe::LocalExperts(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
                              size_t source) const {
-  const at::Tensor gate_nf = GroupedMatmul(rows_nd, gate_proj_.leaf(source), rows_per_expert);
-  const at::Tensor up_nf = GroupedMatmul(rows_nd, up_proj_.leaf(source), rows_per_expert);
-  return GroupedMatmul(SwiGlu(gate_nf, up_nf), down_proj_.leaf(source), rows_per_expert);
+  const auto product = [&](const at::Tensor& x_ni, const ParameterRef& stack) {
+    return GroupedMatmul(x_ni, stack.weight(source), rows_per_expert, stack.compute());
+  };
+  return product(SwiGlu(product(rows_nd, gate_proj_), product(rows_nd, up_proj_)), down_proj_);
 }
 
 void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,

@@ -31,7 +31,8 @@ at::Tensor Mtp::Forward(const at::Tensor& hidden_td, const at::Tensor& next_embe
   const at::Tensor both_te = at::cat({RmsNorm(next_embedding_td, embedding_norm_.leaf(), eps_),
                                       RmsNorm(hidden_td, hidden_norm_.leaf(), eps_)},
                                      1);
-  const at::Tensor out_td = block_.Forward(Linear(both_te, projection_.leaf()), context);
+  const at::Tensor in_td = Linear(both_te, projection_.weight(), projection_.compute());
+  const at::Tensor out_td = block_.Forward(in_td, context);
   return RmsNorm(out_td, norm_.leaf(), eps_);
 }
 

@@ -47,6 +47,7 @@ ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int6
   Parameter parameter;
   parameter.names = {name};
   parameter.value = at::empty({out, in}, at::kFloat);
+  parameter.compute = compute_;
   FillNormal(RandomStream(seed_, name), 0, deviation_, parameter.value);
   return Append(std::move(parameter), 1);
 }
@@ -75,6 +76,7 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
   Parameter parameter;
   parameter.value = at::empty({local_experts, out, in}, at::kFloat);
   parameter.placement = Placement::kExpertSharded;
+  parameter.compute = compute_;
   for (int64_t local = 0; local < local_experts; ++local) {
     const int64_t expert = expert_rank_ * local_experts + local;
     parameter.names.push_back(prefix + std::to_string(expert) + suffix);
@@ -82,6 +84,17 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
     FillNormal(RandomStream(seed_, parameter.names.back()), 0, deviation_, slice);
   }
   return Append(std::move(parameter), expert_ranks_);
+}
+
+RoundedWeights::RoundedWeights(std::vector<Parameter>& parameters) : parameters_(parameters) {
+  for (Parameter& parameter : parameters_) {
+    if (parameter.compute != ComputeType::kFloat32)
+      parameter.rounded = AsOperand(parameter.value, parameter.compute);
+  }
+}
+
+RoundedWeights::~RoundedWeights() {
+  for (Parameter& parameter : parameters_) parameter.rounded.reset();
 }
 
 }  // namespace deduce

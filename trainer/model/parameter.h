@@ -3,10 +3,13 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstdint>
 #include <string>
 #include <vector>
+
+#include "kernels/matmul.h"
 
 namespace deduce {
 
@@ -25,6 +28,8 @@ struct Parameter {
   at::Tensor value;  // fp32, contiguous; storage may be rebound to a slice of a flat buffer
   Placement placement = Placement::kReplicated;
   bool decay = true;  // weight decay applies (matrices, not norms and biases)
+  ComputeType compute = ComputeType::kFloat32;  // of the products that it is a weight of
+  at::Tensor rounded;  // bf16 copy of `value` while a RoundedWeights lives; else undefined
 
   // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
   // the expert group, because the gradient of each source micro-batch must stay apart until it
@@ -42,10 +47,22 @@ class ParameterRef {
  public:
   ParameterRef() = default;
   ParameterRef(const std::vector<Parameter>* all, size_t index) : all_(all), index_(index) {}
-  const at::Tensor& leaf() const { return (*all_)[index_].leaves[0]; }
-  const at::Tensor& leaf(size_t source) const { return (*all_)[index_].leaves[source]; }
+  const at::Tensor& leaf() const { return parameter().leaves[0]; }
+
+  // The weight of a product of type compute(): the leaf, or the rounded copy where there is one,
+  // which has no gradient: c10::Error when one could be wanted.
+  const at::Tensor& weight(size_t source = 0) const {
+    const Parameter& found = parameter();
+    if (!found.rounded.defined()) return found.leaves[source];
+    TORCH_CHECK(!at::GradMode::is_enabled(), found.names.front(),
+                ": found a forward with gradients on rounded weights, expected one without");
+    return found.rounded;
+  }
+  ComputeType compute() const { return parameter().compute; }
 
  private:
+  const Parameter& parameter() const { return (*all_)[index_]; }
+
   const std::vector<Parameter>* all_ = nullptr;
   size_t index_ = 0;
 };
@@ -55,14 +72,16 @@ class ParameterRef {
 // bits.
 class ParameterFactory {
  public:
-  // deviation: of initial matrices. The expert rank out of `expert_ranks` holds the stacks' slices.
+  // deviation: of initial matrices; compute: of their products. The expert rank out of
+  // `expert_ranks` holds the stacks' slices.
   ParameterFactory(uint64_t seed, double deviation, int expert_rank, int expert_ranks,
-                   std::vector<Parameter>& parameters)
+                   std::vector<Parameter>& parameters, ComputeType compute = ComputeType::kFloat32)
       : seed_(seed),
         deviation_(deviation),
         expert_rank_(expert_rank),
         expert_ranks_(expert_ranks),
-        parameters_(parameters) {}
+        parameters_(parameters),
+        compute_(compute) {}
 
   // [out, in], normal numbers.
   ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
@@ -83,6 +102,22 @@ class ParameterFactory {
   double deviation_;
   int expert_rank_;
   int expert_ranks_;
+  std::vector<Parameter>& parameters_;
+  ComputeType compute_;
+};
+
+// While it lives, products in bf16 read copies of the weights, rounded once, instead of rounding
+// them at every call, which in a rollout would cost more than its few rows' products. Changes no
+// bit. For forwards without gradients, between which no weight changes. A model in fp32 is left
+// alone.
+class RoundedWeights {
+ public:
+  explicit RoundedWeights(std::vector<Parameter>& parameters);
+  ~RoundedWeights();
+  RoundedWeights(const RoundedWeights&) = delete;
+  RoundedWeights& operator=(const RoundedWeights&) = delete;
+
+ private:
   std::vector<Parameter>& parameters_;
 };
 

@@ -11,7 +11,7 @@ Projection::Projection(const std::string& name, int64_t out, int64_t in, bool wi
 }
 
 at::Tensor Projection::Forward(const at::Tensor& x_ti) const {
-  const at::Tensor product_to = Linear(x_ti, weight_.leaf());
+  const at::Tensor product_to = Linear(x_ti, weight_.weight(), weight_.compute());
   return bias_ ? product_to.add(bias_->leaf()) : product_to;
 }
 

@@ -47,9 +47,13 @@ std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config, uint
 
 Transformer::Transformer(const ModelConfig& config, uint64_t seed, Communicator& expert_group)
     : config_(config) {
+  TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
+              "Transformer: found compute bf16_where_native, expected ChooseCompute's answer");
   const RotaryTable table = MakeTable(config_);
+  const ComputeType compute =
+      config_.compute() == ModelConfig::bf16 ? ComputeType::kBfloat16 : ComputeType::kFloat32;
   ParameterFactory factory(seed, config_.initializer_range(), expert_group.rank(),
-                           expert_group.size(), parameters_);
+                           expert_group.size(), parameters_, compute);
   int64_t routed_layers = 0;
   const BlockParts parts{config_, table, factory, buffers_, expert_group, routed_layers};
   const int64_t layers = config_.num_hidden_layers();
@@ -109,6 +113,15 @@ at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vec
   context.slots = &slots;
   context.positions = &positions;
   return RmsNorm(RunBlocks(tokens_t, context), norm_.leaf(), config_.rms_norm_eps());
+}
+
+TokenLogProbs Transformer::LogProbs(const at::Tensor& hidden_td, const at::Tensor& targets_t,
+                                    double temperature) const {
+  return TokenLogProb(hidden_td, head_.weight(), targets_t, temperature, head_.compute());
+}
+
+at::Tensor Transformer::LogProbRows(const at::Tensor& hidden_td, double temperature) const {
+  return deduce::LogProbRows(hidden_td, head_.weight(), temperature, head_.compute());
 }
 
 KvCache Transformer::MakeCache(int64_t num_slots, int64_t max_positions) const {

@@ -11,6 +11,7 @@
 
 #include "configs/config.pb.h"
 #include "data/batch.h"
+#include "kernels/token_log_prob.h"
 #include "parallel/communicator.h"
 #include "trainer/model/block.h"
 #include "trainer/model/forward_context.h"
@@ -54,8 +55,11 @@ class Transformer {
 
   KvCache MakeCache(int64_t num_slots, int64_t max_positions) const;
 
-  // lm_head.weight [vocabulary, d], or the embedding when tied: the autograd leaf.
-  const at::Tensor& head_vd() const { return head_.leaf(); }
+  // TokenLogProb and LogProbRows with this model's head: lm_head.weight [vocabulary, d], or the
+  // embedding when tied. hidden_td: what the forwards above return.
+  TokenLogProbs LogProbs(const at::Tensor& hidden_td, const at::Tensor& targets_t,
+                         double temperature = 1) const;
+  at::Tensor LogProbRows(const at::Tensor& hidden_td, double temperature) const;
 
   // In a fixed order that does not depend on the layout.
   std::vector<Parameter>& parameters() { return parameters_; }

@@ -16,7 +16,6 @@
 
 #include "data/batch.h"
 #include "kernels/random.h"
-#include "kernels/token_log_prob.h"
 #include "rl/rollout/sampler.h"
 #include "tests/testing/rank_group.h"
 
@@ -50,8 +49,11 @@ ModelConfig TinyModel() {
   return config;
 }
 
-std::unique_ptr<Transformer> MakeModel(Communicator& group) {
-  return Transformer::Create(TinyModel(), 7, group);
+std::unique_ptr<Transformer> MakeModel(Communicator& group,
+                                       ModelConfig::Compute compute = ModelConfig::fp32) {
+  ModelConfig config = TinyModel();
+  config.set_compute(compute);
+  return Transformer::Create(config, 7, group);
 }
 
 GenerationOptions Options() {
@@ -117,9 +119,8 @@ Completion GenerateNaively(Transformer& model, const std::vector<int32_t>& promp
   std::vector<int32_t> sequence = prompt;
   for (int64_t i = 0; i < options.max_new_tokens && completion.truncated; ++i) {
     const at::Tensor hidden_xd = model.Forward(Pack({sequence}), false).hidden_xd;
-    const at::Tensor row_1v =
-        LogProbRows(hidden_xd.narrow(0, hidden_xd.size(0) - 1, 1), model.head_vd(),
-                    options.temperature == 0 ? 1 : options.temperature);
+    const at::Tensor row_1v = model.LogProbRows(hidden_xd.narrow(0, hidden_xd.size(0) - 1, 1),
+                                                options.temperature == 0 ? 1 : options.temperature);
     const std::span<const float> row(row_1v.const_data_ptr<float>(), kVocabulary);
     const int64_t token =
         options.temperature == 0
@@ -210,11 +211,11 @@ TEST(GenerateTest, ARankWithoutRequestsJoinsUntilTheOthersAreDone) {
   });
 }
 
-TEST(GenerateTest, LogProbsAreThoseOfThePackedForwardToTheLastBit) {
+void ExpectLogProbsOfThePackedForward(ModelConfig::Compute compute) {
   GenerationOptions options = Options();
   options.temperature = 0.8;
   const auto group = MakeOneMemberCommunicator();
-  const auto model = MakeModel(*group);
+  const auto model = MakeModel(*group, compute);
   std::vector<std::vector<int32_t>> sequences;
   const std::vector<Completion> generated = Generate(*model, Requests(), options, *group);
   for (const Completion& completion : generated) {
@@ -227,8 +228,7 @@ TEST(GenerateTest, LogProbsAreThoseOfThePackedForwardToTheLastBit) {
   // With the graph, as the trainer runs it.
   const ForwardResult forward = model->Forward(batch, false);
   const at::Tensor log_prob_x =
-      TokenLogProb(forward.hidden_xd, model->head_vd(), batch.targets_x, options.temperature)
-          .log_prob_t.detach();
+      model->LogProbs(forward.hidden_xd, batch.targets_x, options.temperature).log_prob_t.detach();
   for (size_t s = 0; s < generated.size(); ++s) {
     const int64_t length = static_cast<int64_t>(generated[s].tokens.size());
     const float* packed =
@@ -236,6 +236,19 @@ TEST(GenerateTest, LogProbsAreThoseOfThePackedForwardToTheLastBit) {
     EXPECT_EQ(std::vector<float>(packed, packed + length), generated[s].log_probs)
         << "sample " << s;
   }
+}
+
+TEST(GenerateTest, LogProbsAreThoseOfThePackedForwardToTheLastBit) {
+  ExpectLogProbsOfThePackedForward(ModelConfig::fp32);
+}
+
+TEST(GenerateTest, SoTheyAreInBfloat16) { ExpectLogProbsOfThePackedForward(ModelConfig::bf16); }
+
+TEST(GenerateTest, RoundedWeightsAreGoneAfterwards) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = MakeModel(*group, ModelConfig::bf16);
+  Generate(*model, Requests(), Options(), *group);
+  for (const Parameter& parameter : model->parameters()) EXPECT_FALSE(parameter.rounded.defined());
 }
 
 TEST(GenerateTest, EveryCompletionEndsAtItsEndTokenOrIsTruncated) {

@@ -47,9 +47,10 @@ TEST_F(RunModelTest, WhatWasPrintedInFullAgreesWithItself) {
 }
 
 TEST_F(RunModelTest, WhatOnlyTrainingUsesMayBeChosen) {
-  RunConfig config = Run("max_position_embeddings: 32 moe { bias_update_speed: 0 }");
+  RunConfig config = Run("max_position_embeddings: 32 compute: bf16 moe { bias_update_speed: 0 }");
   ASSERT_EQ(TakeHuggingFaceModel(config), absl::OkStatus());
   EXPECT_EQ(config.model().max_position_embeddings(), 32);
+  EXPECT_EQ(config.model().compute(), ModelConfig::bf16);
   EXPECT_EQ(config.model().moe().bias_update_speed(), 0);
   EXPECT_EQ(config.model().moe().n_routed_experts(), 8);
 }

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/testing/rank_group.h"
+#include "tests/testing/same_bits.h"
 #include "tests/trainer/model/tiny_models.h"
 
 namespace deduce {
@@ -106,8 +107,8 @@ TEST(ParameterTest, RebindMovesContentsAndMakesAliasingLeaves) {
   EXPECT_TRUE(at::equal(storage.narrow(0, 4, 12), before.view({12})));
   EXPECT_EQ(parameters[0].names, (std::vector<std::string>{"e.2.w", "e.3.w"}));
   for (size_t source = 0; source < 2; ++source) {
-    EXPECT_TRUE(ref.leaf(source).is_leaf() && ref.leaf(source).requires_grad());
-    EXPECT_EQ(ref.leaf(source).const_data_ptr(), parameters[0].value.const_data_ptr());
+    EXPECT_TRUE(ref.weight(source).is_leaf() && ref.weight(source).requires_grad());
+    EXPECT_EQ(ref.weight(source).const_data_ptr(), parameters[0].value.const_data_ptr());
   }
   EXPECT_THROW(parameters[0].Rebind(storage, 2), c10::Error);
 }
@@ -116,6 +117,21 @@ TEST(ParameterTest, ExpertsThatDoNotDivideThrow) {
   std::vector<Parameter> parameters;
   ParameterFactory factory(3, 0.5, 0, 3, parameters);
   EXPECT_THROW(factory.ExpertStack("e.", ".w", 4, 3, 2), c10::Error);
+}
+
+TEST(RoundedWeightsTest, AreReadWithoutGradientsAndRefusedWithThem) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(3, 0.5, 0, 1, parameters, ComputeType::kBfloat16);
+  const ParameterRef weight = factory.Matrix("w", 4, 6), norm = factory.Norm("n", 6);
+  {
+    const RoundedWeights rounded(parameters);
+    const at::NoGradGuard no_grad;
+    EXPECT_TRUE(SameBits(weight.weight(), parameters[0].value.to(at::kBFloat16)));
+    EXPECT_EQ(norm.leaf().scalar_type(), at::kFloat);
+    const at::AutoGradMode with_gradients(true);
+    EXPECT_THROW(weight.weight(), c10::Error);
+  }
+  EXPECT_TRUE(weight.weight().requires_grad());
 }
 
 }  // namespace

@@ -44,12 +44,15 @@ void ExpectAgreesWithNaive(const ModelConfig& config) {
   }
 
   // The head enters through the losses.
-  const at::Tensor logits = found.hidden_xd.matmul(model->head_vd().t());
+  const at::Tensor log_prob_x = model->LogProbs(found.hidden_xd, batch.targets_x).log_prob_t;
   const at::Tensor naive_head =
       naive.weight(config.tie_word_embeddings() ? "model.embed_tokens.weight" : "lm_head.weight");
-  const at::Tensor naive_logits = expected.hidden_xd.matmul(naive_head.t());
-  (MixedLoss(found) + logits.square().mean()).backward();
-  (MixedLoss(expected) + naive_logits.square().mean()).backward();
+  const at::Tensor naive_log_prob_x = expected.hidden_xd.matmul(naive_head.t())
+                                          .log_softmax(-1)
+                                          .gather(1, batch.targets_x.unsqueeze(1))
+                                          .squeeze(1);
+  (MixedLoss(found) + log_prob_x.square().mean()).backward();
+  (MixedLoss(expected) + naive_log_prob_x.square().mean()).backward();
   for (const Parameter& parameter : model->parameters()) {
     for (size_t i = 0; i < parameter.names.size(); ++i) {
       const bool stack = parameter.placement == Placement::kExpertSharded;

@@ -1,0 +1,51 @@
+#include "trainer/choose_compute.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <iterator>
+
+#include "tests/testing/rank_group.h"
+
+namespace deduce {
+namespace {
+
+using ::testing::HasSubstr;
+
+// What the kernel says of this CPU, as a second source.
+bool KernelListsBfloat16() {
+  std::ifstream file("/proc/cpuinfo");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  return text.find("avx512_bf16") != std::string::npos ||
+         text.find("amx_bf16") != std::string::npos;
+}
+
+TEST(ChooseComputeTest, AgreesWithTheKernelAboutThisCpu) {
+  EXPECT_EQ(MultipliesBfloat16(), KernelListsBfloat16());
+}
+
+TEST(ChooseComputeTest, NativeBecomesWhatTheCpusHaveOnEveryRank) {
+  RunRanks(2, [](Communicator& world) {
+    ModelConfig config;
+    config.set_compute(ModelConfig::bf16_where_native);
+    const std::string line = ChooseCompute(config, world);
+    EXPECT_EQ(config.compute(), MultipliesBfloat16() ? ModelConfig::bf16 : ModelConfig::fp32);
+    EXPECT_THAT(line, HasSubstr(MultipliesBfloat16() ? "products of bf16 on AVX512-BF16 or AMX"
+                                                     : "fp32, as not all ranks' CPUs have AVX512"));
+  });
+}
+
+TEST(ChooseComputeTest, WhatIsAskedForStays) {
+  RunRanks(1, [](Communicator& world) {
+    ModelConfig config;
+    EXPECT_EQ(ChooseCompute(config, world), "compute: fp32, as asked");
+    EXPECT_EQ(config.compute(), ModelConfig::fp32);
+    config.set_compute(ModelConfig::bf16);
+    EXPECT_THAT(ChooseCompute(config, world), HasSubstr("compute: products of bf16"));
+    EXPECT_EQ(config.compute(), ModelConfig::bf16);
+  });
+}
+
+}  // namespace
+}  // namespace deduce

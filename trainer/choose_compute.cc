@@ -1,0 +1,42 @@
+#include "trainer/choose_compute.h"
+
+#include <ATen/core/ivalue.h>
+#include <ATen/cpu/Utils.h>
+
+#include <algorithm>
+#include <vector>
+
+namespace deduce {
+namespace {
+
+bool AllRanksMultiplyBfloat16(Communicator& world) {
+  const std::vector<std::string> answers = world.AllGatherBytes(MultipliesBfloat16() ? "y" : "n");
+  return std::all_of(answers.begin(), answers.end(),
+                     [](const std::string& answer) { return answer == "y"; });
+}
+
+}  // namespace
+
+bool MultipliesBfloat16() {
+  const auto capabilities = at::cpu::get_cpu_capabilities();
+  for (const char* name : {"avx512_bf16", "amx_bf16"}) {
+    const auto found = capabilities.find(name);
+    if (found != capabilities.end() && found->second.isBool() && found->second.toBool())
+      return true;
+  }
+  return false;
+}
+
+std::string ChooseCompute(ModelConfig& config, Communicator& world) {
+  const bool native = AllRanksMultiplyBfloat16(world);
+  const bool asked = config.compute() == ModelConfig::bf16_where_native;
+  if (asked) config.set_compute(native ? ModelConfig::bf16 : ModelConfig::fp32);
+  const std::string without = world.size() == 1 ? "this CPU has neither AVX512-BF16 nor AMX"
+                                                : "not all ranks' CPUs have AVX512-BF16 or AMX";
+  if (config.compute() == ModelConfig::fp32)
+    return asked ? "compute: fp32, as " + without : "compute: fp32, as asked";
+  if (native) return "compute: products of bf16 on AVX512-BF16 or AMX, all else in fp32";
+  return "compute: products of bf16 by conversion, without gain, as " + without;
+}
+
+}  // namespace deduce
