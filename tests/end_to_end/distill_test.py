@@ -1,7 +1,11 @@
 """A student that learns from what a teacher's checkpoint writes."""
+import json
+import random
+import shutil
 import unittest
 
 import deduce_runs as d
+from safetensors_files import read_tensors, write_tensors
 
 STAGE = """
 stage {
@@ -11,9 +15,33 @@ stage {
   optimizer { learning_rate: 5e-3 weight_decay: 0 }
   batch { samples_per_step: 24 micro_batch_tokens: 192 }
   data { task { name: "chain_sum" } }
-  distill { teacher: "%s" max_prompt_length: 32 max_completion_length: 40 temperature: 1 top_p: 1 %s }
+  distill { teacher: "%s" max_prompt_length: 32 max_completion_length: 40 temperature: %s top_p: 1 %s }
 }
 """
+
+
+def renumber(folder, out):
+    """A copy of a Hugging Face folder in which the tokens that are not added have each other's ids."""
+    shutil.copytree(folder, out)
+    tokenizer = json.loads((out / "tokenizer.json").read_text())
+    vocabulary = tokenizer["model"]["vocab"]
+    known = {token["id"] for token in tokenizer["added_tokens"]}
+    old = [i for i in vocabulary.values() if i not in known]
+    new = random.Random(5).sample(old, len(old))
+    moved = dict(zip(old, new))
+    tokenizer["model"]["vocab"] = {token: moved.get(i, i) for token, i in vocabulary.items()}
+    (out / "tokenizer.json").write_text(json.dumps(tokenizer))
+    tensors = read_tensors(out)
+    for name, (dtype, shape, data) in tensors.items():
+        if not name.endswith(("embed_tokens.weight", "head.weight")):
+            continue
+        width = len(data) // shape[0]
+        rows = [data[i * width:(i + 1) * width] for i in range(shape[0])]
+        for i, j in moved.items():
+            rows[j] = data[i * width:(i + 1) * width]
+        tensors[name] = (dtype, shape, b"".join(rows))
+    (path,) = out.glob("*.safetensors")
+    write_tensors(path, tensors)
 
 
 class Distillation(unittest.TestCase):
@@ -24,7 +52,7 @@ class Distillation(unittest.TestCase):
         d.train(cls.root / "teacher", sets=['stage { name: "base" steps: 60 }', 'stage { name: "rl" steps: 1 }'])
         cls.teacher = cls.root / "teacher" / "checkpoints" / "base" / "60"
         cls.head = d.SMOKE.read_text().split("stage {")[0].replace("seed: 3", "seed: 4")
-        cls.config = cls.write("student", cls.head + STAGE % (cls.teacher, ""))
+        cls.config = cls.write("student", cls.head + STAGE % (cls.teacher, 1, ""))
         d.train(cls.root / "student", config=cls.config)
         cls.reference = d.untimed(cls.root / "student")
 
@@ -59,14 +87,28 @@ class Distillation(unittest.TestCase):
         d.train(run_dir, config=self.config)
         self.assertEqual(d.untimed(run_dir), self.reference)
 
+    def test_a_teacher_with_other_ids_for_the_same_texts_teaches_the_same(self):
+        """Greedily, as draws go by ids; up to the first plus, as this teacher would never end by itself."""
+        exported, renumbered = self.root / "exported", self.root / "renumbered"
+        result = d.run(["export", f"--checkpoint={self.teacher}", f"--out={exported}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        renumber(exported, renumbered)
+        found = []
+        for teacher in (exported, renumbered):
+            config = self.write(teacher.name, self.head + STAGE % (teacher, 0, ""))
+            d.train(self.root / f"student of {teacher.name}", config=config, sets=['stage { name: "student" steps: 3 data { stop: "+" } }'])
+            found.append(d.untimed(self.root / f"student of {teacher.name}"))
+        self.assertEqual(*found)
+        self.assertNotEqual((exported / "tokenizer.json").read_bytes(), (renumbered / "tokenizer.json").read_bytes())
+
     def test_only_right_refuses_a_teacher_that_is_never_right(self):
-        config = self.write("right", self.head + STAGE % (self.teacher, "only_right: true"))
+        config = self.write("right", self.head + STAGE % (self.teacher, 1, "only_right: true"))
         result = d.run(d.train_words(self.root / "right", config))
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, r"deduce: error: stage student, step 1: found none of 24 completions")
 
     def test_a_missing_teacher_is_named(self):
-        config = self.write("missing", self.head + STAGE % (self.root / "nobody", ""))
+        config = self.write("missing", self.head + STAGE % (self.root / "nobody", 1, ""))
         result = d.run(d.train_words(self.root / "missing", config))
         self.assertEqual(result.returncode, 3)
         self.assertIn(str(self.root / "nobody"), result.stderr)

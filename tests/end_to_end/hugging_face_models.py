@@ -176,27 +176,45 @@ def relative_difference(found, expected):
     return worst
 
 
+def bf16_distances(place, tokens):
+    """From fp32's log-probs and gradients, each as (deduce in bf16, transformers in bf16): of log-probs the median over tokens,
+    of gradients that over tensors of the relative distance. Medians, since in models with experts rounding also sends a few
+    tokens to other experts, in either program."""
+    model = transformers.AutoModelForCausalLM.from_pretrained(place / "folder", dtype=torch.bfloat16, **PLAIN).eval()
+    values = log_probs(model, tokens)
+    (-values.mean()).backward()
+    exact = torch.tensor(json.loads((place / "log_probs.json").read_text()), dtype=torch.double)
+    exact_gradients = {name: value.double() for name, value in load_file(place / "gradients.safetensors").items()
+                       if value.abs().max() > 0}
+    both = [(torch.tensor(json.loads((place / "deduce_bf16.json").read_text())), load_file(place / "deduce_bf16.safetensors")),
+            (values, logical_gradients(model))]
+    relative = lambda gradients: torch.stack([(gradients[name].double() - value).norm() / value.norm()
+                                              for name, value in exact_gradients.items()])
+    return {"bf16_log_probs": [(found.double() - exact).abs().median().item() for found, _ in both],
+            "bf16_gradients": [relative(found).median().item() for _, found in both]}
+
+
 def check(root):
     table = {}
     for name in MODELS:
         place = root / name
         tokens = json.loads((place / "tokens.json").read_text())
         expected = torch.tensor(json.loads((place / "log_probs.json").read_text()), dtype=torch.double)
-        found = torch.tensor(json.loads((place / "deduce_log_probs.json").read_text()), dtype=torch.double)
+        found = torch.tensor(json.loads((place / "deduce_fp32.json").read_text()), dtype=torch.double)
         exported = transformers.AutoModelForCausalLM.from_pretrained(place / "exported", dtype=torch.float32, **PLAIN).eval()
         with torch.no_grad():
             again = log_probs(exported, tokens).double()
         table[name] = {
             "log_probs": (found - expected).abs().max().item(),
-            "gradients": relative_difference(load_file(place / "deduce_gradients.safetensors"),
+            "gradients": relative_difference(load_file(place / "deduce_fp32.safetensors"),
                                              load_file(place / "gradients.safetensors")),
             "exported_log_probs": (again - expected).abs().max().item(),
-        }
+        } | bf16_distances(place, tokens)
     own = root / "own"  # trained by deduce; its config.json is deduce's too
     model = transformers.AutoModelForCausalLM.from_pretrained(own / "exported", **PLAIN).eval()
     with torch.no_grad():
         values = log_probs(model, json.loads((own / "tokens").read_text())).double()
-    found = torch.tensor(json.loads((own / "deduce_log_probs.json").read_text()), dtype=torch.double)
+    found = torch.tensor(json.loads((own / "deduce_fp32.json").read_text()), dtype=torch.double)
     table["own"] = {"exported_log_probs": (values - found).abs().max().item()}
     (root / "table.json").write_text(json.dumps(table))
 

@@ -16,7 +16,8 @@ REFERENCE = SOURCE / ".deps" / "reference" / "bin" / "python"
 if pathlib.Path(sys.prefix).resolve() != (SOURCE / ".deps" / "reference").resolve():
     os.execv(REFERENCE, [str(REFERENCE), *sys.argv])  # transformers is there
 
-sys.path.insert(0, str(SOURCE / "tests" / "data" / "chat_template"))
+sys.path[:0] = [str(SOURCE / "tests" / "data" / "chat_template"), str(SOURCE / "tests" / "end_to_end")]
+import deduce_runs  # noqa: E402
 import jinja2  # noqa: E402
 import random_templates  # noqa: E402
 import trl  # noqa: E402
@@ -170,6 +171,7 @@ class ChatTemplateParity(unittest.TestCase):
                 self.assertGreater(texts, 20)
             for _, error, _ in refused[:1]:
                 print(f"{name}: {len(refused)} refused: {error}")
+        deduce_runs.leave_for_parity_table("chat_templates", {name: texts for name, (texts, _, _) in counts.items()})
         equal, raised, refused = (sum(c[i] for c in counts.values()) for i in range(3))
         print(f"{len(templates)} published templates: {equal} equal strings, {raised} errors in both, {refused} refused by us only")
         self.assertGreater(equal, 50 * len(counts) // 2)
