@@ -32,11 +32,11 @@ absl::StatusOr<RunConfig> CheckpointConfig(const CheckpointReader& reader) {
 // Makes the model and fills it by `read`.
 template <typename Read>
 absl::Status FillModel(ModelFolder& folder, std::optional<ModelConfig::Compute> compute,
-                       uint64_t seed, const Read& read) {
+                       const Read& read) {
   folder.experts = MakeOneMemberCommunicator();
   if (compute) folder.config.set_compute(*compute);
   folder.compute = ChooseCompute(folder.config, *folder.experts);
-  folder.model = Transformer::Create(folder.config, seed, *folder.experts);
+  folder.model = Transformer::Create(folder.config, /*seed=*/std::nullopt, *folder.experts);
   const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
   const RankGroups ranks = MakeRankGroups(*world, Layout{});
   ParameterStore store(folder.model->parameters(), ranks, /*sharded=*/true);
@@ -51,10 +51,9 @@ absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir,
   ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
   ModelFolder folder;
   folder.config = config.model();
-  RETURN_IF_ERROR(
-      FillModel(folder, compute, config.seed(), [&](Transformer& model, ParameterStore& store) {
-        return ReadWeights(reader, "", model, store);
-      }));
+  RETURN_IF_ERROR(FillModel(folder, compute, [&](Transformer& model, ParameterStore& store) {
+    return ReadWeights(reader, "", model, store);
+  }));
   for (const auto& [name, hash] : reader.manifest().file_hashes) {
     if (name == kConfigName) continue;
     ASSIGN_OR_RETURN(folder.files[name], reader.ReadExtraFile(name));
@@ -68,10 +67,9 @@ absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir,
   ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
   ModelFolder folder;
   folder.config = source.model;
-  RETURN_IF_ERROR(
-      FillModel(folder, compute, /*seed=*/0, [&](Transformer& model, ParameterStore& store) {
-        return ReadHuggingFaceWeights(source, model, store);
-      }));
+  RETURN_IF_ERROR(FillModel(folder, compute, [&](Transformer& model, ParameterStore& store) {
+    return ReadHuggingFaceWeights(source, model, store);
+  }));
   ASSIGN_OR_RETURN(folder.files, source.KeptFiles());
   at::set_num_threads(1);  // as the default of layout.threads_per_rank
   return folder;

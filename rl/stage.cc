@@ -38,17 +38,21 @@ bool AnyRankStops(Communicator& world) {
 // A stage under way: the weights, and the counters that a checkpoint holds beside them.
 class StageLoop {
  public:
-  StageLoop(RunContext& context, const Stage& stage)
+  // fresh: no weights are read, so the initial ones are those of the run's seed.
+  StageLoop(RunContext& context, const Stage& stage, bool fresh)
       : context_(context),
         stage_(stage),
         config_(*stage.config),
         world_(*context.ranks.world),
-        model_(Transformer::Create(context.config.model(), context.config.seed(),
-                                   *context.ranks.experts)),
+        model_(Transformer::Create(
+            context.config.model(),
+            fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt,
+            *context.ranks.experts)),
         state_(*model_, context.ranks, context.config.layout().zero_stage() > 0) {
     if (!stage.grpo) return;
+    // A copy of the model's weights, or read with them.
     reference_model_ =
-        Transformer::Create(context.config.model(), context.config.seed(), *context.ranks.experts);
+        Transformer::Create(context.config.model(), /*seed=*/std::nullopt, *context.ranks.experts);
     reference_store_ =
         std::make_unique<ParameterStore>(reference_model_->parameters(), context.ranks, true);
   }
@@ -317,7 +321,8 @@ absl::StatusOr<Stage> Stage::Create(const RunConfig& config, int index,
 
 absl::StatusOr<StageEnd> RunStage(RunContext& context, const Stage& stage,
                                   const StageStart& start) {
-  StageLoop loop(context, stage);
+  const bool fresh = start.resume_from.empty() && start.weights_from.empty() && !start.from_source;
+  StageLoop loop(context, stage, fresh);
   if (absl::Status begun = loop.Begin(start); !begun.ok())
     return WithExitCode(begun, ExitCode::kBadData);
   return loop.Run();

@@ -104,7 +104,8 @@ absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, Transformer
 
 absl::Status VerifyHuggingFaceWeights(const HuggingFaceFolder& folder) {
   const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
-  const std::unique_ptr<Transformer> model = Transformer::Create(folder.model, 0, *world);
+  const std::unique_ptr<Transformer> model =
+      Transformer::Create(folder.model, /*seed=*/std::nullopt, *world);
   const RankGroups ranks = MakeRankGroups(*world, Layout{});
   const ParameterStore store(model->parameters(), ranks, /*sharded=*/true);
   return ReadHuggingFaceWeights(folder, *model, store);

@@ -1,7 +1,6 @@
 #include "trainer/model/parameter.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/zeros.h>
 #include <c10/util/Exception.h>
@@ -46,9 +45,9 @@ ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
 ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in) {
   Parameter parameter;
   parameter.names = {name};
-  parameter.value = at::empty({out, in}, at::kFloat);
+  parameter.value = at::zeros({out, in}, at::kFloat);
   parameter.compute = compute_;
-  FillNormal(RandomStream(seed_, name), 0, deviation_, parameter.value);
+  if (seed_) FillNormal(RandomStream(*seed_, name), 0, deviation_, parameter.value);
   return Append(std::move(parameter), 1);
 }
 
@@ -74,14 +73,14 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
               " experts, expected a multiple of the ", expert_ranks_, " expert ranks");
   const int64_t local_experts = num_experts / expert_ranks_;
   Parameter parameter;
-  parameter.value = at::empty({local_experts, out, in}, at::kFloat);
+  parameter.value = at::zeros({local_experts, out, in}, at::kFloat);
   parameter.placement = Placement::kExpertSharded;
   parameter.compute = compute_;
   for (int64_t local = 0; local < local_experts; ++local) {
     const int64_t expert = expert_rank_ * local_experts + local;
     parameter.names.push_back(prefix + std::to_string(expert) + suffix);
     at::Tensor slice = parameter.value.select(0, local);
-    FillNormal(RandomStream(seed_, parameter.names.back()), 0, deviation_, slice);
+    if (seed_) FillNormal(RandomStream(*seed_, parameter.names.back()), 0, deviation_, slice);
   }
   return Append(std::move(parameter), expert_ranks_);
 }

@@ -6,6 +6,7 @@
 #include <ATen/core/grad_mode.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -69,13 +70,14 @@ class ParameterRef {
 
 // Appends parameters with their initial weights to a model's list (not owned; its address must
 // stay). A weight is a function of (seed, logical name) alone, so every layout starts from the same
-// bits.
+// bits. Without a seed matrices are zero.
 class ParameterFactory {
  public:
   // deviation: of initial matrices; compute: of their products. The expert rank out of
   // `expert_ranks` holds the stacks' slices.
-  ParameterFactory(uint64_t seed, double deviation, int expert_rank, int expert_ranks,
-                   std::vector<Parameter>& parameters, ComputeType compute = ComputeType::kFloat32)
+  ParameterFactory(std::optional<uint64_t> seed, double deviation, int expert_rank,
+                   int expert_ranks, std::vector<Parameter>& parameters,
+                   ComputeType compute = ComputeType::kFloat32)
       : seed_(seed),
         deviation_(deviation),
         expert_rank_(expert_rank),
@@ -98,7 +100,7 @@ class ParameterFactory {
   ParameterRef Vector(const std::string& name, at::Tensor value);
   ParameterRef Append(Parameter parameter, int num_sources);
 
-  uint64_t seed_;
+  std::optional<uint64_t> seed_;
   double deviation_;
   int expert_rank_;
   int expert_ranks_;

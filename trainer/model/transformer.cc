@@ -40,12 +40,14 @@ RotaryTable MakeTable(const ModelConfig& config) {
 
 }  // namespace
 
-std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config, uint64_t seed,
+std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config,
+                                                 std::optional<uint64_t> seed,
                                                  Communicator& expert_group) {
   return std::unique_ptr<Transformer>(new Transformer(config, seed, expert_group));
 }
 
-Transformer::Transformer(const ModelConfig& config, uint64_t seed, Communicator& expert_group)
+Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed,
+                         Communicator& expert_group)
     : config_(config) {
   TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
               "Transformer: found compute bf16_where_native, expected ChooseCompute's answer");

@@ -33,9 +33,11 @@ struct ForwardResult {
 class Transformer {
  public:
   // Weights are normal(0, initializer_range), norms 1, a function of (seed, parameter name) alone:
-  // every layout starts from the same bits. `expert_group` (not owned) splits routed experts
-  // evenly; it must outlive the model.
-  static std::unique_ptr<Transformer> Create(const ModelConfig& config, uint64_t seed,
+  // every layout starts from the same bits; without a seed they are zero, for whoever reads others
+  // from a file. `expert_group` (not owned) splits routed experts evenly; it must outlive the
+  // model.
+  static std::unique_ptr<Transformer> Create(const ModelConfig& config,
+                                             std::optional<uint64_t> seed,
                                              Communicator& expert_group);
   // Layers keep the addresses of the members below.
   Transformer(const Transformer&) = delete;
@@ -82,7 +84,7 @@ class Transformer {
   const ModelConfig& config() const { return config_; }
 
  private:
-  Transformer(const ModelConfig& config, uint64_t seed, Communicator& expert_group);
+  Transformer(const ModelConfig& config, std::optional<uint64_t> seed, Communicator& expert_group);
   at::Tensor RunBlocks(const at::Tensor& tokens_t, ForwardContext& context) const;
 
   const ModelConfig config_;

@@ -1,5 +1,7 @@
 #include "trainer/model/parameter.h"
 
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full_like.h>
 #include <gtest/gtest.h>
 
 #include <map>
@@ -117,6 +119,16 @@ TEST(ParameterTest, ExpertsThatDoNotDivideThrow) {
   std::vector<Parameter> parameters;
   ParameterFactory factory(3, 0.5, 0, 3, parameters);
   EXPECT_THROW(factory.ExpertStack("e.", ".w", 4, 3, 2), c10::Error);
+}
+
+TEST(ParameterTest, WithoutASeedMatricesAreZeroAndNormsOne) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = Transformer::Create(TinyRoutedModel(), std::nullopt, *group);
+  for (const Parameter& parameter : model->parameters()) {
+    const bool norm = parameter.names[0].ends_with("norm.weight");
+    EXPECT_TRUE(at::equal(parameter.value, at::full_like(parameter.value, norm ? 1 : 0)))
+        << parameter.names[0];
+  }
 }
 
 TEST(RoundedWeightsTest, AreReadWithoutGradientsAndRefusedWithThem) {
