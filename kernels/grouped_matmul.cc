@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/autograd.h"
+#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -45,9 +46,9 @@ at::Tensor PaddedProducts(const at::Tensor& x_ni, const at::Tensor& weight_eio,
   return out_no.narrow(0, 0, n);
 }
 
-at::Tensor WeightGradient(const at::Tensor& grad_no, const at::Tensor& x_ni,
-                          const at::Tensor& weight_eoi, const std::vector<int64_t>& rows_per_expert,
-                          ComputeType type) {
+at::Tensor ExpertGradients(const at::Tensor& grad_no, const at::Tensor& x_ni,
+                           const at::Tensor& weight_eoi,
+                           const std::vector<int64_t>& rows_per_expert, ComputeType type) {
   at::Tensor grad_weight_eoi = at::empty(weight_eoi.sizes(), weight_eoi.options());
   int64_t start = 0;
   for (size_t expert = 0; expert < rows_per_expert.size(); ++expert) {
@@ -90,7 +91,9 @@ class GroupedMatmulFunction : public torch::autograd::Function<GroupedMatmulFunc
       grad_x_ni = PaddedProducts(grad_no, AsOperand(saved[1], type), rows_per_expert, type);
     }
     if (ctx->needs_input_grad(1)) {
-      grad_weight_eoi = WeightGradient(grad_no, saved[0], saved[1], rows_per_expert, type);
+      grad_weight_eoi = WeightGradient(saved[1], [=, x_ni = saved[0], weight_eoi = saved[1]] {
+        return ExpertGradients(grad_no, x_ni, weight_eoi, rows_per_expert, type);
+      });
     }
     return {grad_x_ni, grad_weight_eoi, at::Tensor(), at::Tensor()};
   }

@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "kernels/autograd.h"
+#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -50,7 +51,10 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     at::Tensor grad_x_ti, grad_weight_oi;
     if (ctx->needs_input_grad(0))
       grad_x_ti = PaddedProduct(grad_to, AsOperand(weight_oi, type), type);
-    if (ctx->needs_input_grad(1)) grad_weight_oi = Matmul(grad_to.t(), operand_ti, type);
+    if (ctx->needs_input_grad(1)) {
+      grad_weight_oi = WeightGradient(
+          weight_oi, [=, x_ti = operand_ti] { return Matmul(grad_to.t(), x_ti, type); });
+    }
     return {grad_x_ti, grad_weight_oi, at::Tensor()};
   }
 };

@@ -9,6 +9,7 @@
 
 #include "kernels/autograd.h"
 #include "kernels/masked_vector.h"
+#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -126,7 +127,10 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     const at::Tensor grad_td = grads[0].contiguous();
     at::Tensor grad_x_td, grad_weight_d;
     if (ctx->needs_input_grad(0)) grad_x_td = BackwardInput(saved[0], saved[1], grad_td, saved[2]);
-    if (ctx->needs_input_grad(1)) grad_weight_d = BackwardWeight(saved[0], grad_td, saved[2]);
+    if (ctx->needs_input_grad(1)) {
+      grad_weight_d =
+          WeightGradient(saved[1], [=] { return BackwardWeight(saved[0], grad_td, saved[2]); });
+    }
     return {grad_x_td, grad_weight_d, at::Tensor()};
   }
 };

@@ -1,0 +1,43 @@
+// Weight gradients apart from input gradients. A stage of a pipeline waits for the input gradient
+// of the one behind it and for nothing else, so a zero-bubble schedule (arXiv 2401.10241) computes
+// the weights' later.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstddef>
+#include <functional>
+#include <utility>
+#include <vector>
+
+namespace deduce {
+
+// While one lives, the backward of kernels on this thread leaves the gradients of their weights
+// here, together with what these are computed from. One at a time a thread, else c10::Error.
+class PutOffWeightGradients {
+ public:
+  PutOffWeightGradients();
+  // Nothing may be left: c10::Error would be thrown by a destructor, so it ends the program.
+  ~PutOffWeightGradients();
+  PutOffWeightGradients(const PutOffWeightGradients&) = delete;
+  PutOffWeightGradients& operator=(const PutOffWeightGradients&) = delete;
+
+  // What was put off so far, to be computed by ComputeWeightGradients, now or after this object.
+  using Work = std::vector<std::pair<at::Tensor, std::function<at::Tensor()>>>;
+  Work Take() { return std::move(work_); }
+
+ private:
+  friend at::Tensor WeightGradient(const at::Tensor&, std::function<at::Tensor()>);
+  Work work_;
+};
+
+// Adds every gradient to its leaf's, in the order in which backward came to them: the bits that
+// backward itself would have given.
+void ComputeWeightGradients(PutOffWeightGradients::Work work);
+
+// For the backward of a kernel: the gradient of `weight`, or, where it is put off, an undefined
+// tensor. `gradient` must own what it reads. The gradient of a weight that is no leaf is never put
+// off, as others wait for it.
+at::Tensor WeightGradient(const at::Tensor& weight, std::function<at::Tensor()> gradient);
+
+}  // namespace deduce

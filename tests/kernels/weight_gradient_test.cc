@@ -1,0 +1,77 @@
+#include "kernels/weight_gradient.h"
+
+#include <ATen/ops/arange.h>
+
+#include "kernels/grouped_matmul.h"
+#include "kernels/linear.h"
+#include "kernels/rms_norm.h"
+#include "tests/kernels/oracle.h"
+
+namespace deduce {
+namespace {
+
+using Kernel = std::function<at::Tensor(const at::Tensor& x, const at::Tensor& weight)>;
+
+at::Tensor Leaf(std::string_view name, at::IntArrayRef sizes) {
+  return NormalTensor(name, sizes).set_requires_grad(true);
+}
+
+// Two micro-batches: the weight's gradient is a sum.
+void ExpectPutOffHasTheBitsOfBackward(const Kernel& kernel, at::IntArrayRef weight_sizes) {
+  const at::Tensor first = Leaf("x", {9, 40}), second = Leaf("y", {5, 40});
+  const at::Tensor weight = Leaf("w", weight_sizes);
+  for (const at::Tensor& x : {first, second}) kernel(x, weight).square().sum().backward();
+
+  const at::Tensor later_first = Leaf("x", {9, 40}), later_second = Leaf("y", {5, 40});
+  const at::Tensor later_weight = Leaf("w", weight_sizes);
+  std::vector<PutOffWeightGradients::Work> work;
+  for (const at::Tensor& x : {later_first, later_second}) {
+    PutOffWeightGradients put_off;
+    kernel(x, later_weight).square().sum().backward();
+    work.push_back(put_off.Take());
+  }
+  EXPECT_TRUE(SameBits(later_first.grad(), first.grad()));
+  EXPECT_TRUE(SameBits(later_second.grad(), second.grad()));
+  EXPECT_FALSE(later_weight.grad().defined());
+  for (PutOffWeightGradients::Work& each : work) {
+    EXPECT_EQ(each.size(), 1U);
+    ComputeWeightGradients(std::move(each));
+  }
+  EXPECT_TRUE(SameBits(later_weight.grad(), weight.grad()));
+}
+
+TEST(WeightGradientTest, OfALinearMap) {
+  for (const ComputeType type : {ComputeType::kFloat32, ComputeType::kBfloat16}) {
+    ExpectPutOffHasTheBitsOfBackward(
+        [&](const at::Tensor& x, const at::Tensor& w) { return Linear(x, w, type); }, {24, 40});
+  }
+}
+
+TEST(WeightGradientTest, OfExperts) {
+  ExpectPutOffHasTheBitsOfBackward(
+      [](const at::Tensor& x, const at::Tensor& w) {
+        return GroupedMatmul(x, w, {2, 0, x.size(0) - 2});
+      },
+      {3, 24, 40});
+}
+
+TEST(WeightGradientTest, OfANorm) {
+  ExpectPutOffHasTheBitsOfBackward(
+      [](const at::Tensor& x, const at::Tensor& w) { return RmsNorm(x, w, 1e-6); }, {40});
+}
+
+TEST(WeightGradientTest, OfAWeightThatIsNoLeafIsNotPutOff) {
+  const at::Tensor whole = Leaf("w", {30, 40});
+  PutOffWeightGradients put_off;
+  Linear(NormalTensor("x", {3, 40}), whole.narrow(0, 0, 24)).sum().backward();
+  EXPECT_TRUE(whole.grad().defined());
+  EXPECT_TRUE(put_off.Take().empty());
+}
+
+TEST(WeightGradientTest, OneAtATime) {
+  PutOffWeightGradients put_off;
+  EXPECT_THROW(PutOffWeightGradients another, c10::Error);
+}
+
+}  // namespace
+}  // namespace deduce
