@@ -122,6 +122,8 @@ constexpr FieldRule kRules[] = {
     {"LayoutConfig.context_parallel", kRanks},
     {"LayoutConfig.zero_stage", Between(0, 1)},
     {"LayoutConfig.threads_per_rank", Between(1, 1024)},
+    {"LayoutConfig.virtual_stages", Between(0, 1024)},
+    {"LayoutConfig.stage_layers", Between(0, 10000)},
     {"CheckpointConfig.every_steps", kSteps},
     {"CheckpointConfig.keep_last", AtLeast(1)},
 

@@ -139,8 +139,6 @@ absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
   const std::string later = "1: this version has no more on this axis";
   const int64_t experts = layout.expert_parallel();
   return FirstBroken({
-      Number(layout.pipeline_parallel() == 1, "layout.pipeline_parallel",
-             layout.pipeline_parallel(), later),
       Number(layout.tensor_parallel() == 1, "layout.tensor_parallel", layout.tensor_parallel(),
              later),
       Number(layout.context_parallel() == 1, "layout.context_parallel", layout.context_parallel(),

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "parallel/schedule/make_schedule.h"
 
 namespace deduce {
 namespace {
@@ -32,24 +33,34 @@ absl::Status CheckUnsupported(absl::string_view field, int64_t found) {
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank) {
   TORCH_CHECK(rank >= 0 && rank < num_ranks, "MakeLayout: found rank ", rank, ", expected one of ",
               num_ranks);
-  RETURN_IF_ERROR(CheckUnsupported("pipeline_parallel", config.pipeline_parallel()));
   RETURN_IF_ERROR(CheckUnsupported("tensor_parallel", config.tensor_parallel()));
   RETURN_IF_ERROR(CheckUnsupported("context_parallel", config.context_parallel()));
   RETURN_IF_ERROR(CheckAxis("data_parallel", config.data_parallel(), 0));
   RETURN_IF_ERROR(CheckAxis("expert_parallel", config.expert_parallel(), 1));
+  RETURN_IF_ERROR(CheckAxis("pipeline_parallel", config.pipeline_parallel(), 1));
+  RETURN_IF_ERROR(CheckAxis("virtual_stages", config.virtual_stages(), 0));
 
+  const int64_t pipeline_parallel = config.pipeline_parallel();
   const int64_t expert_parallel = config.expert_parallel();
-  if (config.data_parallel() == 0 && num_ranks % expert_parallel != 0) {
-    return Wrong("expert_parallel", expert_parallel,
-                 absl::StrCat("a divisor of the ", num_ranks, " ranks of this job"));
+  const int64_t others = pipeline_parallel * expert_parallel;
+  if (config.data_parallel() == 0 && num_ranks % others != 0) {
+    const std::string divisor = absl::StrCat("a divisor of the ", num_ranks, " ranks of this job");
+    if (pipeline_parallel == 1) return Wrong("expert_parallel", expert_parallel, divisor);
+    if (expert_parallel == 1) return Wrong("pipeline_parallel", pipeline_parallel, divisor);
+    return absl::InvalidArgumentError(
+        absl::StrCat("layout: found pipeline_parallel ", pipeline_parallel, " x expert_parallel ",
+                     expert_parallel, " = ", others, ", expected ", divisor));
   }
   const int64_t data_parallel =
-      config.data_parallel() == 0 ? num_ranks / expert_parallel : config.data_parallel();
+      config.data_parallel() == 0 ? num_ranks / others : config.data_parallel();
   const int64_t replicas = data_parallel * expert_parallel;
-  if (replicas != num_ranks) {
-    return absl::InvalidArgumentError(absl::StrCat(
-        "layout: found data_parallel ", data_parallel, " x expert_parallel ", expert_parallel,
-        " = ", replicas, " ranks, expected the ", num_ranks, " ranks of this job"));
+  if (replicas > kMaxAxis || replicas * pipeline_parallel != num_ranks) {
+    const std::string pipeline =
+        pipeline_parallel == 1 ? "" : absl::StrCat("pipeline_parallel ", pipeline_parallel, " x ");
+    return absl::InvalidArgumentError(
+        absl::StrCat("layout: found ", pipeline, "data_parallel ", data_parallel,
+                     " x expert_parallel ", expert_parallel, " = ", replicas * pipeline_parallel,
+                     " ranks, expected the ", num_ranks, " ranks of this job"));
   }
   if (config.exact() && !std::has_single_bit(static_cast<uint64_t>(replicas))) {
     return absl::InvalidArgumentError(absl::StrCat(
@@ -60,11 +71,24 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   Layout layout;
   layout.data_parallel = static_cast<int>(data_parallel);
   layout.expert_parallel = static_cast<int>(expert_parallel);
+  layout.pipeline_parallel = static_cast<int>(pipeline_parallel);
+  layout.schedule = config.schedule();
+  ASSIGN_OR_RETURN(layout.num_chunks, NumChunks(config.schedule(), layout.pipeline_parallel,
+                                                static_cast<int>(config.virtual_stages())));
+  layout.stage_layers.assign(config.stage_layers().begin(), config.stage_layers().end());
   layout.num_ranks = num_ranks;
   layout.rank = rank;
   layout.data_rank = rank % layout.data_parallel;
-  layout.expert_rank = rank / layout.data_parallel;
+  layout.expert_rank = rank / layout.data_parallel % layout.expert_parallel;
+  layout.pipeline_rank = rank / layout.num_replicas();
   return layout;
+}
+
+Layout Layout::WithCopies(int copies, int copy) const {
+  Layout longer = *this;
+  longer.data_parallel = data_parallel * copies;
+  longer.data_rank = data_rank * copies + copy;
+  return longer;
 }
 
 }  // namespace deduce

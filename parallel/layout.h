@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
@@ -9,27 +11,37 @@
 namespace deduce {
 
 // World ranks in order of (pipeline, expert, data): data is the fastest. The data and expert axes
-// together are the *replicas*: all of them hold the dense weights and take different micro-batches;
-// routed experts are split over the expert axis and copied along the data axis.
+// together are the *replicas*: each is a pipeline of its own that takes other micro-batches; all of
+// them hold the dense weights, routed experts are split over the expert axis and copied along the
+// data axis.
 struct Layout {
   int data_parallel = 1;
   int expert_parallel = 1;
+  int pipeline_parallel = 1;
+  std::string schedule = "1f1b";      // of the pipeline
+  int num_chunks = 1;                 // pipeline stages that a rank holds
+  std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
 
   int num_ranks = 1;
   int rank = 0;  // world
   int data_rank = 0;
   int expert_rank = 0;
+  int pipeline_rank = 0;
 
   // Replica index r = expert_rank * data_parallel + data_rank; micro-batch m of a step belongs to
   // replica m mod num_replicas. The replicas of one expert group {data_rank + i * data_parallel}
   // are then a complete subtree of TreeSum.
   int num_replicas() const { return data_parallel * expert_parallel; }
   int replica() const { return expert_rank * data_parallel + data_rank; }
+
+  // This rank as one of `copies` that a pipeline has of one of its stages (2 with DualPipe): they
+  // take different micro-batches too, as if the data axis were that much longer.
+  Layout WithCopies(int copies, int copy) const;
 };
 
-// InvalidArgument, naming the field path, when the axes do not multiply to num_ranks, when exact
-// mode is asked of a number of replicas that is no power of two, or when an axis is not supported
-// yet.
+// InvalidArgument, naming the field path, when the axes do not multiply to num_ranks, when the
+// schedule cannot have them, when exact mode is asked of a number of replicas that is no power of
+// two, or when an axis is not supported yet.
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank);
 
 }  // namespace deduce

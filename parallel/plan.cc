@@ -128,4 +128,14 @@ Plan MakePlan(Schedule schedule) {
   return plan;
 }
 
+Plan ForwardPart(Plan plan) {
+  for (std::vector<PlanAction>& actions : plan.ranks) {
+    std::erase_if(actions, [](const PlanAction& action) {
+      return action.op != PlanOp::kForward && action.op != PlanOp::kSendActivation &&
+             action.op != PlanOp::kReceiveActivation;
+    });
+  }
+  return plan;
+}
+
 }  // namespace deduce

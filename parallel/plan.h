@@ -61,4 +61,7 @@ int StageOf(const Schedule& schedule, int rank, const PlanAction& action);
 // chunks of one rank), and, after a chunk's last weight gradient, its reduction; updates come last.
 Plan MakePlan(Schedule schedule);
 
+// Its forwards and the transfers between them: a plan that computes and trains nothing.
+Plan ForwardPart(Plan plan);
+
 }  // namespace deduce

@@ -1,15 +1,54 @@
 #include "parallel/rank_groups.h"
 
-namespace deduce {
+#include <algorithm>
+#include <utility>
 
-RankGroups MakeRankGroups(Communicator& world, const Layout& layout) {
+#include "parallel/plan.h"
+
+namespace deduce {
+namespace {
+
+// The groups of the ranks that share a coordinate of the pipeline: a rank of it, or a stage.
+RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate) {
   RankGroups groups;
   groups.layout = layout;
   groups.world = &world;
-  groups.replicas = world.Split(0, layout.replica());
-  groups.experts = world.Split(layout.data_rank, layout.expert_rank);
-  groups.data = world.Split(layout.expert_rank, layout.data_rank);
+  groups.replicas = world.Split(coordinate, layout.replica());
+  groups.experts =
+      world.Split(coordinate * layout.data_parallel + layout.data_rank, layout.expert_rank);
+  groups.data =
+      world.Split(coordinate * layout.expert_parallel + layout.expert_rank, layout.data_rank);
   return groups;
+}
+
+}  // namespace
+
+RankGroups MakeRankGroups(Communicator& world, const Layout& layout) {
+  RankGroups groups = MakeGroups(world, layout, layout.pipeline_rank);
+  groups.pipeline = world.Split(layout.replica(), layout.pipeline_rank);
+  return groups;
+}
+
+std::vector<StageGroups> MakeStageGroups(const RankGroups& ranks, const Schedule& schedule) {
+  const int rank = ranks.layout.pipeline_rank;
+  std::vector<StageGroups> stages;
+  for (int stage = 0; stage < schedule.num_stages(); ++stage) {
+    for (size_t path = 0; path < schedule.paths.size(); ++path) {
+      const Place place = schedule.paths[path][stage];
+      if (place.rank != rank) continue;
+      stages.push_back({.stage = stage, .chunk = place.chunk, .path = static_cast<int>(path)});
+    }
+  }
+  // All ranks that hold a stage hold the same number of stages before it, so they make its groups
+  // at the same time.
+  for (StageGroups& each : stages) {
+    const int copies = static_cast<int>(HoldersOf(schedule, each.stage).size());
+    const Layout layout = ranks.layout.WithCopies(copies, copies == 1 ? 0 : each.path);
+    each.groups = MakeGroups(*ranks.world, layout, each.stage);
+  }
+  std::sort(stages.begin(), stages.end(),
+            [](const StageGroups& a, const StageGroups& b) { return a.chunk < b.chunk; });
+  return stages;
 }
 
 }  // namespace deduce

@@ -42,7 +42,7 @@ class Distill {
                                         std::shared_ptr<const Tokenizer> student,
                                         int64_t max_tokens, const std::string& where);
 
-  // Collective over all replicas. Optimizer step `step` (from 0): one completion of each of
+  // Collective over the world. Optimizer step `step` (from 0): one completion of each of
   // samples_per_step prompts, as text from one tokenizer to the other. Left out are completions
   // that did not end, that are too long for the student, and with only_right those not graded
   // right. FailedPrecondition if none is left.

@@ -86,7 +86,7 @@ absl::StatusOr<Evaluator> Evaluator::Create(const StageConfig& stage, uint64_t s
   return evaluator;
 }
 
-absl::Status Evaluator::Append(Transformer& model, RankGroups& ranks, MetricsRecord& record) const {
+absl::Status Evaluator::Append(RankModel& model, MetricsRecord& record) const {
   ASSIGN_OR_RETURN(const RewardSet verifiers, AllVerifiers());
   std::vector<Prompt> prompts;
   for (int64_t n = 0; n < config_.num_problems(); ++n) {
@@ -101,7 +101,7 @@ absl::Status Evaluator::Append(Transformer& model, RankGroups& ranks, MetricsRec
                                   .max_batch = kDecodeTogether};
   const int64_t each = config_.samples_per_problem();
   const SampleSet set =
-      CollectSamples(model, ranks, *tokenizer_, prompts, each, options, verifiers);
+      CollectSamples(model, model.ranks(), *tokenizer_, prompts, each, options, verifiers);
   const std::string prefix = absl::StrCat("eval/", task_name_, "/");
   AppendMean(prefix + "pass@1", MeanScore(set.samples, "accuracy", each), record);
   AppendMean(prefix + "language_consistency", MeanScore(set.samples, "language", each), record);

@@ -9,9 +9,8 @@
 #include "configs/config.pb.h"
 #include "data/streams.h"
 #include "data/tokenizer.h"
-#include "parallel/rank_groups.h"
 #include "trainer/metrics.h"
-#include "trainer/model/transformer.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
@@ -32,11 +31,11 @@ class Evaluator {
                                           std::shared_ptr<const Tokenizer> tokenizer,
                                           int64_t max_positions, const std::string& where);
 
-  // Collective over all replicas. Appends eval/TASK/pass@1 (mean correctness over problems and
+  // Collective over the world. Appends eval/TASK/pass@1 (mean correctness over problems and
   // samples, as the R1 paper defines it), eval/TASK/language_consistency, both with _ci95 over
   // problems, and eval/TASK/format. The problems and the random numbers are the same at every call,
   // so that two evaluations of a run are paired.
-  absl::Status Append(Transformer& model, RankGroups& ranks, MetricsRecord& record) const;
+  absl::Status Append(RankModel& model, MetricsRecord& record) const;
 
  private:
   Evaluator(EvaluateConfig config, PromptStream prompts, std::shared_ptr<const Tokenizer> tokenizer)

@@ -12,6 +12,7 @@
 #include "rl/rollout_metrics.h"
 #include "trainer/clock.h"
 #include "trainer/lr_schedule.h"
+#include "trainer/score_tokens.h"
 #include "trainer/snapshot.h"
 
 namespace deduce {
@@ -62,13 +63,13 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const GrpoResult& rollouts,
 }
 
 // Collective. Fills in the reference's log-probabilities.
-void ScoreWithReference(Reference& reference, RankGroups& ranks, double temperature,
+void ScoreWithReference(RankModel& reference, double temperature,
                         std::vector<StepBatch>& mini_batches) {
   std::vector<PackedBatch> all;
   for (const StepBatch& mini_batch : mini_batches) {
     all.insert(all.end(), mini_batch.micro_batches.begin(), mini_batch.micro_batches.end());
   }
-  const std::vector<at::Tensor> log_probs = ScoreTokens(reference.model, ranks, all, temperature);
+  const std::vector<at::Tensor> log_probs = ScoreTokens(reference, all, temperature);
   size_t i = 0;
   for (StepBatch& mini_batch : mini_batches) {
     for (PackedBatch& batch : mini_batch.micro_batches) batch.ref_log_probs_x = log_probs[i++];
@@ -135,13 +136,13 @@ absl::StatusOr<SampleSet> Grpo::Rollouts(TrainState& state, int64_t step,
                                      .stream = rollout_stream_,
                                      .step = static_cast<uint64_t>(step),
                                      .max_batch = config.rollout_batch_size()};
-  SampleSet set = CollectSamples(state.model, state.ranks, *tokenizer_, result.prompts,
+  SampleSet set = CollectSamples(state.model, state.model.ranks(), *tokenizer_, result.prompts,
                                  config.num_generations(), generation, rewards_);
   result.samples = std::move(set.samples);
   return set;
 }
 
-absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, int64_t step) const {
+absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step) const {
   const GrpoConfig& config = stage_.grpo();
   GrpoResult result;
 
@@ -166,11 +167,11 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, i
     std::vector<StepBatch> mini_batches = MiniBatches(result, trains, step, iteration);
     const double reference_start = SecondsNow();
     if (config.beta() != 0) {
-      ScoreWithReference(reference, state.ranks, config.temperature(), mini_batches);
+      ScoreWithReference(reference, config.temperature(), mini_batches);
     }
     const double train_start = SecondsNow();
     for (const StepBatch& mini_batch : mini_batches) {
-      const int64_t updates = state.optimizer.num_updates();
+      const int64_t updates = state.num_updates();
       const double rate = LearningRate(stage_.optimizer(), step, stage_.steps());
       const StepStats stats = TrainStep(state, mini_batch, loss,
                                         {.learning_rate = rate, .optimizer = stage_.optimizer()});
@@ -178,7 +179,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, Reference& reference, i
       result.num_tokens += stats.num_tokens;
       const int64_t interval = config.ref_update_interval();
       if (interval > 0 && stats.finite && (updates + 1) % interval == 0) {
-        CopyWeights(state.model, state.store, reference.model, reference.store);
+        CopyWeights(state.model, reference);
       }
     }
     metrics.AddTimes(train_start - reference_start, SecondsNow() - train_start);

@@ -20,12 +20,6 @@
 
 namespace deduce {
 
-// The frozen policy that the KL term is measured against. Not owned.
-struct Reference {
-  Transformer& model;
-  ParameterStore& store;
-};
-
 struct GrpoResult {
   MetricsRecord metrics;
   StepStats last_update;  // finite is false if any update of the step was skipped
@@ -44,9 +38,10 @@ class Grpo {
                                      std::shared_ptr<const Tokenizer> tokenizer,
                                      const std::string& where);
 
-  // Collective over all replicas. GRPO step `step` (from 0): next prompts, rollouts, rewards,
-  // advantages, reference log-probabilities, then one TrainStep for each mini-batch.
-  absl::StatusOr<GrpoResult> Step(TrainState& state, Reference& reference, int64_t step) const;
+  // Collective over the world. GRPO step `step` (from 0): next prompts, rollouts, rewards,
+  // advantages, log-probabilities under the reference (the frozen policy of the KL term), then one
+  // TrainStep for each mini-batch.
+  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step) const;
 
  private:
   Grpo(const StageConfig& stage, PromptStream prompts, RewardSet rewards,

@@ -194,7 +194,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
       .top_p = arguments.Real("top_p", 1),
       .end_ids = *std::move(end_ids),
       .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
-  for (const Completion& completion : Generate(*folder.model, requests, options, *folder.experts)) {
+  for (const Completion& completion : Generate(*folder.model, requests, options)) {
     std::vector<int32_t> tokens = completion.tokens;
     if (!completion.truncated && tokens.back() == *special.eos) tokens.pop_back();
     nlohmann::ordered_json line;
@@ -223,8 +223,10 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
         }
         const std::vector<float> weights(ids.size() - 1, 1.0F);
         const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
-        const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
-        const at::Tensor log_prob_x = folder.model->LogProbs(hidden_xd, batch.targets_x).log_prob_t;
+        const at::Tensor hidden_xd =
+            folder.transformer().Forward(batch, /*with_mtp=*/false).hidden_xd;
+        const at::Tensor log_prob_x =
+            folder.transformer().LogProbs(hidden_xd, batch.targets_x).log_prob_t;
         const float* values = log_prob_x.const_data_ptr<float>();
         out << "{\"logprobs\": [";
         for (size_t i = 0; i + 1 < ids.size(); ++i)

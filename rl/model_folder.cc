@@ -16,7 +16,6 @@
 #include "trainer/hugging_face/folder.h"
 #include "trainer/hugging_face/read_weights.h"
 #include "trainer/manifest.h"
-#include "trainer/parameter_store.h"
 #include "trainer/snapshot.h"
 
 namespace deduce {
@@ -33,15 +32,14 @@ absl::StatusOr<RunConfig> CheckpointConfig(const CheckpointReader& reader) {
 template <typename Read>
 absl::Status FillModel(ModelFolder& folder, std::optional<ModelConfig::Compute> compute,
                        const Read& read) {
-  folder.experts = MakeOneMemberCommunicator();
+  folder.world = MakeOneMemberCommunicator();
   if (compute) folder.config.set_compute(*compute);
-  folder.compute = ChooseCompute(folder.config, *folder.experts);
-  folder.model = Transformer::Create(folder.config, /*seed=*/std::nullopt, *folder.experts);
-  const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
-  const RankGroups ranks = MakeRankGroups(*world, Layout{});
-  ParameterStore store(folder.model->parameters(), ranks, /*sharded=*/true);
-  RETURN_IF_ERROR(read(*folder.model, store));
-  folder.tensors = WholeTensors(*folder.model, store);
+  folder.compute = ChooseCompute(folder.config, *folder.world);
+  folder.ranks = std::make_unique<RankGroups>(MakeRankGroups(*folder.world, Layout{}));
+  folder.model = std::make_unique<RankModel>(folder.config, /*seed=*/std::nullopt, *folder.ranks,
+                                             /*sharded=*/true);
+  RETURN_IF_ERROR(read(*folder.model));
+  folder.tensors = WholeTensors(*folder.model);
   return absl::OkStatus();
 }
 
@@ -51,9 +49,8 @@ absl::StatusOr<ModelFolder> LoadCheckpoint(const std::string& dir,
   ASSIGN_OR_RETURN(const RunConfig config, CheckpointConfig(reader));
   ModelFolder folder;
   folder.config = config.model();
-  RETURN_IF_ERROR(FillModel(folder, compute, [&](Transformer& model, ParameterStore& store) {
-    return ReadWeights(reader, "", model, store);
-  }));
+  RETURN_IF_ERROR(
+      FillModel(folder, compute, [&](RankModel& model) { return ReadWeights(reader, "", model); }));
   for (const auto& [name, hash] : reader.manifest().file_hashes) {
     if (name == kConfigName) continue;
     ASSIGN_OR_RETURN(folder.files[name], reader.ReadExtraFile(name));
@@ -67,9 +64,8 @@ absl::StatusOr<ModelFolder> LoadHuggingFace(const std::string& dir,
   ASSIGN_OR_RETURN(const HuggingFaceFolder source, HuggingFaceFolder::Open(dir));
   ModelFolder folder;
   folder.config = source.model;
-  RETURN_IF_ERROR(FillModel(folder, compute, [&](Transformer& model, ParameterStore& store) {
-    return ReadHuggingFaceWeights(source, model, store);
-  }));
+  RETURN_IF_ERROR(FillModel(
+      folder, compute, [&](RankModel& model) { return ReadHuggingFaceWeights(source, model); }));
   ASSIGN_OR_RETURN(folder.files, source.KeptFiles());
   at::set_num_threads(1);  // as the default of layout.threads_per_rank
   return folder;

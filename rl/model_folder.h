@@ -13,17 +13,20 @@
 #include "data/tokenizer.h"
 #include "parallel/communicator.h"
 #include "trainer/checkpoint.h"
-#include "trainer/model/transformer.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
 struct ModelFolder {
   ModelConfig config;
-  std::string compute;                    // what ChooseCompute says of it
-  std::unique_ptr<Communicator> experts;  // one member; outlives the model
-  std::unique_ptr<Transformer> model;
+  std::string compute;                  // what ChooseCompute says of it
+  std::unique_ptr<Communicator> world;  // one member; it and ranks outlive the model
+  std::unique_ptr<RankGroups> ranks;
+  std::unique_ptr<RankModel> model;
   std::vector<TensorSlice> tensors;  // the model's weights and biases, whole, by logical name
   std::map<std::string, std::string> files;  // what an export writes beside the weights, by name
+
+  Transformer& transformer() const { return *model->chunks().front().model; }  // the whole
 };
 
 // Reads a checkpoint (manifest.json, config.textproto, weights of any layout) or a Hugging Face

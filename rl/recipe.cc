@@ -20,6 +20,7 @@
 #include "rl/stage.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/hugging_face/folder.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 namespace {
@@ -116,6 +117,7 @@ absl::StatusOr<std::map<std::string, std::string>> KeptFiles(
 absl::Status RunRecipe(const RunConfig& config, Resume resume, Communicator& world) {
   const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), world.size(), world.rank());
   if (!layout.ok()) return WithExitCode(layout.status(), ExitCode::kBadConfig);
+  RETURN_IF_ERROR(WithExitCode(CheckModelLayout(config.model(), *layout), ExitCode::kBadConfig));
   at::set_num_threads(static_cast<int>(config.layout().threads_per_rank()));
   RankGroups ranks = MakeRankGroups(world, *layout);
 

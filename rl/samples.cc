@@ -46,7 +46,7 @@ Sample FromRecord(const SampleRecord& record, const Tokenizer& tokenizer) {
 
 }  // namespace
 
-SampleSet CollectSamples(Transformer& model, RankGroups& ranks, const Tokenizer& tokenizer,
+SampleSet CollectSamples(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
                          const std::vector<Prompt>& prompts, int64_t num_generations,
                          const GenerationOptions& options, const RewardSet& rewards) {
   std::vector<GenerationRequest> requests;
@@ -55,7 +55,7 @@ SampleSet CollectSamples(Transformer& model, RankGroups& ranks, const Tokenizer&
   }
   SampleRecords own;
   const double start = SecondsNow();
-  const std::vector<Completion> completions = Generate(model, requests, options, *ranks.experts);
+  const std::vector<Completion> completions = Generate(model, requests, options);
   own.set_rollout_seconds(SecondsNow() - start);
   for (const Completion& completion : completions) {
     const Problem& problem = prompts[completion.sample / num_generations].problem;

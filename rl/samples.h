@@ -11,7 +11,7 @@
 #include "parallel/rank_groups.h"
 #include "rl/reward/rewards.h"
 #include "rl/rollout/engine.h"
-#include "trainer/model/transformer.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
@@ -28,10 +28,10 @@ struct SampleSet {
   double reward_seconds = 0;
 };
 
-// Collective over all replicas. num_generations completions of every prompt; replica r generates
+// Collective over the world. num_generations completions of every prompt; replica r generates
 // those of prompts r, r + num_replicas, ... and grades them; every rank returns all of them.
 // options.max_batch is per rank.
-SampleSet CollectSamples(Transformer& model, RankGroups& ranks, const Tokenizer& tokenizer,
+SampleSet CollectSamples(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
                          const std::vector<Prompt>& prompts, int64_t num_generations,
                          const GenerationOptions& options, const RewardSet& rewards);
 

@@ -44,17 +44,14 @@ class StageLoop {
         stage_(stage),
         config_(*stage.config),
         world_(*context.ranks.world),
-        model_(Transformer::Create(
-            context.config.model(),
-            fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt,
-            *context.ranks.experts)),
-        state_(*model_, context.ranks, context.config.layout().zero_stage() > 0) {
+        model_(context.config.model(),
+               fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt, context.ranks,
+               context.config.layout().zero_stage() > 0),
+        state_(model_, context.config.layout().recompute() == LayoutConfig::full) {
     if (!stage.grpo) return;
     // A copy of the model's weights, or read with them.
-    reference_model_ =
-        Transformer::Create(context.config.model(), /*seed=*/std::nullopt, *context.ranks.experts);
-    reference_store_ =
-        std::make_unique<ParameterStore>(reference_model_->parameters(), context.ranks, true);
+    reference_.emplace(context.config.model(), /*seed=*/std::nullopt, context.ranks,
+                       /*sharded=*/true);
   }
 
   absl::Status Begin(const StageStart& start);
@@ -77,10 +74,9 @@ class StageLoop {
   const Stage& stage_;
   const StageConfig& config_;
   Communicator& world_;
-  std::unique_ptr<Transformer> model_;
+  RankModel model_;
   TrainState state_;
-  std::unique_ptr<Transformer> reference_model_;
-  std::unique_ptr<ParameterStore> reference_store_;
+  std::optional<RankModel> reference_;
   std::optional<Teacher> teacher_;
 
   int64_t step_ = 0;  // done
@@ -92,15 +88,14 @@ class StageLoop {
 
 absl::Status StageLoop::Restore(const std::string& dir) {
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
-  RETURN_IF_ERROR(ReadWeights(reader, "", *model_, state_.store));
+  RETURN_IF_ERROR(ReadWeights(reader, "", model_));
   RETURN_IF_ERROR(ReadMoments(reader, state_));
-  if (reference_model_)
-    RETURN_IF_ERROR(ReadWeights(reader, kReferencePrefix, *reference_model_, *reference_store_));
+  if (reference_) RETURN_IF_ERROR(ReadWeights(reader, kReferencePrefix, *reference_));
   const nlohmann::json& saved = reader.state();
   step_ = saved_step_ = saved.value("step", int64_t{0});
   num_tokens_ = saved.value("num_tokens", int64_t{0});
   nonfinite_in_a_row_ = saved.value("nonfinite_in_a_row", int64_t{0});
-  state_.optimizer.set_num_updates(saved.value("num_updates", int64_t{0}));
+  state_.set_num_updates(saved.value("num_updates", int64_t{0}));
   return absl::OkStatus();
 }
 
@@ -118,14 +113,13 @@ absl::Status StageLoop::Begin(const StageStart& start) {
     const auto read = [&]() -> absl::Status {
       ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(start.weights_from));
       num_tokens_ = reader.state().value("num_tokens", int64_t{0});
-      return ReadWeights(reader, "", *model_, state_.store);
+      return ReadWeights(reader, "", model_);
     };
     RETURN_IF_ERROR(AgreeOnStatus(world_, read()));
   } else if (start.from_source) {
-    RETURN_IF_ERROR(
-        AgreeOnStatus(world_, ReadHuggingFaceWeights(*context_.source, *model_, state_.store)));
+    RETURN_IF_ERROR(AgreeOnStatus(world_, ReadHuggingFaceWeights(*context_.source, model_)));
   }
-  if (reference_model_) CopyWeights(*model_, state_.store, *reference_model_, *reference_store_);
+  if (reference_) CopyWeights(model_, *reference_);
   return absl::OkStatus();
 }
 
@@ -152,23 +146,20 @@ absl::Status StageLoop::Save() {
     if (result.ok()) offset = *result;
   }
   RETURN_IF_ERROR(AgreeOnStatus(world_, synced));
-  std::vector<TensorSlice> slices = WeightSlices(*model_, state_.store, context_.ranks);
+  std::vector<TensorSlice> slices = WeightSlices(model_);
   for (TensorSlice& slice : MomentSlices(state_)) slices.push_back(std::move(slice));
-  if (reference_model_) {
-    for (TensorSlice& slice :
-         WeightSlices(*reference_model_, *reference_store_, context_.ranks, kReferencePrefix)) {
+  if (reference_) {
+    for (TensorSlice& slice : WeightSlices(*reference_, kReferencePrefix))
       slices.push_back(std::move(slice));
-    }
   }
-  ASSIGN_OR_RETURN(const std::string hash,
-                   WeightsHash(world_, WholeTensors(*model_, state_.store)));
+  ASSIGN_OR_RETURN(const std::string hash, WeightsHash(world_, WholeTensors(model_)));
   const nlohmann::ordered_json saved = {
       {"stage", config_.name()},
       {"stage_kind", StageKind::Kind_Name(config_.kind())},
       {"step", step_},
       {"global_step", stage_.first_global_step + step_},
       {"num_tokens", num_tokens_},
-      {"num_updates", state_.optimizer.num_updates()},
+      {"num_updates", state_.num_updates()},
       {"weights_hash", hash},
       {"nonfinite_in_a_row", nonfinite_in_a_row_},
       {"metrics_offset", offset},
@@ -196,7 +187,7 @@ absl::Status StageLoop::Save() {
 
 absl::Status StageLoop::EvaluateBeforeFirstStep() {
   MetricsRecord record = RecordHead();
-  RETURN_IF_ERROR(stage_.evaluator->Append(*model_, context_.ranks, record));
+  RETURN_IF_ERROR(stage_.evaluator->Append(model_, record));
   return Log(record);
 }
 
@@ -206,11 +197,10 @@ absl::Status StageLoop::Finish(MetricsRecord head, MetricsRecord tail, double st
                                int64_t tokens) {
   const double seconds = SecondsNow() - start;
   if (stage_.evaluator && (step_ == config_.steps() || Due(config_.evaluate().every_steps()))) {
-    RETURN_IF_ERROR(stage_.evaluator->Append(*model_, context_.ranks, head));
+    RETURN_IF_ERROR(stage_.evaluator->Append(model_, head));
   }
   if (SavesNow() || context_.config.checkpoint().weights_hash_every_step()) {
-    ASSIGN_OR_RETURN(const std::string hash,
-                     WeightsHash(world_, WholeTensors(*model_, state_.store)));
+    ASSIGN_OR_RETURN(const std::string hash, WeightsHash(world_, WholeTensors(model_)));
     head.emplace_back("weights_hash", hash);
   }
   head.emplace_back("step_time", seconds);
@@ -229,8 +219,7 @@ absl::Status StageLoop::TrainOneStep() {
   MetricsRecord times;
   int64_t tokens = 0;
   if (stage_.grpo) {
-    Reference reference{*reference_model_, *reference_store_};
-    ASSIGN_OR_RETURN(GrpoResult result, stage_.grpo->Step(state_, reference, step_));
+    ASSIGN_OR_RETURN(GrpoResult result, stage_.grpo->Step(state_, *reference_, step_));
     stats = result.last_update;
     tokens = result.num_tokens;
     for (auto& entry : result.metrics)
@@ -261,11 +250,11 @@ absl::Status StageLoop::TrainOneStep() {
   MetricsRecord head = RecordHead();
   head.emplace_back("lr", rate);
   head.emplace_back("loss", stats.loss);
-  if (!stage_.grpo && model_->config().num_nextn_predict_layers() > 0)
+  if (!stage_.grpo && model_.config().num_nextn_predict_layers() > 0)
     head.emplace_back("mtp_loss", stats.mtp_loss);
   head.emplace_back("grad_norm", stats.grad_norm);
   head.emplace_back("skipped_updates", int64_t{stats.finite ? 0 : 1});
-  if (model_->config().has_moe()) {
+  if (model_.config().has_moe()) {
     head.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
     head.emplace_back("moe/balance_loss", stats.balance_loss);
   }

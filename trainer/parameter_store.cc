@@ -105,15 +105,20 @@ void ReadBlocks(const std::string& bytes, BlockSums& sums) {
 ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks,
                                bool sharded)
     : sharded_(sharded) {
-  for (const Placement placement : {Placement::kReplicated, Placement::kExpertSharded}) {
-    FlatGroup group;
-    const bool is_expert = placement == Placement::kExpertSharded;
-    group.holders = is_expert ? ranks.data.get() : ranks.replicas.get();
-    group.num_sources = is_expert ? ranks.experts->size() : 1;
+  for (const Placement placement :
+       {Placement::kReplicated, Placement::kExpertSharded, Placement::kEmbedding}) {
+    FlatGroup group{.placement = placement};
     for (Parameter& parameter : parameters) {
       if (parameter.placement == placement) group.parameters.push_back(&parameter);
     }
     if (group.parameters.empty()) continue;
+    const bool is_expert = placement == Placement::kExpertSharded;
+    group.holders = is_expert ? ranks.data.get() : ranks.replicas.get();
+    if (is_expert) group.num_sources = ranks.experts->size();
+    if (placement == Placement::kEmbedding) {
+      group.num_sources = static_cast<int>(group.parameters.front()->leaves.size());
+      group.is_copy = group.parameters.front()->is_copy;
+    }
     LayOut(group);
     DealShards(group);
     groups_.push_back(std::move(group));
@@ -146,20 +151,20 @@ at::Tensor ParameterStore::ReduceToShard(FlatGroup& group, const at::Tensor& cla
     const int64_t theirs =
         sharded_ ? group.shard_begin[r + 1] - group.shard_begin[r] : group.values.numel();
     if (rank < num_present) send_rows[r] = theirs;
-    if (r < num_present) recv_rows[r] = owned_size(group);
+    if (r < num_present) recv_rows[r] = shard_size(group);
   }
   at::Tensor send = rank < num_present ? class_sum : at::empty({0});
   if (!sharded_ && rank < num_present) send = at::cat(std::vector<at::Tensor>(holders, class_sum));
   const at::Tensor received = group.holders->AllToAll(send, send_rows, recv_rows);
   std::vector<at::Tensor> parts;
   for (int r = 0; r < num_present; ++r) {
-    parts.push_back(received.narrow(0, r * owned_size(group), owned_size(group)));
+    parts.push_back(received.narrow(0, r * shard_size(group), shard_size(group)));
   }
   return TreeSum(std::move(parts));
 }
 
 void ParameterStore::GatherValues(FlatGroup& group) const {
-  if (!sharded_) return;
+  if (!sharded_ || group.is_copy) return;
   c10::NoGradGuard no_grad;
   for (int r = 0; r < group.holders->size(); ++r) {
     at::Tensor shard = group.values.narrow(0, group.shard_begin[r],
@@ -168,14 +173,17 @@ void ParameterStore::GatherValues(FlatGroup& group) const {
   }
 }
 
-double ParameterStore::GlobalNorm(const std::vector<at::Tensor>& shard_gradients,
-                                  Communicator& world) const {
-  std::string bytes;
+void ParameterStore::AppendBlockSquares(const std::vector<at::Tensor>& shard_gradients,
+                                        std::string& bytes) const {
   for (size_t i = 0; i < groups_.size(); ++i) {
+    if (groups_[i].is_copy) continue;  // added to the owner's
     AppendBlocks(groups_[i], owned_begin(groups_[i]), shard_gradients[i], bytes);
   }
+}
+
+double GlobalNorm(const std::string& block_squares, Communicator& world) {
   BlockSums sums;
-  for (const std::string& theirs : world.AllGatherBytes(bytes)) ReadBlocks(theirs, sums);
+  for (const std::string& theirs : world.AllGatherBytes(block_squares)) ReadBlocks(theirs, sums);
   double total = 0;
   for (const auto& [block, sum] : sums) total += sum;
   return std::sqrt(total);

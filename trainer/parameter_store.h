@@ -29,6 +29,8 @@ struct LogicalTensor {
 // The parameters of one placement. Parameters with weight decay come first, so a shard has at most
 // two segments.
 struct FlatGroup {
+  Placement placement = Placement::kReplicated;
+  bool is_copy = false;             // another stage updates it: see trainer/shared_embedding
   Communicator* holders = nullptr;  // ranks with a copy of this buffer
   int num_sources = 1;              // gradient leaves of each parameter
   std::vector<Parameter*> parameters;
@@ -65,20 +67,27 @@ class ParameterStore {
   // Collective over the holders. Every rank's shard of `values` reaches all holders.
   void GatherValues(FlatGroup& group) const;
 
-  // Collective over the world. Square root of the sum of squares of all logical tensors, added
-  // block by block in the order of tensor names, in double: the same bits on every layout.
+  // Appends the sums of squares of the blocks of this rank's shards, for GlobalNorm.
   // shard_gradients[i] belongs to groups()[i].
-  double GlobalNorm(const std::vector<at::Tensor>& shard_gradients, Communicator& world) const;
+  void AppendBlockSquares(const std::vector<at::Tensor>& shard_gradients, std::string& bytes) const;
 
-  // First element and number of elements of what this rank's optimizer owns.
+  // First element and number of elements of what this rank's optimizer owns: its shard, except of a
+  // copy.
   int64_t owned_begin(const FlatGroup& group) const { return sharded_ ? group.own_begin() : 0; }
-  int64_t owned_size(const FlatGroup& group) const {
+  int64_t owned_size(const FlatGroup& group) const { return group.is_copy ? 0 : shard_size(group); }
+
+ private:
+  int64_t shard_size(const FlatGroup& group) const {
     return sharded_ ? group.own_size() : group.values.numel();
   }
 
- private:
   std::vector<FlatGroup> groups_;
   bool sharded_;
 };
+
+// Collective. Square root of the sum of squares of all logical tensors, added block by block in the
+// order of tensor names, in double: the same bits on every layout. block_squares: what the stores
+// of this rank appended.
+double GlobalNorm(const std::string& block_squares, Communicator& world);
 
 }  // namespace deduce

@@ -53,51 +53,65 @@ absl::Status ReadPieces(const CheckpointReader& reader, const std::vector<Tensor
   return absl::OkStatus();
 }
 
+void AppendBuffers(Transformer& model, const std::string& prefix,
+                   std::vector<TensorSlice>& slices) {
+  for (const Transformer::Buffer& buffer : model.buffers()) {
+    slices.push_back(
+        {prefix + buffer.name, buffer.value.sizes().vec(), 0, buffer.value.reshape({-1})});
+  }
+}
+
+// Of what this rank owns; only_written: and writes.
+void AppendMoments(TrainState& state, bool only_written, std::vector<TensorSlice>& slices) {
+  for (size_t c = 0; c < state.optimizers.size(); ++c) {
+    const ParameterStore& store = *state.model.chunks()[c].store;
+    for (size_t g = 0; g < store.groups().size(); ++g) {
+      const FlatGroup& group = store.groups()[g];
+      if (only_written && !Writes(store, group)) continue;
+      const int64_t begin = store.owned_begin(group);
+      AppendPieces(group, begin, state.optimizers[c].first_moments()[g], kFirstMoment, slices);
+      AppendPieces(group, begin, state.optimizers[c].second_moments()[g], kSecondMoment, slices);
+    }
+  }
+}
+
 }  // namespace
 
-std::vector<TensorSlice> WeightSlices(Transformer& model, const ParameterStore& store,
-                                      const RankGroups& ranks, const std::string& prefix) {
+std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefix) {
   std::vector<TensorSlice> slices;
-  for (const FlatGroup& group : store.groups()) {
-    if (!Writes(store, group)) continue;
-    const int64_t begin = store.owned_begin(group);
-    AppendPieces(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
-                 slices);
-  }
-  if (ranks.world->rank() == 0) {
-    for (const Transformer::Buffer& buffer : model.buffers()) {
-      slices.push_back(
-          {prefix + buffer.name, buffer.value.sizes().vec(), 0, buffer.value.reshape({-1})});
+  for (const ModelChunk& chunk : model.chunks()) {
+    const ParameterStore& store = *chunk.store;
+    for (const FlatGroup& group : store.groups()) {
+      if (!Writes(store, group)) continue;
+      const int64_t begin = store.owned_begin(group);
+      AppendPieces(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
+                   slices);
     }
+    if (chunk.stage.groups.replicas->rank() == 0) AppendBuffers(*chunk.model, prefix, slices);
   }
   return slices;
 }
 
 std::vector<TensorSlice> MomentSlices(TrainState& state) {
   std::vector<TensorSlice> slices;
-  for (size_t g = 0; g < state.store.groups().size(); ++g) {
-    const FlatGroup& group = state.store.groups()[g];
-    if (!Writes(state.store, group)) continue;
-    const int64_t begin = state.store.owned_begin(group);
-    AppendPieces(group, begin, state.optimizer.first_moments()[g], kFirstMoment, slices);
-    AppendPieces(group, begin, state.optimizer.second_moments()[g], kSecondMoment, slices);
-  }
+  AppendMoments(state, /*only_written=*/true, slices);
   return slices;
 }
 
-std::vector<TensorSlice> WholeTensors(Transformer& model, const ParameterStore& store) {
+std::vector<TensorSlice> WholeTensors(RankModel& model) {
   std::vector<TensorSlice> slices;
-  for (const FlatGroup& group : store.groups()) AppendPieces(group, 0, group.values, "", slices);
-  for (const Transformer::Buffer& buffer : model.buffers()) {
-    slices.push_back({buffer.name, buffer.value.sizes().vec(), 0, buffer.value.reshape({-1})});
+  for (const ModelChunk& chunk : model.chunks()) {
+    for (const FlatGroup& group : chunk.store->groups())
+      AppendPieces(group, 0, group.values, "", slices);
+    AppendBuffers(*chunk.model, "", slices);
   }
   return slices;
 }
 
 absl::Status ReadWeights(const CheckpointReader& reader, const std::string& prefix,
-                         Transformer& model, ParameterStore& store) {
+                         RankModel& model) {
   c10::NoGradGuard no_grad;
-  std::vector<TensorSlice> slices = WholeTensors(model, store);
+  std::vector<TensorSlice> slices = WholeTensors(model);
   for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
   return ReadPieces(reader, slices);
 }
@@ -105,23 +119,19 @@ absl::Status ReadWeights(const CheckpointReader& reader, const std::string& pref
 absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state) {
   c10::NoGradGuard no_grad;
   std::vector<TensorSlice> slices;
-  for (size_t g = 0; g < state.store.groups().size(); ++g) {
-    const FlatGroup& group = state.store.groups()[g];
-    const int64_t begin = state.store.owned_begin(group);
-    AppendPieces(group, begin, state.optimizer.first_moments()[g], kFirstMoment, slices);
-    AppendPieces(group, begin, state.optimizer.second_moments()[g], kSecondMoment, slices);
-  }
+  AppendMoments(state, /*only_written=*/false, slices);
   return ReadPieces(reader, slices);
 }
 
-void CopyWeights(Transformer& from, const ParameterStore& from_store, Transformer& to,
-                 ParameterStore& to_store) {
+void CopyWeights(RankModel& from, RankModel& to) {
   c10::NoGradGuard no_grad;
-  for (size_t g = 0; g < from_store.groups().size(); ++g) {
-    to_store.groups()[g].values.copy_(from_store.groups()[g].values);
+  for (size_t c = 0; c < from.chunks().size(); ++c) {
+    ModelChunk &source = from.chunks()[c], &target = to.chunks()[c];
+    for (size_t g = 0; g < source.store->groups().size(); ++g)
+      target.store->groups()[g].values.copy_(source.store->groups()[g].values);
+    for (size_t b = 0; b < source.model->buffers().size(); ++b)
+      target.model->buffers()[b].value.copy_(source.model->buffers()[b].value);
   }
-  for (size_t b = 0; b < from.buffers().size(); ++b)
-    to.buffers()[b].value.copy_(from.buffers()[b].value);
 }
 
 }  // namespace deduce

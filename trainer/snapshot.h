@@ -9,8 +9,7 @@
 #include "absl/status/status.h"
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_reader.h"
-#include "trainer/model/transformer.h"
-#include "trainer/parameter_store.h"
+#include "trainer/rank_model.h"
 #include "trainer/step.h"
 
 namespace deduce {
@@ -18,24 +17,22 @@ namespace deduce {
 inline constexpr char kReferencePrefix[] = "reference.";
 
 // This rank's part of the weights and routing biases: over all ranks every element exactly once.
-std::vector<TensorSlice> WeightSlices(Transformer& model, const ParameterStore& store,
-                                      const RankGroups& ranks, const std::string& prefix = "");
+std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefix = "");
 
 // This rank's part of the optimizer's moments.
 std::vector<TensorSlice> MomentSlices(TrainState& state);
 
 // All logical tensors this rank holds, whole: what WeightsHash takes.
-std::vector<TensorSlice> WholeTensors(Transformer& model, const ParameterStore& store);
+std::vector<TensorSlice> WholeTensors(RankModel& model);
 
 // Reads what this rank holds, from a checkpoint of any layout. Error: InvalidArgument or DataLoss
 // naming the tensor, with shape found and expected; a model is then partly overwritten and must not
 // be used.
 absl::Status ReadWeights(const CheckpointReader& reader, const std::string& prefix,
-                         Transformer& model, ParameterStore& store);
+                         RankModel& model);
 absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state);
 
 // Copies weights and routing biases between two models of one configuration and layout.
-void CopyWeights(Transformer& from, const ParameterStore& from_store, Transformer& to,
-                 ParameterStore& to_store);
+void CopyWeights(RankModel& from, RankModel& to);
 
 }  // namespace deduce

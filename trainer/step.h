@@ -9,26 +9,23 @@
 
 #include "configs/config.pb.h"
 #include "data/batch.h"
-#include "parallel/rank_groups.h"
 #include "trainer/loss.h"
-#include "trainer/model/transformer.h"
 #include "trainer/optimizer.h"
-#include "trainer/parameter_store.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
-// Everything a rank trains with. Built once a stage.
+// Everything a rank trains with. Built once a stage of a run.
 struct TrainState {
-  TrainState(Transformer& model_in, RankGroups& ranks_in, bool sharded)
-      : model(model_in),
-        ranks(ranks_in),
-        store(model_in.parameters(), ranks_in, sharded),
-        optimizer(store) {}
+  // Not owned. full_recompute: of activations, see layout.recompute.
+  explicit TrainState(RankModel& model_in, bool full_recompute = false);
 
-  Transformer& model;  // not owned
-  RankGroups& ranks;   // not owned
-  ParameterStore store;
-  Optimizer optimizer;
+  int64_t num_updates() const { return optimizers.front().num_updates(); }
+  void set_num_updates(int64_t value);
+
+  RankModel& model;
+  std::vector<Optimizer> optimizers;  // of each chunk
+  bool recompute;
 };
 
 // The batch of one optimizer step: the same on every rank, which works on its own share of the
@@ -56,17 +53,10 @@ struct StepStats {
   std::vector<std::pair<std::string, double>> metric_sums;  // of the LossFn, over the step
 };
 
-// Collective over all replicas. Zero gradients; forward and backward of all micro-batches; reduce;
+// Collective over the world. Zero gradients; forward and backward of all micro-batches; reduce;
 // norm and clip; agree that all is finite; optimizer step; routing bias. The result has the same
 // bits on every layout (DESIGN.md, Numerics).
 StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& loss,
                     const StepOptions& options);
-
-// Collective over all replicas. Log-probabilities (and nothing else) of every micro-batch's targets
-// under the model as it is, fp32 [x] each, on every rank; the bits that TrainStep's forward would
-// see. Of targets without a weight: either that or 0.
-std::vector<at::Tensor> ScoreTokens(Transformer& model, RankGroups& ranks,
-                                    const std::vector<PackedBatch>& micro_batches,
-                                    double temperature);
 
 }  // namespace deduce

@@ -12,7 +12,7 @@
 
 namespace deduce {
 
-// Collective over all replicas. One optimizer step of `stage` on samples, the same on every rank,
+// Collective over the world. One optimizer step of `stage` on samples, the same on every rank,
 // with the cross entropy of all their tokens or of their completions only.
 StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
                          const std::vector<TokenSample>& samples, bool completion_only,
@@ -25,7 +25,7 @@ class Supervised {
                                            std::shared_ptr<const Tokenizer> tokenizer,
                                            int64_t max_tokens, const std::string& where);
 
-  // Collective over all replicas. Optimizer step `step` (from 0) of the stage: samples
+  // Collective over the world. Optimizer step `step` (from 0) of the stage: samples
   // step * samples_per_step and following. Pre-training predicts every token, fine-tuning those of
   // completions.
   absl::StatusOr<StepStats> Step(TrainState& state, int64_t step) const;

@@ -1,6 +1,5 @@
 #include "rl/rollout/engine.h"
 
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
@@ -27,7 +26,7 @@ struct Slot {
 
 class Engine {
  public:
-  Engine(Transformer& model, const std::vector<GenerationRequest>& requests,
+  Engine(RankModel& model, const std::vector<GenerationRequest>& requests,
          const GenerationOptions& options)
       : model_(model), requests_(requests), options_(options), prompt_row_v_(requests.size()) {
     int64_t longest_prompt = 0;
@@ -67,15 +66,9 @@ class Engine {
     for (size_t s = 0; s < slots_.size() && !waiting_.empty(); ++s) {
       if (!slots_[s].busy) entering.emplace_back(s, Admit(s, rows));
     }
-    const at::Tensor hidden_td = model_.ForwardCached(at::tensor(rows.tokens, at::kLong),
-                                                      rows.slots, rows.positions, cache_);
-    if (rows.wanted.empty() && entering.empty()) return;
-    at::Tensor log_prob_nv;
-    if (!rows.wanted.empty()) {
-      log_prob_nv =
-          model_.LogProbRows(at::index_select(hidden_td, 0, at::tensor(rows.wanted, at::kLong)),
-                             options_.temperature == 0 ? 1 : options_.temperature);
-    }
+    const at::Tensor log_prob_nv = model_.NextLogProbs(
+        at::tensor(rows.tokens, at::kLong), rows.slots, rows.positions, rows.wanted,
+        options_.temperature == 0 ? 1 : options_.temperature, cache_);
     for (size_t i = 0; i < rows.wanted.size(); ++i) {
       if (rows.prompt_of[i] != kNone) {
         prompt_row_v_[rows.prompt_of[i]] = log_prob_nv.select(0, i).clone();
@@ -178,14 +171,14 @@ class Engine {
     --num_busy_;
   }
 
-  Transformer& model_;
+  RankModel& model_;
   const std::vector<GenerationRequest>& requests_;
   const GenerationOptions& options_;
   std::vector<at::Tensor>
       prompt_row_v_;  // per request: distribution after its prompt, once computed
   std::deque<Waiting> waiting_;
   std::vector<Slot> slots_;
-  KvCache cache_;
+  RolloutCache cache_;
   int64_t num_busy_ = 0;
   std::vector<Completion> finished_;
 };
@@ -198,12 +191,12 @@ bool AnyUnfinished(int64_t unfinished, Communicator& group) {
 
 }  // namespace
 
-std::vector<Completion> Generate(Transformer& model, const std::vector<GenerationRequest>& requests,
-                                 const GenerationOptions& options, Communicator& expert_group) {
+std::vector<Completion> Generate(RankModel& model, const std::vector<GenerationRequest>& requests,
+                                 const GenerationOptions& options) {
   const c10::NoGradGuard no_grad;
-  const RoundedWeights rounded(model.parameters());
+  const RoundedChunks rounded(model);
   Engine engine(model, requests, options);
-  while (AnyUnfinished(engine.num_unfinished(), expert_group)) engine.Step();
+  while (AnyUnfinished(engine.num_unfinished(), *model.ranks().experts)) engine.Step();
   return engine.TakeCompletions();
 }
 

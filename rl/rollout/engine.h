@@ -6,8 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "parallel/communicator.h"
-#include "trainer/model/transformer.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
@@ -38,11 +37,12 @@ struct Completion {
 
 // Collective over the expert group, whose ranks may bring different requests, or none: every
 // decoding step runs the model on all of them, and a rank without work joins with 0 rows until all
-// are done. Returns this rank's completions in order of sample. The token at position p (0: first
-// of the completion) of a sample is drawn with RandomUniform(stream, step << 32 | sample, p). A
-// prompt longer than max_position_embeddings allows, an empty one or a token outside the vocabulary
-// throws c10::Error: the caller has checked its data.
-std::vector<Completion> Generate(Transformer& model, const std::vector<GenerationRequest>& requests,
-                                 const GenerationOptions& options, Communicator& expert_group);
+// are done. Collective over the pipeline too, whose ranks bring the same requests and all return
+// their completions. Returns this rank's completions in order of sample. The token at position p
+// (0: first of the completion) of a sample is drawn with RandomUniform(stream, step << 32 | sample,
+// p). A prompt longer than max_position_embeddings allows, an empty one or a token outside the
+// vocabulary throws c10::Error: the caller has checked its data.
+std::vector<Completion> Generate(RankModel& model, const std::vector<GenerationRequest>& requests,
+                                 const GenerationOptions& options);
 
 }  // namespace deduce

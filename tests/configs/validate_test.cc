@@ -161,8 +161,8 @@ TEST(ValidateTest, LayoutAndCheckpointRules) {
   const char* name = "name: \"tiny\"";
   ExpectErrors(
       kRun,
-      {{name, "name: \"t\" layout { pipeline_parallel: 2 }",
-        "layout.pipeline_parallel: found 2, expected 1: this version has no more on this axis"},
+      {{name, "name: \"t\" layout { virtual_stages: -1 }",
+        "layout.virtual_stages: found -1, expected a number in [0, 1024]"},
        {name, "name: \"t\" layout { tensor_parallel: 2 }",
         "layout.tensor_parallel: found 2, expected 1: this version has no more on this axis"},
        {name, "name: \"t\" layout { exact: false }",

@@ -27,13 +27,14 @@ absl::Status DumpGradients(const std::string& dir, const std::string& tokens,
   const auto ids = nlohmann::json::parse(file).get<std::vector<int32_t>>();
   const std::vector<float> weights(ids.size() - 1, 1.0F);
   const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
-  const at::Tensor hidden_xd = folder.model->Forward(batch, /*with_mtp=*/false).hidden_xd;
-  const at::Tensor log_prob_x = folder.model->LogProbs(hidden_xd, batch.targets_x).log_prob_t;
+  const at::Tensor hidden_xd = folder.transformer().Forward(batch, /*with_mtp=*/false).hidden_xd;
+  const at::Tensor log_prob_x =
+      folder.transformer().LogProbs(hidden_xd, batch.targets_x).log_prob_t;
   const double count = static_cast<double>(weights.size());
   (log_prob_x * batch.weights_x).sum().div(-count).backward();
   std::vector<NamedTensor> gradients;
-  for (const Parameter& parameter : folder.model->parameters()) {
-    const at::Tensor& gradient = parameter.leaves[0].grad();
+  for (const Parameter& parameter : folder.transformer().parameters()) {
+    const at::Tensor gradient = parameter.Gradient();
     if (!gradient.defined()) continue;  // of the prediction module
     const bool stack = parameter.placement == Placement::kExpertSharded;
     for (size_t i = 0; i < parameter.names.size(); ++i) {

@@ -33,6 +33,11 @@ class SameBits(unittest.TestCase):
         d.train(self.root / "expert", ranks=2, sets=["layout { expert_parallel: 2 }"])
         self.assertEqual(d.untimed(self.root / "expert"), self.reference)
 
+    def test_a_pipeline_has_the_metrics_of_one_stage(self):
+        for schedule in ("zb_h1", "dualpipe"):
+            d.train(self.root / schedule, ranks=2, sets=[f'layout {{ pipeline_parallel: 2 schedule: "{schedule}" }}'])
+            self.assertEqual(d.untimed(self.root / schedule), self.reference)
+
     def test_unsharded_optimizer_has_the_metrics_of_zero_1(self):
         d.train(self.root / "zero0", ranks=2, sets=["layout { zero_stage: 0 }"])
         self.assertEqual(d.untimed(self.root / "zero0"), self.reference)

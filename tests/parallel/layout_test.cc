@@ -29,6 +29,27 @@ TEST(LayoutTest, DataIsTheFastestAxis) {
   }
 }
 
+TEST(LayoutTest, PipelineIsTheSlowestAxis) {
+  for (int rank = 0; rank < 8; ++rank) {
+    const absl::StatusOr<Layout> layout =
+        MakeLayout(Config("pipeline_parallel: 2 expert_parallel: 2 schedule: \"zbv\""), 8, rank);
+    ASSERT_TRUE(layout.ok()) << layout.status();
+    EXPECT_EQ(layout->pipeline_rank, rank / 4);
+    EXPECT_EQ(layout->expert_rank, rank / 2 % 2);
+    EXPECT_EQ(layout->data_rank, rank % 2);
+    EXPECT_EQ(layout->num_replicas(), 4);
+    EXPECT_EQ(layout->num_chunks, 2);
+  }
+}
+
+TEST(LayoutTest, CopiesOfAStageAreALongerDataAxis) {
+  // Replica 1 of 2 x 2; its second copy comes between its first and the first of the next.
+  const Layout layout = *MakeLayout(Config("expert_parallel: 2"), 4, 1);
+  EXPECT_EQ(layout.WithCopies(2, 0).replica(), 2);
+  EXPECT_EQ(layout.WithCopies(2, 1).replica(), 3);
+  EXPECT_EQ(layout.WithCopies(2, 1).num_replicas(), 8);
+}
+
 TEST(LayoutTest, ZeroDataParallelTakesTheRemainingRanks) {
   EXPECT_EQ(MakeLayout(Config(""), 1, 0)->data_parallel, 1);
   EXPECT_EQ(MakeLayout(Config(""), 4, 0)->data_parallel, 4);
@@ -46,7 +67,14 @@ TEST(LayoutTest, EveryWrongLayoutIsRefusedByItsField) {
     std::string message;
   };
   const std::vector<Case> cases = {
-      {"pipeline_parallel: 2", 2, "layout.pipeline_parallel: found 2, expected 1 ("},
+      {"pipeline_parallel: 3", 4,
+       "layout.pipeline_parallel: found 3, expected a divisor of the 4 ranks of this job"},
+      {"pipeline_parallel: 2 expert_parallel: 4", 4,
+       "layout: found pipeline_parallel 2 x expert_parallel 4 = 8, expected a divisor of the 4"},
+      {"pipeline_parallel: 2 data_parallel: 2", 2,
+       "layout: found pipeline_parallel 2 x data_parallel 2 x expert_parallel 1 = 4 ranks, "
+       "expected the 2 ranks"},
+      {"schedule: \"2f2b\"", 1, "layout.schedule: found \"2f2b\", expected one of gpipe, 1f1b, "},
       {"tensor_parallel: 2", 2, "layout.tensor_parallel: found 2, expected 1 ("},
       {"context_parallel: 0", 2, "layout.context_parallel: found 0, expected 1 ("},
       {"data_parallel: -1", 1, "layout.data_parallel: found -1, expected at least 0"},

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "parallel/schedule/dual_pipe.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {
@@ -47,6 +48,43 @@ TEST(RankGroupsTest, RanksInGroupsAreTheLayoutsCoordinates) {
       EXPECT_EQ(groups.world, &world);
     });
   }
+}
+
+TEST(RankGroupsTest, APipelineHasTheRanksOfOneReplica) {
+  RunRanks(4, [](Communicator& world) {
+    LayoutConfig config;
+    config.set_pipeline_parallel(2);
+    const RankGroups groups = MakeRankGroups(world, *MakeLayout(config, 4, world.rank()));
+    EXPECT_EQ(Members(*groups.pipeline, world.rank()),
+              world.rank() % 2 == 0 ? Strings({"0", "2"}) : Strings({"1", "3"}));
+    EXPECT_EQ(Members(*groups.replicas, world.rank()),
+              world.rank() < 2 ? Strings({"0", "1"}) : Strings({"2", "3"}));
+  });
+}
+
+TEST(RankGroupsTest, TheTwoCopiesOfADualPipeStageAreReplicas) {
+  RunRanks(4, [](Communicator& world) {
+    LayoutConfig config;
+    config.set_pipeline_parallel(4);
+    config.set_schedule("dualpipe");
+    const Layout layout = *MakeLayout(config, 4, world.rank());
+    const RankGroups ranks = MakeRankGroups(world, layout);
+    const std::vector<StageGroups> stages = MakeStageGroups(ranks, DualPipe(4, 8));
+    ASSERT_EQ(stages.size(), 2U);
+    const int rank = world.rank();
+    for (int chunk = 0; chunk < 2; ++chunk) {
+      EXPECT_EQ(stages[chunk].chunk, chunk);
+      EXPECT_EQ(stages[chunk].path, chunk);
+      EXPECT_EQ(stages[chunk].stage, chunk == 0 ? rank : 3 - rank);
+      EXPECT_EQ(stages[chunk].groups.layout.replica(), chunk);
+    }
+    // In the order of stages on every rank, as members of a group enter its collectives.
+    for (const int chunk : rank < 2 ? std::vector<int>{0, 1} : std::vector<int>{1, 0}) {
+      const int stage = stages[chunk].stage;
+      EXPECT_EQ(Members(*stages[chunk].groups.replicas, rank),
+                Strings({std::to_string(stage), std::to_string(3 - stage)}));
+    }
+  });
 }
 
 }  // namespace

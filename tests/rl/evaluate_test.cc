@@ -65,7 +65,7 @@ MetricsRecord Evaluate(int num_ranks) {
     const auto evaluator = Evaluator::Create(EvaluatedStage(), 5, TinyTokenizer(), 96, "stage[0]");
     ASSERT_TRUE(evaluator.ok()) << evaluator.status();
     MetricsRecord own;
-    const absl::Status status = evaluator->Append(*training.model, training.ranks, own);
+    const absl::Status status = evaluator->Append(*training.model, own);
     EXPECT_TRUE(status.ok()) << status;
     if (world.rank() == 0) record = own;
   });

@@ -11,6 +11,7 @@
 #include "data/packing.h"
 #include "tests/rl/tiny_rollouts.h"
 #include "tests/testing/rank_group.h"
+#include "trainer/score_tokens.h"
 
 namespace deduce {
 namespace {
@@ -23,8 +24,7 @@ struct TinyRl {
   GrpoResult Step(const StageConfig& stage, int64_t step) {
     const auto grpo = Grpo::Create(stage, 5, TinyTokenizer(), "stage[0]");
     TORCH_CHECK(grpo.ok(), grpo.status().ToString());
-    Reference frozen{*reference.model, reference.state->store};
-    absl::StatusOr<GrpoResult> result = grpo->Step(*policy.state, frozen, step);
+    absl::StatusOr<GrpoResult> result = grpo->Step(*policy.state, *reference.model, step);
     TORCH_CHECK(result.ok(), result.status().ToString());
     return *std::move(result);
   }
@@ -133,7 +133,7 @@ TEST(GrpoTest, EveryMiniBatchOfEveryEpochIsOneUpdate) {
     stage.mutable_grpo()->set_num_iterations(2);
     TinyRl rl(world, 1);
     const GrpoResult result = rl.Step(stage, 0);
-    EXPECT_EQ(rl.policy.state->optimizer.num_updates(), 8);
+    EXPECT_EQ(rl.policy.state->num_updates(), 8);
     int64_t tokens = 0;  // every sample once in every epoch
     for (const Sample& sample : result.samples) {
       tokens += static_cast<int64_t>(sample.completion.tokens.size() +
@@ -153,7 +153,7 @@ double Objective(TinyTraining& policy, const GrpoResult& result, int64_t num_gen
     tokens.insert(tokens.end(), completion.begin(), completion.end());
     const PackedBatch alone = MakePackedBatch(
         {PackItem{.tokens = tokens, .weights = std::vector<float>(tokens.size() - 1, 1)}});
-    const at::Tensor log_prob_x = ScoreTokens(*policy.model, policy.ranks, {alone}, 1)[0];
+    const at::Tensor log_prob_x = ScoreTokens(*policy.model, {alone}, 1)[0];
     double sum = 0;
     for (size_t t = prompt.tokens.size() - 1; t + 1 < tokens.size(); ++t) {
       sum += log_prob_x[static_cast<int64_t>(t)].item<double>();

@@ -4,10 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <random>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "tests/testing/rank_group.h"
+#include "tests/trainer/pipeline_layouts.h"
 #include "tests/trainer/random_layout.h"
 #include "tests/trainer/scratch_dir.h"
 #include "tests/trainer/tiny_training.h"
@@ -22,8 +26,7 @@ struct Spread {
 };
 
 absl::Status Save(Communicator& world, const std::string& dir, TinyTraining& training) {
-  std::vector<TensorSlice> slices =
-      WeightSlices(*training.model, training.state->store, training.ranks);
+  std::vector<TensorSlice> slices = WeightSlices(*training.model);
   for (TensorSlice& slice : MomentSlices(*training.state)) slices.push_back(std::move(slice));
   return SaveCheckpoint(world, dir, slices, "{}", {});
 }
@@ -45,7 +48,7 @@ void LoadAndSave(const Spread& spread, const ScratchDir& scratch, const std::str
     const std::string dir = scratch.Shared(world);
     const auto reader = CheckpointReader::Open(dir + "/" + from);
     ASSERT_TRUE(reader.ok()) << reader.status();
-    absl::Status status = ReadWeights(*reader, "", *training.model, training.state->store);
+    absl::Status status = ReadWeights(*reader, "", *training.model);
     EXPECT_TRUE(status.ok()) << status;
     status = ReadMoments(*reader, *training.state);
     EXPECT_TRUE(status.ok()) << status;
@@ -86,6 +89,39 @@ TEST(SnapshotTest, AnyLayoutReadsTheBytesOfAnyOther) {
   }
 }
 
+// Ranks and the text of a layout config.
+std::pair<int, std::string> RandomPipelineLayout(std::mt19937_64& random) {
+  const int pipeline = 1 << random() % 3, experts = 1 << random() % 2, data = 1 << random() % 2;
+  constexpr const char* kSchedules[] = {"1f1b", "interleaved_1f1b", "zbv", "dualpipe", "dualpipev"};
+  return {pipeline * experts * data,
+          absl::StrCat("pipeline_parallel: ", pipeline, " expert_parallel: ", experts,
+                       " zero_stage: ", random() % 2, " schedule: \"",
+                       kSchedules[random() % std::size(kSchedules)], "\"")};
+}
+
+TEST(SnapshotTest, FiftyRandomLayoutsReadTheBytesOfTheOneBefore) {
+  const ScratchDir scratch;
+  std::mt19937_64 random(11);
+  for (int i = 0; i <= 50; ++i) {
+    const auto [num_ranks, layout] = RandomPipelineLayout(random);
+    SCOPED_TRACE(absl::StrCat(i, ": ", num_ranks, " ranks, ", layout));
+    RunRanks(num_ranks, [&, &text = layout](Communicator& world) {
+      const std::string dir = scratch.Shared(world);
+      TinyTraining training(world, LayoutOf(text), DeepRoutedModel());
+      if (i == 0) {
+        training.Step(TinyTrainingStage(), 0);
+      } else {
+        const auto reader = CheckpointReader::Open(absl::StrCat(dir, "/", i - 1));
+        ASSERT_TRUE(reader.ok()) << reader.status();
+        EXPECT_EQ(ReadWeights(*reader, "", *training.model), absl::OkStatus());
+        EXPECT_EQ(ReadMoments(*reader, *training.state), absl::OkStatus());
+      }
+      EXPECT_EQ(Save(world, absl::StrCat(dir, "/", i), training), absl::OkStatus());
+    });
+    ExpectSameTensors(scratch / std::to_string(i), scratch / "0");
+  }
+}
+
 TEST(SnapshotTest, TrainingGoesOnWithTheBitsOfAnUninterruptedRun) {
   const ScratchDir scratch;
   TrainAndSave({2, 2, true}, scratch, "two_steps");
@@ -94,9 +130,9 @@ TEST(SnapshotTest, TrainingGoesOnWithTheBitsOfAnUninterruptedRun) {
     for (int64_t step = 0; step < 2; ++step) whole.Step(TinyTrainingStage(), step);
     const auto reader = CheckpointReader::Open(scratch / "two_steps");
     ASSERT_TRUE(reader.ok()) << reader.status();
-    ASSERT_TRUE(ReadWeights(*reader, "", *resumed.model, resumed.state->store).ok());
+    ASSERT_TRUE(ReadWeights(*reader, "", *resumed.model).ok());
     ASSERT_TRUE(ReadMoments(*reader, *resumed.state).ok());
-    resumed.state->optimizer.set_num_updates(2);
+    resumed.state->set_num_updates(2);
     EXPECT_EQ(resumed.Hash(), whole.Hash());
     whole.Step(TinyTrainingStage(), 2);
     resumed.Step(TinyTrainingStage(), 2);
@@ -109,16 +145,13 @@ TEST(SnapshotTest, TheReferenceIsSavedBesideTheWeights) {
   RunRanks(1, [&](Communicator& world) {
     TinyTraining policy(world, 1, true), reference(world, 1, true), read(world, 1, true);
     reference.Step(TinyTrainingStage(), 0);
-    std::vector<TensorSlice> slices =
-        WeightSlices(*policy.model, policy.state->store, policy.ranks);
-    for (TensorSlice& slice : WeightSlices(*reference.model, reference.state->store,
-                                           reference.ranks, kReferencePrefix)) {
+    std::vector<TensorSlice> slices = WeightSlices(*policy.model);
+    for (TensorSlice& slice : WeightSlices(*reference.model, kReferencePrefix))
       slices.push_back(std::move(slice));
-    }
     ASSERT_TRUE(SaveCheckpoint(world, scratch / "c", slices, "{}", {}).ok());
     const auto reader = CheckpointReader::Open(scratch / "c");
     ASSERT_TRUE(reader.ok()) << reader.status();
-    ASSERT_TRUE(ReadWeights(*reader, kReferencePrefix, *read.model, read.state->store).ok());
+    ASSERT_TRUE(ReadWeights(*reader, kReferencePrefix, *read.model).ok());
     EXPECT_EQ(read.Hash(), reference.Hash());
     EXPECT_NE(read.Hash(), policy.Hash());
   });
@@ -130,14 +163,14 @@ absl::Status ReadChanged(const ScratchDir& scratch, Change change) {
   absl::Status status;
   RunRanks(1, [&](Communicator& world) {
     TinyTraining training(world, 1, true);
-    std::vector<TensorSlice> slices = WholeTensors(*training.model, training.state->store);
+    std::vector<TensorSlice> slices = WholeTensors(*training.model);
     std::sort(slices.begin(), slices.end(),
               [](const TensorSlice& a, const TensorSlice& b) { return a.name < b.name; });
     change(slices);
     ASSERT_TRUE(SaveCheckpoint(world, scratch / "c", slices, "{}", {}).ok());
     const auto reader = CheckpointReader::Open(scratch / "c");
     ASSERT_TRUE(reader.ok()) << reader.status();
-    status = ReadWeights(*reader, "", *training.model, training.state->store);
+    status = ReadWeights(*reader, "", *training.model);
   });
   return status;
 }
@@ -170,7 +203,7 @@ TEST(SnapshotTest, CopiedWeightsAreTheOthersToTheLastBit) {
     TinyTraining from(world, 2, true), to(world, 2, true);
     from.Step(TinyTrainingStage(), 0);
     EXPECT_NE(to.Hash(), from.Hash());
-    CopyWeights(*from.model, from.state->store, *to.model, to.state->store);
+    CopyWeights(*from.model, *to.model);
     EXPECT_EQ(to.Hash(), from.Hash());
   });
 }

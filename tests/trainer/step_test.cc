@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "data/packing.h"
 #include "tests/testing/rank_group.h"
+#include "tests/trainer/long_prompt.h"
 #include "tests/trainer/tiny_training.h"
 
 namespace deduce {
@@ -81,14 +81,6 @@ TEST(TrainStepTest, MicroBatchSplitChangesTheGradientOnlyByRounding) {
   EXPECT_NEAR(norm(64), whole, 1e-5 * whole);
 }
 
-// A sequence of which only the last two predictions count; the others have the weight given.
-PackedBatch LongPrompt(float prompt_weight) {
-  PackItem item{.tokens = {1, 8, 9, 10, 11, 12, 13, 14, 15, 16}, .weights = {}};
-  item.weights.assign(9, prompt_weight);
-  item.weights[7] = item.weights[8] = 1;
-  return MakePackedBatch({item});
-}
-
 TEST(TrainStepTest, LeavingOutAPromptsLogProbsIsGivingThemNoWeight) {
   // Rounding aside; a weight of 1e-20 is not left out.
   const auto first_moments = [](float prompt_weight) {
@@ -97,7 +89,7 @@ TEST(TrainStepTest, LeavingOutAPromptsLogProbsIsGivingThemNoWeight) {
       TinyTraining training(world, 1, true);
       const StepOptions options{.mtp_loss_weight = 0.3};
       TrainStep(*training.state, {{LongPrompt(prompt_weight)}, 2}, CrossEntropyLoss(true), options);
-      moments = training.state->optimizer.first_moments();
+      moments = training.state->optimizers[0].first_moments();
     });
     return moments;
   };
@@ -115,12 +107,12 @@ TEST(TrainStepTest, NonFiniteGradientSkipsTheUpdateOnAllRanks) {
     TinyTraining training(world, 1, true);
     StageConfig stage = TinyTrainingStage();
     const auto poison = [&](float value) {  // the same on both ranks, so the copies still agree
-      training.state->store.groups()[0].values[3] = value;
+      training.store().groups()[0].values[3] = value;
     };
     poison(std::numeric_limits<float>::quiet_NaN());
     const StepStats stats = training.Step(stage, 0);
     EXPECT_FALSE(stats.finite);
-    EXPECT_EQ(training.state->optimizer.num_updates(), 0);
+    EXPECT_EQ(training.state->num_updates(), 0);
     poison(0.01F);
     EXPECT_TRUE(training.Step(stage, 0).finite);
   });
@@ -136,44 +128,10 @@ TEST(TrainStepTest, ClippedGradientHasTheLimitAsNorm) {
     const StepStats stats = training.Step(stage, 0);
     EXPECT_GT(stats.grad_norm, 0.01);
     double squares = 0;
-    for (const at::Tensor& first : training.state->optimizer.first_moments()) {
+    for (const at::Tensor& first : training.state->optimizers[0].first_moments()) {
       squares += first.to(at::kDouble).square().sum().item<double>();
     }
     EXPECT_NEAR(std::sqrt(squares) / (1 - stage.optimizer().beta1()), 0.01, 1e-6);
-  });
-}
-
-TEST(ScoreTokensTest, EveryRankGetsTheBitsOfOneRank) {
-  const auto score = [](int num_ranks, int expert_parallel) {
-    std::vector<at::Tensor> result;
-    RunRanks(num_ranks, [&](Communicator& world) {
-      TinyTraining training(world, expert_parallel, true);
-      std::vector<PackedBatch> batches;
-      for (int32_t m = 0; m < 3; ++m) {
-        batches.push_back(
-            MakePackedBatch({PackItem{.tokens = {1, 8 + m, 9, 10}, .weights = {1, 1, 1}},
-                             PackItem{.tokens = {1, 12, 13 + m}, .weights = {1, 1}}}));
-      }
-      const std::vector<at::Tensor> own =
-          ScoreTokens(*training.model, training.ranks, batches, 1.0);
-      if (world.rank() == world.size() - 1) result = own;
-    });
-    return result;
-  };
-  const std::vector<at::Tensor> one = score(1, 1), two = score(2, 2);
-  ASSERT_EQ(one.size(), 3U);
-  if (two.empty()) return;  // under mpirun only the last rank holds them
-  for (size_t m = 0; m < one.size(); ++m) EXPECT_TRUE(at::equal(one[m], two[m]));
-}
-
-TEST(ScoreTokensTest, LeavingOutAPromptsLogProbsChangesNoBitOfTheOthers) {
-  RunRanks(1, [](Communicator& world) {
-    TinyTraining training(world, 1, true);
-    const std::vector<at::Tensor> log_probs =
-        ScoreTokens(*training.model, training.ranks, {LongPrompt(0), LongPrompt(1)}, 0.8);
-    EXPECT_TRUE(at::equal(log_probs[0].narrow(0, 7, 2), log_probs[1].narrow(0, 7, 2)));
-    EXPECT_EQ(log_probs[0].narrow(0, 0, 7).abs().max().item<float>(), 0);
-    EXPECT_LT(log_probs[1].narrow(0, 0, 7).max().item<float>(), 0);
   });
 }
 

@@ -9,6 +9,7 @@
 #include "data/packing.h"
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/tiny_training.h"
+#include "trainer/score_tokens.h"
 
 namespace deduce {
 namespace {
@@ -25,7 +26,7 @@ double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t st
     const int64_t length = static_cast<int64_t>(sample.tokens.size());
     const PackedBatch alone = MakePackedBatch(
         {PackItem{.tokens = sample.tokens, .weights = std::vector<float>(length - 1, 1)}});
-    const at::Tensor log_prob_x = ScoreTokens(*training.model, training.ranks, {alone}, 1)[0];
+    const at::Tensor log_prob_x = ScoreTokens(*training.model, {alone}, 1)[0];
     const int64_t first = completion_only ? sample.prompt_length - 1 : 0;
     for (int64_t t = first; t < length - 1; ++t) sum -= log_prob_x[t].item<double>();
     count += static_cast<double>(length - 1 - first);

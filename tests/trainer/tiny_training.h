@@ -8,6 +8,7 @@
 #include "configs/config.pb.h"
 #include "data/tokenizer.h"
 #include "parallel/rank_groups.h"
+#include "trainer/rank_model.h"
 #include "trainer/snapshot.h"
 #include "trainer/step.h"
 #include "trainer/supervised.h"
@@ -59,17 +60,23 @@ inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
 
 // One rank's model and training state.
 struct TinyTraining {
-  TinyTraining(Communicator& world, int expert_parallel, bool sharded) {
-    Layout layout;
-    layout.num_ranks = world.size();
-    layout.rank = world.rank();
-    layout.expert_parallel = expert_parallel;
-    layout.data_parallel = world.size() / expert_parallel;
-    layout.data_rank = world.rank() % layout.data_parallel;
-    layout.expert_rank = world.rank() / layout.data_parallel;
-    ranks = MakeRankGroups(world, layout);
-    model = Transformer::Create(TinyTrainingModel(), 5, *ranks.experts);
-    state = std::make_unique<TrainState>(*model, ranks, sharded);
+  TinyTraining(Communicator& world, const LayoutConfig& config,
+               const ModelConfig& model_config = TinyTrainingModel()) {
+    const absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
+    TORCH_CHECK(layout.ok(), layout.status().ToString());
+    ranks = MakeRankGroups(world, *layout);
+    model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0);
+    state = std::make_unique<TrainState>(*model, config.recompute() == LayoutConfig::full);
+  }
+
+  TinyTraining(Communicator& world, int expert_parallel, bool sharded)
+      : TinyTraining(world, TinyLayout(expert_parallel, sharded)) {}
+
+  static LayoutConfig TinyLayout(int expert_parallel, bool sharded) {
+    LayoutConfig config;
+    config.set_expert_parallel(expert_parallel);
+    config.set_zero_stage(sharded ? 1 : 0);
+    return config;
   }
 
   StepStats Step(const StageConfig& stage, int64_t step) {
@@ -82,14 +89,17 @@ struct TinyTraining {
   }
 
   std::string Hash() {
-    absl::StatusOr<std::string> hash =
-        WeightsHash(*ranks.world, WholeTensors(*model, state->store));
+    absl::StatusOr<std::string> hash = WeightsHash(*ranks.world, WholeTensors(*model));
     TORCH_CHECK(hash.ok(), hash.status().ToString());
     return *hash;
   }
 
+  // The first chunk: everything, without a pipeline.
+  ParameterStore& store() { return *model->chunks().front().store; }
+  Transformer& transformer() { return *model->chunks().front().model; }
+
   RankGroups ranks;
-  std::unique_ptr<Transformer> model;
+  std::unique_ptr<RankModel> model;
   std::unique_ptr<TrainState> state;
 };
 

@@ -79,17 +79,18 @@ bool IsScaleOfFp8(const HuggingFaceFolder& folder, const std::string& name) {
 
 }  // namespace
 
-absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, Transformer& model,
-                                    const ParameterStore& store) {
+absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, RankModel& model) {
   std::set<std::string> own;
-  for (const TensorSlice& slice : WholeTensors(model, store)) {
+  std::vector<ModelPart> parts;
+  for (const ModelChunk& chunk : model.chunks()) parts.push_back(chunk.model->part());
+  for (const TensorSlice& slice : WholeTensors(model)) {
     RETURN_IF_ERROR(ReadOne(folder, slice));
     own.insert(slice.name);
   }
   const auto aliases = WeightAliases(model.config());
   for (const auto& [name, tensor] : folder.weights.tensors()) {
     if (own.count(name) > 0 || IsDerivedTensor(name) || IsScaleOfFp8(folder, name) ||
-        IsForeignExpert(name, own, model.config())) {
+        IsForeignExpert(name, own, model.config()) || IsOfOtherStage(name, parts, model.config())) {
       continue;
     }
     const auto alias = aliases.find(name);
@@ -104,11 +105,9 @@ absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, Transformer
 
 absl::Status VerifyHuggingFaceWeights(const HuggingFaceFolder& folder) {
   const std::unique_ptr<Communicator> world = MakeOneMemberCommunicator();
-  const std::unique_ptr<Transformer> model =
-      Transformer::Create(folder.model, /*seed=*/std::nullopt, *world);
-  const RankGroups ranks = MakeRankGroups(*world, Layout{});
-  const ParameterStore store(model->parameters(), ranks, /*sharded=*/true);
-  return ReadHuggingFaceWeights(folder, *model, store);
+  RankGroups ranks = MakeRankGroups(*world, Layout{});
+  RankModel model(folder.model, /*seed=*/std::nullopt, ranks, /*sharded=*/true);
+  return ReadHuggingFaceWeights(folder, model);
 }
 
 }  // namespace deduce

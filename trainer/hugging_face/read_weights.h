@@ -3,8 +3,7 @@
 
 #include "absl/status/status.h"
 #include "trainer/hugging_face/folder.h"
-#include "trainer/model/transformer.h"
-#include "trainer/parameter_store.h"
+#include "trainer/rank_model.h"
 
 namespace deduce {
 
@@ -13,8 +12,7 @@ namespace deduce {
 // or scaled fp8, and each tensor of the files must belong to the model; one that repeats another
 // (a tied head) must hold the same bytes. Errors: InvalidArgument, `FILE: tensor NAME: found X,
 // expected Y`; the model is then partly overwritten and must not be used.
-absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, Transformer& model,
-                                    const ParameterStore& store);
+absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, RankModel& model);
 
 // The same for a model of one rank that is thrown away: whether the folder can be loaded.
 absl::Status VerifyHuggingFaceWeights(const HuggingFaceFolder& folder);

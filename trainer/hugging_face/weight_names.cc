@@ -1,5 +1,7 @@
 #include "trainer/hugging_face/weight_names.h"
 
+#include <algorithm>
+
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -47,6 +49,31 @@ bool IsForeignExpert(const std::string& name, const std::set<std::string>& local
   if (local == local_names.end() || !absl::StartsWith(*local, name.substr(0, begin))) return false;
   const std::string number = local->substr(begin, local->find('.', begin) - begin);
   return local_names.count(absl::StrCat(name.substr(0, begin), number, name.substr(end))) > 0;
+}
+
+bool IsOfOtherStage(const std::string& name, const std::vector<ModelPart>& local_parts,
+                    const ModelConfig& model) {
+  const auto none_has = [&](const auto& has) {
+    return std::none_of(local_parts.begin(), local_parts.end(), has);
+  };
+  const auto is_last = [](const ModelPart& part) { return part.last; };
+  if (name == "model.embed_tokens.weight") {
+    return none_has([](const ModelPart& part) { return part.first; });
+  }
+  if (name == "model.norm.weight" || name == "lm_head.weight") return none_has(is_last);
+  if (IsOfPredictionModule(name, model)) {
+    return model.num_nextn_predict_layers() > 0 && none_has(is_last);
+  }
+  constexpr absl::string_view kLayers = "model.layers.";
+  const size_t end = name.find('.', kLayers.size());
+  int64_t layer = 0;
+  if (!absl::StartsWith(name, kLayers) || end == std::string::npos ||
+      !absl::SimpleAtoi(name.substr(kLayers.size(), end - kLayers.size()), &layer)) {
+    return false;
+  }
+  return layer >= 0 && layer < model.num_hidden_layers() && none_has([&](const ModelPart& part) {
+           return layer >= part.first_layer && layer < part.first_layer + part.num_layers;
+         });
 }
 
 bool IsOfPredictionModule(const std::string& name, const ModelConfig& model) {

@@ -4,8 +4,10 @@
 #include <map>
 #include <set>
 #include <string>
+#include <vector>
 
 #include "configs/config.pb.h"
+#include "trainer/model/model_part.h"
 
 namespace deduce {
 
@@ -20,6 +22,10 @@ bool IsDerivedTensor(const std::string& name);
 // `local_names` but for the number.
 bool IsForeignExpert(const std::string& name, const std::set<std::string>& local_names,
                      const ModelConfig& model);
+
+// Whether the name is that of a layer or an end of the model which is in none of these parts.
+bool IsOfOtherStage(const std::string& name, const std::vector<ModelPart>& local_parts,
+                    const ModelConfig& model);
 
 // Whether the name belongs to the prediction module.
 bool IsOfPredictionModule(const std::string& name, const ModelConfig& model);

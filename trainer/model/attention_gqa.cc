@@ -16,9 +16,10 @@ int64_t GqaAttention::KvHeads(const ModelConfig& config) {
                                           : config.num_attention_heads();
 }
 
-GqaAttention::GqaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
-                           const RotaryTable& table, ParameterFactory& factory)
-    : layer_(layer),
+GqaAttention::GqaAttention(const ModelConfig& config, int64_t cache_layer,
+                           const std::string& prefix, const RotaryTable& table,
+                           ParameterFactory& factory)
+    : cache_layer_(cache_layer),
       heads_(config.num_attention_heads()),
       kv_heads_(KvHeads(config)),
       head_dim_(HeadDim(config)),
@@ -51,8 +52,8 @@ at::Tensor GqaAttention::Forward(const at::Tensor& x_td, const ForwardContext& c
   const at::Tensor q_thk = Heads(x_td, q_proj_, heads_, q_norm_, context);
   const at::Tensor k_tgk = Heads(x_td, k_proj_, kv_heads_, k_norm_, context);
   const at::Tensor v_tgk = v_proj_.Forward(x_td).view({t, kv_heads_, head_dim_});
-  const at::Tensor out_thk =
-      Attend(context, layer_, q_thk, k_tgk, v_tgk, 1 / std::sqrt(static_cast<double>(head_dim_)));
+  const at::Tensor out_thk = Attend(context, cache_layer_, q_thk, k_tgk, v_tgk,
+                                    1 / std::sqrt(static_cast<double>(head_dim_)));
   return o_proj_.Forward(out_thk.reshape({t, heads_ * head_dim_}));
 }
 

@@ -19,7 +19,7 @@ namespace deduce {
 class GqaAttention {
  public:
   // prefix: "model.layers.N.self_attn."; table: of head_dim.
-  GqaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
+  GqaAttention(const ModelConfig& config, int64_t cache_layer, const std::string& prefix,
                const RotaryTable& table, ParameterFactory& factory);
 
   // x_td [t, d] -> [t, d]
@@ -33,7 +33,7 @@ class GqaAttention {
   at::Tensor Heads(const at::Tensor& x_td, const Projection& projection, int64_t heads,
                    const std::optional<ParameterRef>& norm, const ForwardContext& context) const;
 
-  int64_t layer_;
+  int64_t cache_layer_;
   int64_t heads_;
   int64_t kv_heads_;
   int64_t head_dim_;

@@ -24,9 +24,10 @@ double MlaAttention::SoftmaxScale(const ModelConfig& config) {
   return scale * mscale * mscale;
 }
 
-MlaAttention::MlaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
-                           const RotaryTable& table, ParameterFactory& factory)
-    : layer_(layer),
+MlaAttention::MlaAttention(const ModelConfig& config, int64_t cache_layer,
+                           const std::string& prefix, const RotaryTable& table,
+                           ParameterFactory& factory)
+    : cache_layer_(cache_layer),
       heads_(config.num_attention_heads()),
       nope_(config.qk_nope_head_dim()),
       rope_(config.qk_rope_head_dim()),
@@ -74,7 +75,7 @@ at::Tensor MlaAttention::Forward(const at::Tensor& x_td, const ForwardContext& c
                             .split_with_sizes({nope_, value_dim_}, 2);
   const at::Tensor k_thk = at::cat({expanded[0], k_rope_t1k.expand({t, heads_, rope_})}, 2);
   const at::Tensor out_thv =
-      Attend(context, layer_, q_thk, k_thk, expanded[1].contiguous(), softmax_scale_);
+      Attend(context, cache_layer_, q_thk, k_thk, expanded[1].contiguous(), softmax_scale_);
   return o_proj_.Forward(out_thv.reshape({t, heads_ * value_dim_}));
 }
 

@@ -17,7 +17,7 @@ namespace deduce {
 class MlaAttention {
  public:
   // prefix: "model.layers.N.self_attn."; table: of qk_rope_head_dim.
-  MlaAttention(const ModelConfig& config, int64_t layer, const std::string& prefix,
+  MlaAttention(const ModelConfig& config, int64_t cache_layer, const std::string& prefix,
                const RotaryTable& table, ParameterFactory& factory);
 
   // x_td [t, d] -> [t, d]
@@ -29,7 +29,7 @@ class MlaAttention {
  private:
   at::Tensor Queries(const at::Tensor& x_td, const ForwardContext& context) const;
 
-  int64_t layer_;
+  int64_t cache_layer_;
   int64_t heads_;
   int64_t nope_;
   int64_t rope_;

@@ -7,12 +7,13 @@ namespace {
 
 std::string LayerPrefix(int64_t layer) { return "model.layers." + std::to_string(layer) + "."; }
 
-std::variant<GqaAttention, MlaAttention> MakeAttention(int64_t layer, const BlockParts& parts) {
+std::variant<GqaAttention, MlaAttention> MakeAttention(int64_t layer, int64_t cache_layer,
+                                                       const BlockParts& parts) {
   const std::string prefix = LayerPrefix(layer) + "self_attn.";
   if (parts.config.attention() == ModelConfig::MLA) {
-    return MlaAttention(parts.config, layer, prefix, parts.table, parts.factory);
+    return MlaAttention(parts.config, cache_layer, prefix, parts.table, parts.factory);
   }
-  return GqaAttention(parts.config, layer, prefix, parts.table, parts.factory);
+  return GqaAttention(parts.config, cache_layer, prefix, parts.table, parts.factory);
 }
 
 std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
@@ -28,11 +29,11 @@ std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
 
 }  // namespace
 
-Block::Block(int64_t layer, const BlockParts& parts)
+Block::Block(int64_t layer, int64_t cache_layer, const BlockParts& parts)
     : eps_(parts.config.rms_norm_eps()),
       input_norm_(parts.factory.Norm(LayerPrefix(layer) + "input_layernorm.weight",
                                      parts.config.hidden_size())),
-      attention_(MakeAttention(layer, parts)),
+      attention_(MakeAttention(layer, cache_layer, parts)),
       post_attention_norm_(parts.factory.Norm(
           LayerPrefix(layer) + "post_attention_layernorm.weight", parts.config.hidden_size())),
       ffn_(MakeFfn(layer, parts)) {}

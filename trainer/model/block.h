@@ -28,12 +28,13 @@ struct BlockParts {
   ParameterFactory& factory;
   std::vector<ModelBuffer>& buffers;
   Communicator& expert_group;
-  int64_t& num_routed_layers;  // made so far
+  int64_t& num_routed_layers;  // made so far, of this part of the model
 };
 
 class Block {
  public:
-  Block(int64_t layer, const BlockParts& parts);
+  // layer: of the model; cache_layer: its place among the layers of a KvCache.
+  Block(int64_t layer, int64_t cache_layer, const BlockParts& parts);
 
   // Collective over the expert group if the block is routed. x_td [t, d] -> [t, d].
   at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;

@@ -23,9 +23,9 @@ struct ForwardContext {
   const std::vector<int64_t>* positions = nullptr;
 
   // Under gradients, routed layers add their tokens per expert to row `routed layer` of
-  // expert_load_le (int64) and their balance loss to balance_loss_sum (scalar, undefined at first).
+  // expert_load_le (int64) and append their balance loss (scalar).
   at::Tensor expert_load_le;
-  at::Tensor balance_loss_sum;
+  std::vector<at::Tensor> balance_losses;
 };
 
 // Causal attention of the context's tokens: q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv

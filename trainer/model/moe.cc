@@ -108,10 +108,8 @@ void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_ex
                  ForwardContext& context) const {
   int64_t* load = context.expert_load_le.mutable_data_ptr<int64_t>() + routed_layer_ * num_experts_;
   for (int64_t e = 0; e < num_experts_; ++e) load[e] += rows_per_expert[e];
-  const at::Tensor loss =
-      SequenceBalanceLoss(routing.affinity_te, routing.expert_tk, *context.sequence_starts);
-  context.balance_loss_sum =
-      context.balance_loss_sum.defined() ? context.balance_loss_sum.add(loss) : loss;
+  context.balance_losses.push_back(
+      SequenceBalanceLoss(routing.affinity_te, routing.expert_tk, *context.sequence_starts));
 }
 
 }  // namespace deduce

@@ -26,9 +26,9 @@ struct ModelBuffer {
 
 class Moe {
  public:
-  // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among the routed ones. With
-  // noaux_tc, appends its selection bias to `buffers` (not owned, address must stay). The group
-  // must outlive the layer.
+  // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among this part's routed ones.
+  // With noaux_tc, appends its selection bias to `buffers` (not owned, address must stay). The
+  // group must outlive the layer.
   Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
       ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group);
 

@@ -22,7 +22,7 @@ Mtp::Mtp(int64_t layer, const BlockParts& parts)
       hidden_norm_(parts.factory.Norm(Name(layer, "hnorm.weight"), parts.config.hidden_size())),
       projection_(parts.factory.Matrix(Name(layer, "eh_proj.weight"), parts.config.hidden_size(),
                                        2 * parts.config.hidden_size())),
-      block_(layer, parts),
+      block_(layer, /*cache_layer=*/-1, parts),
       norm_(
           parts.factory.Norm(Name(layer, "shared_head.norm.weight"), parts.config.hidden_size())) {}
 

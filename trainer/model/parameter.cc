@@ -36,19 +36,39 @@ void Parameter::Rebind(const at::Tensor& storage, int num_sources) {
   MakeLeaves(*this, num_sources);
 }
 
+at::Tensor Parameter::Gradient() const {
+  at::Tensor sum;
+  for (const at::Tensor& leaf : leaves) {
+    if (leaf.grad().defined()) sum = sum.defined() ? sum.add(leaf.grad()) : leaf.grad();
+  }
+  return sum;
+}
+
 ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
   MakeLeaves(parameter, num_sources);
   parameters_.push_back(std::move(parameter));
   return {&parameters_, parameters_.size() - 1};
 }
 
-ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in) {
+Parameter ParameterFactory::RandomMatrix(const std::string& name, int64_t out, int64_t in) const {
   Parameter parameter;
   parameter.names = {name};
   parameter.value = at::zeros({out, in}, at::kFloat);
   parameter.compute = compute_;
   if (seed_) FillNormal(RandomStream(*seed_, name), 0, deviation_, parameter.value);
-  return Append(std::move(parameter), 1);
+  return parameter;
+}
+
+ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in) {
+  return Append(RandomMatrix(name, out, in), 1);
+}
+
+ParameterRef ParameterFactory::Embedding(const std::string& name, int64_t out, int64_t in,
+                                         int num_ends, bool is_copy) {
+  Parameter parameter = RandomMatrix(name, out, in);
+  parameter.placement = Placement::kEmbedding;
+  parameter.is_copy = is_copy;
+  return Append(std::move(parameter), num_ends);
 }
 
 ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {

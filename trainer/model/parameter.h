@@ -17,8 +17,9 @@ namespace deduce {
 // Where a parameter lives along the replica axes; the ranks that its gradient is summed over follow
 // from this alone.
 enum class Placement {
-  kReplicated,    // on every replica
-  kExpertSharded  // split over the expert axis, copied along the data axis
+  kReplicated,     // on every replica
+  kExpertSharded,  // split over the expert axis, copied along the data axis
+  kEmbedding       // on every replica, and on two stages of a pipeline: the first and the last
 };
 
 struct Parameter {
@@ -34,12 +35,17 @@ struct Parameter {
 
   // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
   // the expert group, because the gradient of each source micro-batch must stay apart until it
-  // enters its place in the sum (DESIGN.md, Numerics).
+  // enters its place in the sum (DESIGN.md, Numerics); for an embedding that is used at both ends
+  // of the model one for each end that is here, for the same reason.
   std::vector<at::Tensor> leaves;
+  bool is_copy = false;  // of an embedding on the last stage: the first stage updates it
 
   // Moves value (keeping its contents) into `storage` (fp32, contiguous, same number of elements,
   // else c10::Error) and makes `num_sources` new leaves.
   void Rebind(const at::Tensor& storage, int num_sources);
+
+  // The sum of the leaves' gradients; undefined if none has one.
+  at::Tensor Gradient() const;
 };
 
 // Where a layer finds its weight: a place in the model's list, read anew at every forward, so that
@@ -48,7 +54,7 @@ class ParameterRef {
  public:
   ParameterRef() = default;
   ParameterRef(const std::vector<Parameter>* all, size_t index) : all_(all), index_(index) {}
-  const at::Tensor& leaf() const { return parameter().leaves[0]; }
+  const at::Tensor& leaf(size_t source = 0) const { return parameter().leaves[source]; }
 
   // The weight of a product of type compute(): the leaf, or the rounded copy where there is one,
   // which has no gradient: c10::Error when one could be wanted.
@@ -87,6 +93,9 @@ class ParameterFactory {
 
   // [out, in], normal numbers.
   ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
+  // The same for an embedding of which `num_ends` ends of the model are here.
+  ParameterRef Embedding(const std::string& name, int64_t out, int64_t in, int num_ends,
+                         bool is_copy);
   // [size], ones, without weight decay.
   ParameterRef Norm(const std::string& name, int64_t size);
   // [size], zeros, without weight decay.
@@ -97,6 +106,7 @@ class ParameterFactory {
                            int64_t num_experts, int64_t out, int64_t in);
 
  private:
+  Parameter RandomMatrix(const std::string& name, int64_t out, int64_t in) const;
   ParameterRef Vector(const std::string& name, at::Tensor value);
   ParameterRef Append(Parameter parameter, int num_sources);
 

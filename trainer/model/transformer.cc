@@ -6,6 +6,8 @@
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/zeros.h>
 
+#include <utility>
+
 #include "kernels/autograd.h"
 #include "kernels/rms_norm.h"
 
@@ -42,13 +44,15 @@ RotaryTable MakeTable(const ModelConfig& config) {
 
 std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config,
                                                  std::optional<uint64_t> seed,
-                                                 Communicator& expert_group) {
-  return std::unique_ptr<Transformer>(new Transformer(config, seed, expert_group));
+                                                 Communicator& expert_group,
+                                                 std::optional<ModelPart> part) {
+  return std::unique_ptr<Transformer>(
+      new Transformer(config, seed, expert_group, part.value_or(WholeModel(config))));
 }
 
 Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed,
-                         Communicator& expert_group)
-    : config_(config) {
+                         Communicator& expert_group, const ModelPart& part)
+    : config_(config), part_(part) {
   TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
               "Transformer: found compute bf16_where_native, expected ChooseCompute's answer");
   const RotaryTable table = MakeTable(config_);
@@ -58,27 +62,39 @@ Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed
                            expert_group.size(), parameters_, compute);
   int64_t routed_layers = 0;
   const BlockParts parts{config_, table, factory, buffers_, expert_group, routed_layers};
-  const int64_t layers = config_.num_hidden_layers();
-  embedding_ =
-      factory.Matrix("model.embed_tokens.weight", config_.vocab_size(), config_.hidden_size());
-  blocks_.reserve(layers);
-  for (int64_t layer = 0; layer < layers; ++layer) blocks_.emplace_back(layer, parts);
-  norm_ = factory.Norm("model.norm.weight", config_.hidden_size());
-  head_ = config_.tie_word_embeddings()
-              ? embedding_
-              : factory.Matrix("lm_head.weight", config_.vocab_size(), config_.hidden_size());
-  if (config_.num_nextn_predict_layers() > 0) mtp_.emplace(layers, parts);
+  const int64_t vocabulary = config_.vocab_size(), hidden = config_.hidden_size();
+  const char* const embedding = "model.embed_tokens.weight";
+  if (SharesEmbedding(config_) && (part_.first || part_.last)) {
+    const int ends = part_.first && part_.last ? 2 : 1;
+    embedding_ = factory.Embedding(embedding, vocabulary, hidden, ends, /*is_copy=*/!part_.first);
+  } else if (part_.first) {
+    embedding_ = factory.Matrix(embedding, vocabulary, hidden);
+  }
+  blocks_.reserve(part_.num_layers);
+  for (int64_t i = 0; i < part_.num_layers; ++i)
+    blocks_.emplace_back(part_.first_layer + i, i, parts);
+  if (part_.last) {
+    norm_ = factory.Norm("model.norm.weight", hidden);
+    if (!config_.tie_word_embeddings())
+      head_ = factory.Matrix("lm_head.weight", vocabulary, hidden);
+    if (config_.num_nextn_predict_layers() > 0) mtp_.emplace(config_.num_hidden_layers(), parts);
+  }
   expert_load_le_ = at::zeros({routed_layers, config_.moe().n_routed_experts()}, at::kLong);
 }
 
-// The one path of packed and cached tokens: [t, d] before the final norm.
-at::Tensor Transformer::RunBlocks(const at::Tensor& tokens_t, ForwardContext& context) const {
-  at::Tensor x_td = at::embedding(embedding_.leaf(), tokens_t);
+// The one path of packed and cached tokens: [t, d] after the last of the layers here.
+at::Tensor Transformer::RunBlocks(const at::Tensor& tokens_t, const at::Tensor& input_td,
+                                  ForwardContext& context) const {
+  TORCH_CHECK(input_td.defined() != part_.first, "Transformer: found ",
+              input_td.defined() ? "an" : "no", " input, expected the opposite of a part that ",
+              part_.first ? "is" : "is not", " the first");
+  at::Tensor x_td = part_.first ? at::embedding(embedding_.leaf(), tokens_t) : input_td;
   for (const Block& block : blocks_) x_td = block.Forward(x_td, context);
   return x_td;
 }
 
-ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp) {
+ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp,
+                                   const at::Tensor& input_xd) {
   const int64_t t = batch.num_tokens();
   const at::Tensor none = at::empty({0}, at::kLong);
   const std::vector<int64_t> no_sequences = {0};
@@ -88,18 +104,20 @@ ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp) {
   context.expert_load_le = expert_load_le_;
 
   ForwardResult result;
-  const at::Tensor x_td = RunBlocks(t > 0 ? batch.tokens_x : none, context);
-  result.hidden_xd = RmsNorm(x_td, norm_.leaf(), config_.rms_norm_eps());
+  result.x_xd = RunBlocks(t > 0 ? batch.tokens_x : none, input_xd, context);
+  if (part_.last) result.hidden_xd = RmsNorm(result.x_xd, norm_.leaf(), config_.rms_norm_eps());
   if (with_mtp && mtp_) {
-    const at::Tensor next_td = at::embedding(embedding_.leaf(), t > 0 ? batch.targets_x : none);
-    result.mtp_hidden_xd = mtp_->Forward(x_td, next_td, context);
+    const at::Tensor next_td =
+        at::embedding(embedding_.leaf(last_end()), t > 0 ? batch.targets_x : none);
+    result.mtp_hidden_xd = mtp_->Forward(result.x_xd, next_td, context);
   }
-  result.balance_loss_sum = context.balance_loss_sum;
+  result.balance_losses = std::move(context.balance_losses);
   return result;
 }
 
 at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
-                                      const std::vector<int64_t>& positions, KvCache& cache) {
+                                      const std::vector<int64_t>& positions, KvCache& cache,
+                                      const at::Tensor& input_td) {
   const int64_t t = tokens_t.numel();
   TORCH_CHECK(static_cast<int64_t>(slots.size()) == t &&
                   static_cast<int64_t>(positions.size()) == t &&
@@ -114,16 +132,26 @@ at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vec
   context.cache = &cache;
   context.slots = &slots;
   context.positions = &positions;
-  return RmsNorm(RunBlocks(tokens_t, context), norm_.leaf(), config_.rms_norm_eps());
+  const at::Tensor x_td = RunBlocks(tokens_t, input_td, context);
+  return part_.last ? RmsNorm(x_td, norm_.leaf(), config_.rms_norm_eps()) : x_td;
+}
+
+const at::Tensor& Transformer::HeadWeight() const {
+  TORCH_CHECK(part_.last, "Transformer: found a part without the head, expected the last");
+  return config_.tie_word_embeddings() ? embedding_.weight(last_end()) : head_.weight();
+}
+
+ComputeType Transformer::HeadCompute() const {
+  return (config_.tie_word_embeddings() ? embedding_ : head_).compute();
 }
 
 TokenLogProbs Transformer::LogProbs(const at::Tensor& hidden_td, const at::Tensor& targets_t,
                                     double temperature) const {
-  return TokenLogProb(hidden_td, head_.weight(), targets_t, temperature, head_.compute());
+  return TokenLogProb(hidden_td, HeadWeight(), targets_t, temperature, HeadCompute());
 }
 
 at::Tensor Transformer::LogProbRows(const at::Tensor& hidden_td, double temperature) const {
-  return deduce::LogProbRows(hidden_td, head_.weight(), temperature, head_.compute());
+  return deduce::LogProbRows(hidden_td, HeadWeight(), temperature, HeadCompute());
 }
 
 KvCache Transformer::MakeCache(int64_t num_slots, int64_t max_positions) const {

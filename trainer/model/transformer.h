@@ -1,5 +1,6 @@
-// The decoder: embedding, blocks, final norm, head, and the multi-token prediction module; in the
-// shapes of DeepSeek-V3 (arXiv 2412.19437, section 2) and Llama, under their Hugging Face names.
+// The decoder, or the part of it that a pipeline stage holds: embedding, blocks, final norm, head,
+// and the multi-token prediction module; in the shapes of DeepSeek-V3 (arXiv 2412.19437, section 2)
+// and Llama, under their Hugging Face names.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,18 +17,21 @@
 #include "trainer/model/block.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/kv_cache.h"
+#include "trainer/model/model_part.h"
 #include "trainer/model/mtp.h"
 #include "trainer/model/parameter.h"
 
 namespace deduce {
 
-// What one forward over a packed micro-batch leaves for the losses.
+// What one forward over a packed micro-batch leaves for the next stage and the losses.
 struct ForwardResult {
-  at::Tensor hidden_xd;      // after the final norm: input of the head
+  at::Tensor x_xd;           // residual stream after the last of the layers here
+  at::Tensor hidden_xd;      // of the last part: after the final norm, input of the head
   at::Tensor mtp_hidden_xd;  // of the prediction module after its norm (position i predicts token
                              // i + 2); undefined without one
-  at::Tensor balance_loss_sum;  // sum over sequences and routed layers of the sequence-wise loss,
-                                // without its alpha; undefined without experts or gradients
+  std::vector<at::Tensor> balance_losses;  // of each routed layer here the sum over sequences of
+                                           // the sequence-wise loss, without its alpha; none
+                                           // without gradients
 };
 
 class Transformer {
@@ -35,30 +39,33 @@ class Transformer {
   // Weights are normal(0, initializer_range), norms 1, a function of (seed, parameter name) alone:
   // every layout starts from the same bits; without a seed they are zero, for whoever reads others
   // from a file. `expert_group` (not owned) splits routed experts evenly; it must outlive the
-  // model.
+  // model. Without a part: the whole model.
   static std::unique_ptr<Transformer> Create(const ModelConfig& config,
                                              std::optional<uint64_t> seed,
-                                             Communicator& expert_group);
+                                             Communicator& expert_group,
+                                             std::optional<ModelPart> part = std::nullopt);
   // Layers keep the addresses of the members below.
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
   // Collective over the expert group. Forward for training or scoring; builds the graph when
-  // gradients are enabled. with_mtp: also run the prediction module, if the model has one. An empty
-  // batch (0 tokens) is allowed and takes part in the collectives, backward included.
-  ForwardResult Forward(const PackedBatch& batch, bool with_mtp);
+  // gradients are enabled. with_mtp: also run the prediction module, if it is here. input_xd: x_xd
+  // of the part before; undefined for the first. An empty batch (0 tokens) is allowed and takes
+  // part in the collectives, backward included.
+  ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {});
 
   // Collective over the expert group. Forward of new tokens of sequences in a cache, without
   // gradients: row i is the token at positions[i] of slot slots[i]; its keys and values are written
-  // first. Serves prefill and decoding; 0 rows are allowed. Returns hidden_td after the final norm,
-  // with the bits that Forward gives the same token.
+  // first. Serves prefill and decoding; 0 rows are allowed. Returns what the next part or the head
+  // takes, x_td or hidden_td, with the bits that Forward gives the same token.
   at::Tensor ForwardCached(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
-                           const std::vector<int64_t>& positions, KvCache& cache);
+                           const std::vector<int64_t>& positions, KvCache& cache,
+                           const at::Tensor& input_td = {});
 
   KvCache MakeCache(int64_t num_slots, int64_t max_positions) const;
 
-  // TokenLogProb and LogProbRows with this model's head: lm_head.weight [vocabulary, d], or the
-  // embedding when tied. hidden_td: what the forwards above return.
+  // TokenLogProb and LogProbRows with the head of the last part: lm_head.weight [vocabulary, d], or
+  // the embedding when tied. hidden_td: what the forwards above return.
   TokenLogProbs LogProbs(const at::Tensor& hidden_td, const at::Tensor& targets_t,
                          double temperature = 1) const;
   at::Tensor LogProbRows(const at::Tensor& hidden_td, double temperature) const;
@@ -72,7 +79,8 @@ class Transformer {
   std::vector<Buffer>& buffers() { return buffers_; }
 
   // Tokens each expert was given by Forward under gradients since the last reset, int64
-  // [routed layers, experts]: this rank's own tokens only (the sum over replicas is the step's).
+  // [routed layers here, experts]: this rank's own tokens only (the sum over replicas is the
+  // step's).
   // The prediction module's layer is the last row.
   at::Tensor expert_load_le() const { return expert_load_le_; }
   void ResetExpertLoad();
@@ -82,12 +90,21 @@ class Transformer {
   void UpdateRoutingBias(const at::Tensor& global_load_le, double speed);
 
   const ModelConfig& config() const { return config_; }
+  const ModelPart& part() const { return part_; }
 
  private:
-  Transformer(const ModelConfig& config, std::optional<uint64_t> seed, Communicator& expert_group);
-  at::Tensor RunBlocks(const at::Tensor& tokens_t, ForwardContext& context) const;
+  Transformer(const ModelConfig& config, std::optional<uint64_t> seed, Communicator& expert_group,
+              const ModelPart& part);
+  at::Tensor RunBlocks(const at::Tensor& tokens_t, const at::Tensor& input_td,
+                       ForwardContext& context) const;
+  const at::Tensor& HeadWeight() const;
+  ComputeType HeadCompute() const;
+  // Which of the embedding's leaves the last part reads: the first one's, if it is here, comes
+  // before it.
+  size_t last_end() const { return part_.first ? 1 : 0; }
 
   const ModelConfig config_;
+  const ModelPart part_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;
   ParameterRef embedding_, norm_, head_;

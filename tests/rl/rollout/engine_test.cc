@@ -4,6 +4,7 @@
 #include <ATen/ops/zeros.h>
 #include <c10/core/GradMode.h>
 #include <c10/util/Exception.h>
+#include <google/protobuf/text_format.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -49,12 +50,30 @@ ModelConfig TinyModel() {
   return config;
 }
 
-std::unique_ptr<Transformer> MakeModel(Communicator& group,
-                                       ModelConfig::Compute compute = ModelConfig::fp32) {
-  ModelConfig config = TinyModel();
-  config.set_compute(compute);
-  return Transformer::Create(config, 7, group);
-}
+// A model over all of a world's ranks.
+struct TinyPolicy {
+  explicit TinyPolicy(Communicator& world, ModelConfig::Compute compute = ModelConfig::fp32,
+                      const std::string& layout_text = "") {
+    LayoutConfig config;
+    TORCH_CHECK(google::protobuf::TextFormat::ParseFromString(layout_text, &config));
+    if (layout_text.empty()) config.set_expert_parallel(world.size());
+    const absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
+    TORCH_CHECK(layout.ok(), layout.status().ToString());
+    ranks = MakeRankGroups(world, *layout);
+    ModelConfig model_config = TinyModel();
+    model_config.set_compute(compute);
+    model = std::make_unique<RankModel>(model_config, 7, ranks, /*sharded=*/true);
+  }
+
+  std::vector<Completion> Complete(const std::vector<GenerationRequest>& requests,
+                                   const GenerationOptions& options) {
+    return Generate(*model, requests, options);
+  }
+  Transformer& transformer() { return *model->chunks().front().model; }
+
+  RankGroups ranks;
+  std::unique_ptr<RankModel> model;
+};
 
 GenerationOptions Options() {
   GenerationOptions options;
@@ -74,9 +93,8 @@ std::vector<GenerationRequest> Requests() {
 
 std::vector<Completion> GenerateAlone(const std::vector<GenerationRequest>& requests,
                                       const GenerationOptions& options) {
-  const auto group = MakeOneMemberCommunicator();
-  const auto model = MakeModel(*group);
-  return Generate(*model, requests, options, *group);
+  const auto world = MakeOneMemberCommunicator();
+  return TinyPolicy(*world).Complete(requests, options);
 }
 
 void ExpectEqual(const std::vector<Completion>& found, const std::vector<Completion>& expected) {
@@ -136,16 +154,16 @@ Completion GenerateNaively(Transformer& model, const std::vector<int32_t>& promp
 }
 
 void ExpectEqualToNaive(const GenerationOptions& options) {
-  const auto group = MakeOneMemberCommunicator();
-  const auto model = MakeModel(*group);
+  const auto world = MakeOneMemberCommunicator();
+  TinyPolicy policy(*world);
   std::vector<Completion> expected;
   for (const GenerationRequest& request : Requests()) {
     for (int64_t i = 0; i < request.num_generations; ++i) {
       expected.push_back(
-          GenerateNaively(*model, request.prompt, request.first_sample + i, options));
+          GenerateNaively(policy.transformer(), request.prompt, request.first_sample + i, options));
     }
   }
-  ExpectEqual(Generate(*model, Requests(), options, *group), expected);
+  ExpectEqual(policy.Complete(Requests(), options), expected);
 }
 
 TEST(GenerateTest, EqualsGenerationWithoutCacheAndBatching) { ExpectEqualToNaive(Options()); }
@@ -186,7 +204,7 @@ TEST(GenerateTest, TwoRanksWithSplitExpertsGiveTheBitsOfOne) {
   options.max_batch = 3;
   const std::vector<Completion> expected = GenerateAlone(Requests(), options);
   RunRanks(2, [&](Communicator& world) {
-    const auto model = MakeModel(world);
+    TinyPolicy policy(world);
     const std::vector<GenerationRequest> all = Requests();
     const std::vector<GenerationRequest> mine = world.rank() == 0
                                                     ? std::vector<GenerationRequest>{all[0], all[2]}
@@ -196,28 +214,38 @@ TEST(GenerateTest, TwoRanksWithSplitExpertsGiveTheBitsOfOne) {
       const bool second = completion.sample >= 4 && completion.sample < 8;
       if (second == (world.rank() == 1)) of_mine.push_back(completion);
     }
-    ExpectEqual(Generate(*model, mine, options, world), of_mine);
+    ExpectEqual(policy.Complete(mine, options), of_mine);
   });
+}
+
+TEST(GenerateTest, EveryRankOfAPipelineHasTheBitsOfOneRank) {
+  const std::vector<Completion> expected = GenerateAlone(Requests(), Options());
+  for (const std::string schedule : {"1f1b", "dualpipe"}) {
+    RunRanks(2, [&](Communicator& world) {
+      const std::string layout = "pipeline_parallel: 2 schedule: \"" + schedule + "\"";
+      TinyPolicy policy(world, ModelConfig::fp32, layout);
+      ExpectEqual(policy.Complete(Requests(), Options()), expected);
+    });
+  }
 }
 
 TEST(GenerateTest, ARankWithoutRequestsJoinsUntilTheOthersAreDone) {
   const std::vector<Completion> expected = GenerateAlone(Requests(), Options());
   RunRanks(2, [&](Communicator& world) {
-    const auto model = MakeModel(world);
+    TinyPolicy policy(world);
     const bool idle = world.rank() == 0;
-    ExpectEqual(
-        Generate(*model, idle ? std::vector<GenerationRequest>{} : Requests(), Options(), world),
-        idle ? std::vector<Completion>{} : expected);
+    ExpectEqual(policy.Complete(idle ? std::vector<GenerationRequest>{} : Requests(), Options()),
+                idle ? std::vector<Completion>{} : expected);
   });
 }
 
 void ExpectLogProbsOfThePackedForward(ModelConfig::Compute compute) {
   GenerationOptions options = Options();
   options.temperature = 0.8;
-  const auto group = MakeOneMemberCommunicator();
-  const auto model = MakeModel(*group, compute);
+  const auto world = MakeOneMemberCommunicator();
+  TinyPolicy policy(*world, compute);
   std::vector<std::vector<int32_t>> sequences;
-  const std::vector<Completion> generated = Generate(*model, Requests(), options, *group);
+  const std::vector<Completion> generated = policy.Complete(Requests(), options);
   for (const Completion& completion : generated) {
     const size_t request = completion.sample < 4 ? 0 : completion.sample < 8 ? 1 : 2;
     sequences.push_back(Requests()[request].prompt);
@@ -226,9 +254,11 @@ void ExpectLogProbsOfThePackedForward(ModelConfig::Compute compute) {
   }
   const PackedBatch batch = Pack(sequences);
   // With the graph, as the trainer runs it.
-  const ForwardResult forward = model->Forward(batch, false);
+  const ForwardResult forward = policy.transformer().Forward(batch, false);
   const at::Tensor log_prob_x =
-      model->LogProbs(forward.hidden_xd, batch.targets_x, options.temperature).log_prob_t.detach();
+      policy.transformer()
+          .LogProbs(forward.hidden_xd, batch.targets_x, options.temperature)
+          .log_prob_t.detach();
   for (size_t s = 0; s < generated.size(); ++s) {
     const int64_t length = static_cast<int64_t>(generated[s].tokens.size());
     const float* packed =
@@ -245,10 +275,11 @@ TEST(GenerateTest, LogProbsAreThoseOfThePackedForwardToTheLastBit) {
 TEST(GenerateTest, SoTheyAreInBfloat16) { ExpectLogProbsOfThePackedForward(ModelConfig::bf16); }
 
 TEST(GenerateTest, RoundedWeightsAreGoneAfterwards) {
-  const auto group = MakeOneMemberCommunicator();
-  const auto model = MakeModel(*group, ModelConfig::bf16);
-  Generate(*model, Requests(), Options(), *group);
-  for (const Parameter& parameter : model->parameters()) EXPECT_FALSE(parameter.rounded.defined());
+  const auto world = MakeOneMemberCommunicator();
+  TinyPolicy policy(*world, ModelConfig::bf16);
+  policy.Complete(Requests(), Options());
+  for (const Parameter& parameter : policy.transformer().parameters())
+    EXPECT_FALSE(parameter.rounded.defined());
 }
 
 TEST(GenerateTest, EveryCompletionEndsAtItsEndTokenOrIsTruncated) {

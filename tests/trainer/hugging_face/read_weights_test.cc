@@ -53,12 +53,11 @@ TEST(ReadWeightsTest, EveryRankReadsWhatItHolds) {
                                                     .num_ranks = 2,
                                                     .rank = world.rank(),
                                                     .expert_rank = world.rank()});
-    const auto model = Transformer::Create(folder->model, 99, *ranks.experts);
-    ParameterStore store(model->parameters(), ranks, /*sharded=*/true);
-    ASSERT_EQ(ReadHuggingFaceWeights(*folder, *model, store), absl::OkStatus());
+    RankModel model(folder->model, 99, ranks, /*sharded=*/true);
+    ASSERT_EQ(ReadHuggingFaceWeights(*folder, model), absl::OkStatus());
     StoredModel expected(TinyRoutedModel());
-    EXPECT_EQ(*WeightsHash(world, WholeTensors(*model, store)),
-              *WeightsHash(*expected.world, WholeTensors(*expected.model, expected.store)));
+    EXPECT_EQ(*WeightsHash(world, WholeTensors(model)),
+              *WeightsHash(*expected.world, WholeTensors(expected.model)));
   });
 }
 

@@ -11,7 +11,7 @@
 #include "tests/trainer/model/tiny_models.h"
 #include "tests/trainer/scratch_dir.h"
 #include "trainer/hugging_face/export.h"
-#include "trainer/parameter_store.h"
+#include "trainer/rank_model.h"
 #include "trainer/snapshot.h"
 
 namespace deduce {
@@ -20,22 +20,22 @@ namespace deduce {
 struct StoredModel {
   explicit StoredModel(const ModelConfig& config)
       : world(MakeOneMemberCommunicator()),
-        model(MakeModel(config, *world)),
         ranks(MakeRankGroups(*world, Layout{})),
-        store(model->parameters(), ranks, /*sharded=*/true) {}
+        model(config, /*seed=*/7, ranks, /*sharded=*/true) {
+    MoveOffDefaults(*model.chunks().front().model);
+  }
 
   std::unique_ptr<Communicator> world;
-  std::unique_ptr<Transformer> model;
   RankGroups ranks;
-  ParameterStore store;
+  RankModel model;
 };
 
 inline ExportRequest TinyRequest(StoredModel& stored, const std::string& out,
                                  const std::map<std::string, std::string>& files = {},
                                  int64_t max_shard_bytes = int64_t{1} << 40) {
   return {.out = out,
-          .model = stored.model->config(),
-          .tensors = WholeTensors(*stored.model, stored.store),
+          .model = stored.model.config(),
+          .tensors = WholeTensors(stored.model),
           .files = files,
           .max_shard_bytes = max_shard_bytes};
 }

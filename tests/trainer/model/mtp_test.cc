@@ -44,7 +44,7 @@ TEST(MtpTest, GradientFlowsIntoTrunkAndNextEmbeddingButNotTheFinalNorm) {
   const auto model = MakeModel(TinyRoutedModel(), *group);
   model->Forward(Pack({{1, 2, 3}}), true).mtp_hidden_xd.narrow(0, 0, 1).square().sum().backward();
   for (const Parameter& parameter : model->parameters()) {
-    const at::Tensor grad = parameter.leaves[0].grad();
+    const at::Tensor grad = parameter.Gradient();
     const std::string& name = parameter.names[0];
     if (name == "model.norm.weight") {
       EXPECT_FALSE(grad.defined());

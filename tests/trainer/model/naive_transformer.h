@@ -61,7 +61,7 @@ class NaiveTransformer {
     ForwardResult result;
     result.hidden_xd = at::cat(hidden);
     if (!mtp.empty()) result.mtp_hidden_xd = at::cat(mtp);
-    if (config_.has_moe()) result.balance_loss_sum = balance_;
+    if (config_.has_moe()) result.balance_losses = {balance_};  // of all layers
     return result;
   }
 

@@ -112,15 +112,19 @@ inline at::Tensor NormalTensor(at::IntArrayRef sizes, uint64_t seed) {
 }
 
 // Norm weights off 1 and biases off 0, so that a forgotten one shows.
-inline std::unique_ptr<Transformer> MakeModel(const ModelConfig& config, Communicator& group) {
-  std::unique_ptr<Transformer> model = Transformer::Create(config, 7, group);
+inline void MoveOffDefaults(Transformer& model) {
   const at::NoGradGuard no_grad;
-  for (Parameter& parameter : model->parameters()) {
+  for (Parameter& parameter : model.parameters()) {
     if (!parameter.decay) parameter.value.add_(NormalTensor(parameter.value.sizes(), 3), 0.2);
   }
-  for (Transformer::Buffer& buffer : model->buffers()) {
+  for (Transformer::Buffer& buffer : model.buffers()) {
     buffer.value.copy_(NormalTensor(buffer.value.sizes(), 5) * 0.05);
   }
+}
+
+inline std::unique_ptr<Transformer> MakeModel(const ModelConfig& config, Communicator& group) {
+  std::unique_ptr<Transformer> model = Transformer::Create(config, 7, group);
+  MoveOffDefaults(*model);
   return model;
 }
 
@@ -172,7 +176,8 @@ inline at::Tensor MixedLoss(const ForwardResult& result) {
     const at::Tensor& mtp = result.mtp_hidden_xd;
     loss = loss + (mtp * NormalTensor(mtp.sizes(), 12).to(mtp.scalar_type())).sum();
   }
-  return result.balance_loss_sum.defined() ? loss + result.balance_loss_sum * 0.7 : loss;
+  for (const at::Tensor& balance : result.balance_losses) loss = loss + balance * 0.7;
+  return loss;
 }
 
 }  // namespace deduce

@@ -25,6 +25,12 @@ void ExpectNear(const at::Tensor& found, const at::Tensor& expected, const std::
   EXPECT_LE(error, kTolerance * scale) << what;
 }
 
+at::Tensor Sum(const std::vector<at::Tensor>& scalars) {
+  at::Tensor sum = scalars.front();
+  for (size_t i = 1; i < scalars.size(); ++i) sum = sum + scalars[i];
+  return sum;
+}
+
 void ExpectAgreesWithNaive(const ModelConfig& config) {
   const auto group = MakeOneMemberCommunicator();
   const auto model = MakeModel(config, *group);
@@ -38,10 +44,9 @@ void ExpectAgreesWithNaive(const ModelConfig& config) {
   if (found.mtp_hidden_xd.defined()) {
     ExpectNear(found.mtp_hidden_xd, expected.mtp_hidden_xd, "mtp_hidden");
   }
-  ASSERT_EQ(found.balance_loss_sum.defined(), config.has_moe());
-  if (config.has_moe()) {
-    ExpectNear(found.balance_loss_sum, expected.balance_loss_sum, "balance_loss");
-  }
+  ASSERT_EQ(found.balance_losses.empty(), !config.has_moe());
+  if (config.has_moe())
+    ExpectNear(Sum(found.balance_losses), Sum(expected.balance_losses), "balance_loss");
 
   // The head enters through the losses.
   const at::Tensor log_prob_x = model->LogProbs(found.hidden_xd, batch.targets_x).log_prob_t;
@@ -56,7 +61,7 @@ void ExpectAgreesWithNaive(const ModelConfig& config) {
   for (const Parameter& parameter : model->parameters()) {
     for (size_t i = 0; i < parameter.names.size(); ++i) {
       const bool stack = parameter.placement == Placement::kExpertSharded;
-      const at::Tensor grad = parameter.leaves[0].grad();
+      const at::Tensor grad = parameter.Gradient();
       ASSERT_TRUE(grad.defined()) << parameter.names[i];
       const at::Tensor naive_grad = naive.weight(parameter.names[i]).grad();
       ASSERT_TRUE(naive_grad.defined()) << parameter.names[i];
@@ -146,7 +151,7 @@ TEST(TransformerTest, ForwardReadsReboundStorage) {
   int64_t offset = 0;
   for (Parameter& parameter : model->parameters()) {
     const int64_t size = parameter.value.numel();
-    parameter.Rebind(flat.narrow(0, offset, size), 1);
+    parameter.Rebind(flat.narrow(0, offset, size), static_cast<int>(parameter.leaves.size()));
     offset += size;
   }
   const ForwardResult moved = model->Forward(batch, true);
@@ -155,7 +160,7 @@ TEST(TransformerTest, ForwardReadsReboundStorage) {
   // The head enters through the losses, which this test leaves out.
   for (const Parameter& parameter : model->parameters()) {
     if (parameter.names[0] == "lm_head.weight") continue;
-    EXPECT_TRUE(parameter.leaves[0].grad().defined()) << parameter.names[0];
+    EXPECT_TRUE(parameter.Gradient().defined()) << parameter.names[0];
   }
   flat.zero_();
   EXPECT_EQ(model->Forward(batch, false).hidden_xd.abs().max().item<float>(), 0);
@@ -166,11 +171,15 @@ TEST(TransformerTest, EmptyBatchHasAGraphAndZeroGradients) {
   const auto model = MakeModel(TinyRoutedModel(), *group);
   const ForwardResult result = model->Forward(PackedBatch(), true);
   EXPECT_EQ(result.hidden_xd.size(0), 0);
-  EXPECT_EQ(result.balance_loss_sum.item<float>(), 0);
-  (result.hidden_xd.sum() + result.mtp_hidden_xd.sum() + result.balance_loss_sum).backward();
+  at::Tensor loss = result.hidden_xd.sum() + result.mtp_hidden_xd.sum();
+  for (const at::Tensor& balance : result.balance_losses) {
+    EXPECT_EQ(balance.item<float>(), 0);
+    loss = loss + balance;
+  }
+  loss.backward();
   for (const Parameter& parameter : model->parameters()) {
     if (parameter.names[0] == "lm_head.weight") continue;
-    const at::Tensor grad = parameter.leaves[0].grad();
+    const at::Tensor grad = parameter.Gradient();
     ASSERT_TRUE(grad.defined()) << parameter.names[0];
     EXPECT_TRUE(at::equal(grad, at::zeros_like(grad))) << parameter.names[0];
   }
@@ -211,7 +220,7 @@ TEST(TransformerTest, LoadCountsOnlyForwardsUnderGradients) {
   model->Forward(batch, true);
   {
     const at::NoGradGuard no_grad;
-    EXPECT_FALSE(model->Forward(batch, true).balance_loss_sum.defined());
+    EXPECT_TRUE(model->Forward(batch, true).balance_losses.empty());
   }
   EXPECT_TRUE(
       at::equal(model->expert_load_le().sum(1), at::tensor(std::vector<int64_t>{78, 78, 39})));

@@ -1,0 +1,100 @@
+#include "parallel/schedule/make_schedule.h"
+
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <string_view>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "parallel/schedule/dual_pipe.h"
+#include "parallel/schedule/gpipe.h"
+#include "parallel/schedule/interleaved.h"
+#include "parallel/schedule/one_f_one_b.h"
+#include "parallel/schedule/zb_h1.h"
+#include "parallel/schedule/zbv.h"
+
+namespace deduce {
+namespace {
+
+struct Kind {
+  std::string_view name;
+  int num_chunks;  // 0: any number from 2
+  int (*padded)(int num_ranks, int num_micro_batches);
+  Schedule (*make)(int num_ranks, int num_chunks, int num_micro_batches);
+};
+
+int AnyNumber(int, int n) { return n; }
+int TwiceTheRanks(int p, int n) { return std::max(n, 2 * p); }
+
+template <Schedule (*Make)(int, int)>
+Schedule WithoutChunks(int p, int, int n) {
+  return Make(p, n);
+}
+
+constexpr Kind kKinds[] = {
+    {"gpipe", 1, AnyNumber, WithoutChunks<Gpipe>},
+    {"1f1b", 1, AnyNumber, WithoutChunks<OneFOneB>},
+    {"interleaved_1f1b", 0, [](int p, int n) { return (n + p - 1) / p * p; }, Interleaved},
+    {"zb_h1", 1, AnyNumber, WithoutChunks<ZbH1>},
+    {"zbv", 2, TwiceTheRanks, WithoutChunks<Zbv>},
+    {"dualpipe", 2, [](int p, int n) { return TwiceTheRanks(p, n + n % 2); },
+     WithoutChunks<DualPipe>},
+    {"dualpipev", 2, TwiceTheRanks, WithoutChunks<DualPipeV>},
+};
+
+const Kind* FindKind(std::string_view name) {
+  const auto found = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const Kind& kind) { return kind.name == name; });
+  return found == std::end(kKinds) ? nullptr : found;
+}
+
+const Kind& KnownKind(const std::string& name) {
+  const Kind* kind = FindKind(name);
+  TORCH_CHECK(kind != nullptr, "MakeSchedule: found ", name, ", expected the name of a schedule");
+  return *kind;
+}
+
+absl::Status WrongField(std::string_view field, const std::string& found,
+                        const std::string& expected) {
+  return absl::InvalidArgumentError(
+      absl::StrCat("layout.", std::string(field), ": found ", found, ", expected ", expected));
+}
+
+}  // namespace
+
+absl::StatusOr<int> NumChunks(const std::string& name, int num_ranks, int virtual_stages) {
+  const Kind* kind = FindKind(name);
+  if (kind == nullptr) {
+    std::string names;
+    for (const Kind& known : kKinds)
+      absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(known.name));
+    return WrongField("schedule", absl::StrCat("\"", name, "\""), absl::StrCat("one of ", names));
+  }
+  const int chunks = virtual_stages != 0     ? virtual_stages
+                     : kind->num_chunks != 0 ? kind->num_chunks
+                                             : 2;
+  if (kind->num_chunks != 0 && chunks != kind->num_chunks) {
+    return WrongField("virtual_stages", absl::StrCat(chunks),
+                      absl::StrCat(kind->num_chunks, " with schedule ", name));
+  }
+  if (kind->num_chunks == 0 && chunks < 2)
+    return WrongField("virtual_stages", absl::StrCat(chunks), "at least 2 with schedule " + name);
+  if (name == "dualpipe" && num_ranks > 1 && num_ranks % 2 != 0) {
+    return WrongField("pipeline_parallel", absl::StrCat(num_ranks),
+                      "an even number with schedule dualpipe");
+  }
+  return num_ranks == 1 ? 1 : chunks;
+}
+
+int PaddedMicroBatches(const std::string& name, int num_ranks, int num_micro_batches) {
+  return num_ranks == 1 ? num_micro_batches : KnownKind(name).padded(num_ranks, num_micro_batches);
+}
+
+Schedule MakeSchedule(const std::string& name, int num_ranks, int num_chunks,
+                      int num_micro_batches) {
+  if (num_ranks == 1) return OneFOneB(1, num_micro_batches);
+  return KnownKind(name).make(num_ranks, num_chunks, num_micro_batches);
+}
+
+}  // namespace deduce

@@ -1,0 +1,16 @@
+// A packed sequence most of which is a prompt.
+#pragma once
+
+#include "data/packing.h"
+
+namespace deduce {
+
+// A sequence of which only the last two predictions count; the others have the weight given.
+inline PackedBatch LongPrompt(float prompt_weight) {
+  PackItem item{.tokens = {1, 8, 9, 10, 11, 12, 13, 14, 15, 16}, .weights = {}};
+  item.weights.assign(9, prompt_weight);
+  item.weights[7] = item.weights[8] = 1;
+  return MakePackedBatch({item});
+}
+
+}  // namespace deduce

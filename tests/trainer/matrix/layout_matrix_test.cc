@@ -1,0 +1,130 @@
+// Layouts and schedules against one rank, bit by bit. Run twice: ranks as threads, and as
+// processes.
+#include <gtest/gtest.h>
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/pipeline_layouts.h"
+
+namespace deduce {
+namespace {
+
+// Of ten steps. The hash of the weights holds all gradients to their bits; so does their norm at
+// each step.
+struct Outcome {
+  std::string hash;
+  std::vector<double> losses, norms, loads;
+  bool operator==(const Outcome&) const = default;
+};
+
+Outcome Train(Communicator& world, const std::string& layout, const ModelConfig& model) {
+  StageConfig stage = TinyTrainingStage();
+  stage.set_steps(10);
+  TinyTraining training(world, LayoutOf(layout), model);
+  Outcome outcome;
+  for (int64_t step = 0; step < stage.steps(); ++step) {
+    const StepStats stats = training.Step(stage, step);
+    for (const double loss : {stats.loss, stats.mtp_loss, stats.balance_loss})
+      outcome.losses.push_back(loss);
+    outcome.norms.push_back(stats.grad_norm);
+    outcome.loads.push_back(stats.max_over_mean_load);
+  }
+  outcome.hash = training.Hash();
+  return outcome;
+}
+
+// Trained once in each process.
+const Outcome& OnOneRank(const ModelConfig& model) {
+  static auto& known = *new std::map<std::string, Outcome>;
+  const auto [found, is_new] = known.try_emplace(model.SerializeAsString());
+  if (is_new) {
+    const auto self = MakeOneMemberCommunicator();
+    found->second = Train(*self, "", model);
+  }
+  return found->second;
+}
+
+void ExpectBitsOfOneRank(int num_ranks, const std::string& layout, const ModelConfig& model) {
+  const Outcome& expected = OnOneRank(model);
+  RunRanks(num_ranks, [&](Communicator& world) {
+    EXPECT_EQ(Train(world, layout, model), expected) << layout << " on rank " << world.rank();
+  });
+}
+
+std::string WithSchedule(const std::string& layout, const std::string& schedule) {
+  return layout + " schedule: \"" + schedule + "\"";
+}
+
+class ScheduleMatrixTest : public testing::TestWithParam<std::string> {};
+
+TEST_P(ScheduleMatrixTest, TwoStagesRouted) {
+  ExpectBitsOfOneRank(2, WithSchedule("pipeline_parallel: 2", GetParam()), DeepRoutedModel());
+}
+
+TEST_P(ScheduleMatrixTest, TwoStagesTied) {
+  ExpectBitsOfOneRank(2, WithSchedule("pipeline_parallel: 2", GetParam()), DeepTiedModel());
+}
+
+TEST_P(ScheduleMatrixTest, FourStagesRouted) {
+  ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 4", GetParam()), DeepRoutedModel());
+}
+
+TEST_P(ScheduleMatrixTest, FourStagesTied) {
+  ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 4", GetParam()), DeepTiedModel());
+}
+
+TEST_P(ScheduleMatrixTest, TwoStagesTwoExpertRanks) {
+  ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 2 expert_parallel: 2", GetParam()),
+                      DeepRoutedModel());
+}
+
+TEST_P(ScheduleMatrixTest, TwoStagesTwoDataRanksTied) {
+  ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 2", GetParam()), DeepTiedModel());
+}
+
+TEST_P(ScheduleMatrixTest, TwoStagesTwoDataRanksUnshardedOptimizer) {
+  ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 2 zero_stage: 0", GetParam()),
+                      DeepRoutedModel());
+}
+
+TEST_P(ScheduleMatrixTest, EightRanksTwoStagesTwoDataRanksTwoExpertRanks) {
+  ExpectBitsOfOneRank(8, WithSchedule("pipeline_parallel: 2 expert_parallel: 2", GetParam()),
+                      DeepRoutedModel());
+}
+
+INSTANTIATE_TEST_SUITE_P(Schedules, ScheduleMatrixTest,
+                         testing::Values("gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv",
+                                         "dualpipe", "dualpipev"),
+                         [](const auto& test) {
+                           return std::string(test.param == "1f1b" ? "one_f_one_b" : test.param);
+                         });
+
+TEST(LayoutMatrixTest, TwoDataRanks) {
+  ExpectBitsOfOneRank(2, "", DeepRoutedModel());
+  ExpectBitsOfOneRank(2, "zero_stage: 0", DeepRoutedModel());
+  ExpectBitsOfOneRank(2, "", DeepTiedModel());
+}
+
+TEST(LayoutMatrixTest, TwoExpertRanks) {
+  ExpectBitsOfOneRank(2, "expert_parallel: 2", DeepRoutedModel());
+}
+
+TEST(LayoutMatrixTest, RecomputedActivations) {
+  ExpectBitsOfOneRank(2, "pipeline_parallel: 2 recompute: full", DeepRoutedModel());
+  ExpectBitsOfOneRank(4,
+                      "pipeline_parallel: 2 expert_parallel: 2 schedule: \"zbv\" recompute: full",
+                      DeepRoutedModel());
+}
+
+TEST(LayoutMatrixTest, UnevenStages) {
+  const std::string ends =
+      "pipeline_parallel: 4 stage_layers: 0 stage_layers: 5 stage_layers: 3 stage_layers: 0";
+  ExpectBitsOfOneRank(4, ends, DeepRoutedModel());
+  ExpectBitsOfOneRank(4, ends, DeepTiedModel());
+}
+
+}  // namespace
+}  // namespace deduce
