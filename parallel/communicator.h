@@ -1,6 +1,6 @@
 // What a group of ranks can do together. One rank is not a special case: the one-member group is
 // the identity. Transports: one_member (here), thread_communicator (ranks as threads, tests),
-// mpi_communicator, later NCCL.
+// mpi_communicator, cuda/nccl_communicator. recorded_communicator wraps any of them.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace deduce {
 
@@ -65,8 +66,28 @@ class Communicator {
   // Collective. Ranks of equal color form a group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> Split(int color, int key) = 0;
 
+  // What this rank does from here to EndAction, told to whoever explains why a job hangs; a
+  // transport has no use for it. A group that is split off meanwhile is called after it. Prefer
+  // ActionScope.
+  virtual void BeginAction(absl::string_view /*what*/) {}
+  virtual void EndAction() {}
+
   // Ends every rank of the whole job, at once, with this exit code. Never returns.
   [[noreturn]] virtual void Abort(int exit_code) = 0;
+};
+
+// An action, while it lives.
+class ActionScope {
+ public:
+  ActionScope(Communicator& group, absl::string_view what) : group_(group) {
+    group_.BeginAction(what);
+  }
+  ~ActionScope() { group_.EndAction(); }
+  ActionScope(const ActionScope&) = delete;
+  ActionScope& operator=(const ActionScope&) = delete;
+
+ private:
+  Communicator& group_;
 };
 
 std::unique_ptr<Communicator> MakeOneMemberCommunicator();

@@ -35,7 +35,10 @@ class RankExecutor {
   }
 
   void Run() {
-    for (const PlanAction& action : actions_) Do(action);
+    for (const PlanAction& action : actions_) {
+      const ActionScope scope(pipeline_, ActionText(action));
+      Do(action);
+    }
     for (auto& [channel, send] : sending_) send.transfer->Wait();
     TORCH_CHECK(here_.empty(), "Execute: found ", here_.size(),
                 " tensors that nobody used, expected none");

@@ -8,16 +8,23 @@
 namespace deduce {
 namespace {
 
+// A group that is called after its axis.
+std::unique_ptr<Communicator> SplitAlong(Communicator& world, const char* axis, int color,
+                                         int key) {
+  const ActionScope action(world, axis);
+  return world.Split(color, key);
+}
+
 // The groups of the ranks that share a coordinate of the pipeline: a rank of it, or a stage.
 RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate) {
   RankGroups groups;
   groups.layout = layout;
   groups.world = &world;
-  groups.replicas = world.Split(coordinate, layout.replica());
-  groups.experts =
-      world.Split(coordinate * layout.data_parallel + layout.data_rank, layout.expert_rank);
-  groups.data =
-      world.Split(coordinate * layout.expert_parallel + layout.expert_rank, layout.data_rank);
+  groups.replicas = SplitAlong(world, "replicas", coordinate, layout.replica());
+  groups.experts = SplitAlong(
+      world, "experts", coordinate * layout.data_parallel + layout.data_rank, layout.expert_rank);
+  groups.data = SplitAlong(world, "data", coordinate * layout.expert_parallel + layout.expert_rank,
+                           layout.data_rank);
   return groups;
 }
 
@@ -25,7 +32,7 @@ RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate)
 
 RankGroups MakeRankGroups(Communicator& world, const Layout& layout) {
   RankGroups groups = MakeGroups(world, layout, layout.pipeline_rank);
-  groups.pipeline = world.Split(layout.replica(), layout.pipeline_rank);
+  groups.pipeline = SplitAlong(world, "pipeline", layout.replica(), layout.pipeline_rank);
   return groups;
 }
 

@@ -137,6 +137,7 @@ absl::Status StageLoop::Log(const MetricsRecord& record) {
 }
 
 absl::Status StageLoop::Save() {
+  const ActionScope action(world_, "checkpoint");
   const double start = SecondsNow();
   int64_t offset = 0;
   absl::Status synced;
@@ -186,6 +187,7 @@ absl::Status StageLoop::Save() {
 }
 
 absl::Status StageLoop::EvaluateBeforeFirstStep() {
+  const ActionScope action(world_, absl::StrCat(config_.name(), " step 0"));
   MetricsRecord record = RecordHead();
   RETURN_IF_ERROR(stage_.evaluator->Append(model_, record));
   return Log(record);
@@ -212,6 +214,7 @@ absl::Status StageLoop::Finish(MetricsRecord head, MetricsRecord tail, double st
 }
 
 absl::Status StageLoop::TrainOneStep() {
+  const ActionScope action(world_, absl::StrCat(config_.name(), " step ", step_ + 1));
   const double start = SecondsNow();
   const double rate = LearningRate(config_.optimizer(), step_, config_.steps());
   StepStats stats;
