@@ -14,6 +14,7 @@
 #include "configs/status.h"
 #include "configs/validate.h"
 #include "parallel/communicator.h"
+#include "parallel/hang_watch.h"
 #include "parallel/mpi_communicator.h"
 #include "rl/command_line.h"
 #include "rl/export_command.h"
@@ -27,7 +28,22 @@
 namespace deduce {
 namespace {
 
-absl::Status TrainCommand(const Arguments& arguments, Communicator& world) {
+// Collective. A watch over ranks that wait for each other, if the config wants one. A run goes on
+// without where hosts do not let each other connect.
+std::unique_ptr<HangWatch> WatchRanks(const RunConfig& config, Communicator& world) {
+  const double hang_seconds = config.layout().hang_seconds();
+  if (world.size() == 1 || hang_seconds == 0) return nullptr;
+  absl::StatusOr<std::unique_ptr<HangWatch>> watch =
+      HangWatch::Start(world, {.hang_seconds = hang_seconds});
+  if (watch.ok()) return *std::move(watch);
+  if (world.rank() == 0) {
+    std::cerr << "deduce: warning: " << watch.status().message()
+              << ": a hang would not be explained" << std::endl;
+  }
+  return nullptr;
+}
+
+absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
   const std::string resume = arguments.Text("resume", "auto");
   if (resume != "auto" && resume != "must" && resume != "never") {
     return WithExitCode(absl::InvalidArgumentError(absl::StrCat(
@@ -39,6 +55,8 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& world) {
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
   RETURN_IF_ERROR(TakeHuggingFaceModel(*config));
   RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
+  const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
+  Communicator& world = watch ? watch->world() : processes;
   const std::string compute = ChooseCompute(*config->mutable_model(), world);
   if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
   return RunRecipe(*config,

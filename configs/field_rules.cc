@@ -124,6 +124,7 @@ constexpr FieldRule kRules[] = {
     {"LayoutConfig.threads_per_rank", Between(1, 1024)},
     {"LayoutConfig.virtual_stages", Between(0, 1024)},
     {"LayoutConfig.stage_layers", Between(0, 10000)},
+    {"LayoutConfig.hang_seconds", Between(0, 1e9)},
     {"CheckpointConfig.every_steps", kSteps},
     {"CheckpointConfig.keep_last", AtLeast(1)},
 
