@@ -38,6 +38,14 @@ void PrintLine(const char* kind, const std::string& text) {
   std::fflush(stderr);
 }
 
+// Of the rank that this process is. A process that exits in the middle of a run may wait in MPI's
+// own end for the others; they should see that it will do nothing more.
+std::atomic<Ledger*> ledger_of_process = nullptr;
+
+void EndRunAtExit() {
+  if (Ledger* ledger = ledger_of_process.load()) ledger->EndRun();
+}
+
 // Where every rank's watch is.
 struct WatchPeers {
   int rank = 0;
@@ -104,6 +112,9 @@ class HangWatch::Running {
   void Begin() {
     recording_->on_failure = [this](const std::string&) { ExplainFailure(); };
     watcher_ = StartQuietThread([this] { Watch(); });
+    ledger_of_process = &recording_->ledger;
+    static const bool registered = std::atexit(EndRunAtExit) == 0;
+    (void)registered;
   }
 
  private:
@@ -120,6 +131,7 @@ class HangWatch::Running {
     if (!options_.on_hang) std::_Exit(static_cast<int>(ExitCode::kFailed));
   }
   void ExplainFailure();
+  void ExplainLastDigests();
   void Stop();
   bool Over() {
     std::lock_guard lock(news_.mutex);
@@ -332,7 +344,19 @@ void HangWatch::Running::ExplainFailure() {
   news_.changed.wait_for(lock, kFailureWait, [&] { return news_.over; });
 }
 
+// All ranks have left, so all digests are here: a run that went on with different calls to its end
+// has failed too. All still answer, as rank 0 has not released them.
+void HangWatch::Running::ExplainLastDigests() {
+  TellDigests();
+  std::unique_lock lock(news_.mutex);
+  if (news_.contradiction.empty()) return;
+  news_.examine = true;
+  news_.changed.notify_all();
+  news_.changed.wait(lock, [&] { return news_.over; });
+}
+
 void HangWatch::Running::Stop() {
+  ledger_of_process = nullptr;
   recording_->ledger.EndRun();
   recording_->on_failure = nullptr;
   const bool unwinding = std::uncaught_exceptions() > exceptions_at_start_;
@@ -348,6 +372,9 @@ void HangWatch::Running::Stop() {
     }
     return true;
   });
+  lock.unlock();
+  if (peers_.rank == 0 && !unwinding && watcher_.joinable()) ExplainLastDigests();
+  lock.lock();
   news_.released = !unwinding;
   stopped_ = true;
   news_.changed.notify_all();

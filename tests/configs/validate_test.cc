@@ -175,6 +175,8 @@ TEST(ValidateTest, LayoutAndCheckpointRules) {
         "layout.data_parallel: found -1, expected a number in [0, 1048576]"},
        {name, "name: \"t\" layout { zero_stage: 2 }",
         "layout.zero_stage: found 2, expected a number in [0, 1]"},
+       {name, "name: \"t\" layout { hang_seconds: -1 }",
+        "layout.hang_seconds: found -1, expected a number in [0, 1000000000]"},
        {name, "name: \"t\" checkpoint { keep_last: 0 }",
         "checkpoint.keep_last: found 0, expected at least 1"}});
   ExpectErrors(kGqa, {{name, "name: \"t\" layout { expert_parallel: 2 }",

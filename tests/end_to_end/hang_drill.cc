@@ -1,7 +1,9 @@
 // hang_drill FAULT OPERATION NTH RANK GROUP HANG_SECONDS [ELEMENTS]: a loop of collectives and
 // messages like those of training, in which one rank does one thing wrong: its NTH call of
-// OPERATION in GROUP (world, data), for hang_drill_test.py. FAULT: none, kill, exit, stop, sleep
-// (for ever), pause (3 s), skip, reorder, shape, root, peer, tag.
+// OPERATION in GROUP (world, data), for hang_drill_test.py. FAULT: none, kill, exit (at once),
+// leave (by std::exit, which waits for the others in the end of MPI), stop, sleep (for ever), pause
+// (3 s), skip, reorder, shape, root, peer, tag. `hang_drill cost` prints what recording a call
+// takes.
 #include <ATen/ops/ones.h>
 #include <unistd.h>
 
@@ -11,9 +13,11 @@
 #include <iostream>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "parallel/hang_watch.h"
+#include "parallel/ledger.h"
 #include "parallel/mpi_communicator.h"
 #include "tests/testing/faulty_communicator.h"
 
@@ -30,6 +34,7 @@ Fault MakeFault(const std::string& name) {
   if (name == "none") return {};
   if (name == "kill") return {.kind = Fault::kDo, .act = [] { std::raise(SIGKILL); }};
   if (name == "exit") return {.kind = Fault::kDo, .act = [] { _exit(0); }};
+  if (name == "leave") return {.kind = Fault::kDo, .act = [] { std::exit(0); }};
   if (name == "stop") return {.kind = Fault::kDo, .act = [] { std::raise(SIGSTOP); }};
   if (name == "sleep") return {.kind = Fault::kDo, .act = sleep(3600)};
   if (name == "pause") return {.kind = Fault::kDo, .act = sleep(3)};
@@ -77,7 +82,34 @@ void RunSteps(Communicator& world, Communicator& data, int64_t elements) {
   }
 }
 
+void PrintCost() {
+  constexpr int kCalls = 1000000;
+  Ledger ledger(0);
+  const int world = ledger.AddGroup("world", "world", {0, 1});
+  const std::vector<int64_t> sizes = {128, 1024};
+  const auto seconds = [] {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch());
+  };
+  ledger.BeginAction("pretrain step 100");
+  const auto start = seconds();
+  for (int i = 0; i < kCalls; ++i) {
+    ledger.End(ledger.BeginCollective(world, LedgerCall::AllGather, {.type = 6, .sizes = sizes}));
+  }
+  const auto middle = seconds();
+  for (int i = 0; i < kCalls; ++i) {
+    ledger.BeginAction("F0.3");
+    ledger.EndAction();
+  }
+  std::cout << "a call: " << (middle - start).count() / kCalls * 1e9
+            << " ns, an action: " << (seconds() - middle).count() / kCalls * 1e9 << " ns"
+            << std::endl;
+}
+
 int Drill(int argc, char** argv, Communicator& processes) {
+  if (argc == 2 && std::string(argv[1]) == "cost") {
+    PrintCost();
+    return 0;
+  }
   if (argc < 7) {
     std::cerr << "usage: hang_drill FAULT OPERATION NTH RANK GROUP HANG_SECONDS [ELEMENTS]"
               << std::endl;

@@ -1,0 +1,112 @@
+"""One rank of four does one thing wrong: the rank and its call are named, the job ends with an error, no process is left."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+from deduce_runs import ENVIRONMENT, SOURCE
+
+PROGRAM = pathlib.Path(os.environ.get("HANG_DRILL", SOURCE / "build" / "tests" / "hang_drill"))
+HANG_SECONDS = 5  # of a peer that computes; all else is found earlier
+TIMEOUT = 120  # a hang of the drill itself
+
+WORLD = r" \d+ of world"
+DATA = r" \d+ of data \{0, 2\}"
+# Fault, operation, which of its calls, rank, group; what was found, what was expected, and the kind.
+DRILLS = [
+    ("kill", "AllGather", 5, 2, "world", "its process gone", "AllGather" + WORLD, "dead peer"),
+    ("kill", "AllGather", 5, 0, "world", "its process gone", "AllGather" + WORLD, "dead peer"),
+    ("exit", "Barrier", 5, 2, "world", "its process gone", "Barrier" + WORLD, "dead peer"),
+    ("leave", "Barrier", 5, 2, "world", "the end of its run", "Barrier" + WORLD, "skipped"),
+    ("stop", "AllGather", 5, 2, "world", "a process that does not answer", "AllGather" + WORLD, "stopped process"),
+    ("stop", "Barrier", 5, 0, "world", "a process that does not answer", "Barrier" + WORLD, "stopped process"),
+    ("sleep", "Broadcast", 5, 2, "world", "of computing after Barrier" + DATA, "Broadcast" + WORLD, "slow peer"),
+    ("skip", "Barrier", 5, 2, "world", "Barrier" + DATA, "Barrier" + WORLD, "skipped or reordered"),
+    ("skip", "AllGather", 5, 1, "world", "AllToAll" + WORLD, "AllGather" + WORLD, "skipped or reordered"),
+    ("skip", "AllGather", 5, 2, "data", "AllGather" + WORLD, "AllGather" + DATA, "skipped or reordered"),
+    ("skip", "Send", 16, 2, "world", "AllGather" + WORLD, r"Send \d+ to rank 3", "skipped or reordered"),
+    ("skip", "Receive", 16, 2, "world", "AllGather" + WORLD, r"Receive \d+ from rank 1", "skipped or reordered"),
+    ("skip", "Barrier", 19, 2, "data", "the end of its run", "Barrier" + DATA, "skipped"),
+    ("reorder", "Barrier", 5, 2, "world", "Barrier" + DATA, "Barrier" + WORLD, "skipped or reordered"),
+    ("shape", "Broadcast", 5, 2, "world", r"Broadcast.*\[65537\]", r"Broadcast.*\[65536\]", "wrong shape"),
+    ("shape", "AllGather", 5, 2, "world", r"AllGather.*\[16385\]", r"AllGather.*\[16384\]", "wrong shape"),
+    ("shape", "AllToAll", 5, 2, "world", "1025 rows for rank 3 in AllToAll" + WORLD, "1024", "wrong shape"),
+    ("shape", "Send", 16, 2, "world", r"Send 16 to rank 3.*\[65537\]", r"Send 16 to rank 3.*\[65536\]", "wrong shape"),
+    ("root", "Broadcast", 5, 2, "world", "Broadcast.* from rank 1", "Broadcast.* from rank 0", "wrong root"),
+    ("peer", "Send", 16, 2, "world", "Send 0 to rank 0", "Send 16 to rank 3", "wrong peer"),
+    ("tag", "Send", 16, 2, "world", "Send 0 to rank 3, tag 1", "Send 16 to rank 3, tag 0", "wrong tag"),
+    ("peer", "Receive", 16, 2, "world", "Receive 0 from rank 0", "Receive 16 from rank 1", "wrong peer"),
+    ("tag", "Receive", 16, 2, "world", "Receive 0 from rank 1, tag 1", "Receive 16 from rank 1, tag 0", "wrong tag"),
+]
+
+
+def running(marker):
+    """Processes of a drill that are more than an entry in the table of processes."""
+    found = []
+    for folder in pathlib.Path("/proc").glob("[0-9]*"):
+        try:
+            state = (folder / "stat").read_text().rpartition(")")[2].split()[0]
+            if marker in (folder / "environ").read_text() and state != "Z":
+                found.append(folder.name)
+        except OSError:
+            continue  # it has just ended
+    return found
+
+
+def drill(*words):
+    """Exit code, standard error, seconds, and the processes that are left a while after mpirun has ended."""
+    marker = f"HANG_DRILL_MARKER={os.getpid()}-{time.monotonic_ns()}"
+    line = ["mpirun", "-np", "4", "--oversubscribe", "--bind-to", "none", str(PROGRAM), *map(str, words)]
+    environment = dict([marker.split("=")], **ENVIRONMENT)
+    # Into files: a process that is left would keep a pipe open.
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        start = time.monotonic()
+        code = subprocess.run(line, env=environment, stdout=out, stderr=err, timeout=TIMEOUT).returncode
+        seconds = time.monotonic() - start
+        for _ in range(100):  # mpirun may end before those it has killed
+            left = running(marker)
+            if not left:
+                break
+            time.sleep(0.1)
+        out.seek(0)
+        err.seek(0)
+        return code, out.read(), err.read(), seconds, left
+
+
+class HangDrillTest(unittest.TestCase):
+    def test_the_culprit_is_named_and_the_job_ends(self):
+        for fault, operation, nth, rank, group, found, expected, kind in DRILLS:
+            with self.subTest(fault=fault, operation=operation, rank=rank, group=group):
+                code, _, errors, seconds, left = drill(fault, operation, nth, rank, group, HANG_SECONDS)
+                lines = re.findall("^deduce: error: (.*)$", errors, re.MULTILINE)
+                print(f"{fault:8} {operation:10} rank {rank} {seconds:5.1f} s, exit {code:3}: {' | '.join(lines)}", flush=True)
+                self.assertEqual(len(lines), 1, errors)
+                self.assertRegex(lines[0], rf"^rank {rank}( \(step 5[^)]*\)|): found .*{found}.*, expected {expected}.*: {kind}")
+                self.assertEqual(code, 137 if fault == "kill" else 1)  # mpirun's own code for SIGKILL
+                self.assertEqual(left, [])
+
+    def test_a_rank_that_goes_on_ends_nothing(self):
+        for fault in ("none", "pause"):
+            with self.subTest(fault=fault):
+                code, out, errors, _, left = drill(fault, "AllGather", 5, 2, "world", 600)
+                self.assertEqual((code, out, left), (0, "done\n", []), errors)
+                self.assertNotIn("deduce:", errors)
+
+    def test_a_slow_rank_is_first_warned_of(self):
+        _, _, errors, _, _ = drill("sleep", "Broadcast", 5, 2, "world", HANG_SECONDS)
+        first = [line for line in errors.splitlines() if line.startswith("deduce: ")][0]
+        self.assertRegex(first, r"^deduce: warning: rank 2 \(step 5\): .* slow peer; the job ends after 5 s$")
+
+    # Messages of a few bytes do not make MPI wait: the run would go to its end with wrong numbers.
+    def test_a_wrong_root_is_named_where_nothing_hangs(self):
+        code, _, errors, _, _ = drill("root", "Broadcast", 19, 2, "world", 600, 64)
+        self.assertEqual(code, 1)
+        self.assertRegex(errors, r"deduce: error: rank 2 \(step 19\): found Broadcast.* from rank 1\), expected .*wrong root")
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main(verbosity=2))
