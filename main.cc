@@ -19,6 +19,7 @@
 #include "rl/command_line.h"
 #include "rl/export_command.h"
 #include "rl/model_commands.h"
+#include "rl/plan_command.h"
 #include "rl/recipe.h"
 #include "rl/report/report.h"
 #include "trainer/choose_compute.h"
@@ -124,6 +125,16 @@ const CommandSpec kDetokenize{
     {kTokenizerFlag, {"skip_special_tokens", Flag::kSwitch, "leave those out"}},
     ""};
 
+const CommandSpec kPlan{
+    "plan",
+    "layout, proof, memory, timeline and cost of a run, without running it",
+    {{"config", Flag::kText, "the run's text file", true},
+     {"set", Flag::kRepeated, "text of the config's language, merged over the file"},
+     {"ranks", Flag::kInteger, "how many (the product of the layout's axes)"},
+     {"json", Flag::kSwitch, "one JSON object"},
+     {"trace", Flag::kText, "where to write the timeline as a Chrome trace"}},
+    ""};
+
 std::vector<Command> Commands() {
   std::vector<Command> commands = {
       {{"train",
@@ -135,6 +146,7 @@ std::vector<Command> Commands() {
         ""},
        TrainCommand,
        true},
+      {kPlan, [](const Arguments& a, Communicator&) { return PlanCommand(a, std::cout); }},
       {{"generate",
         "completes prompts; JSON lines",
         {kModelFlag,

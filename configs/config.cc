@@ -135,6 +135,7 @@ RunConfig WhatDecidesWeights(const RunConfig& config) {
   kept.mutable_layout()->set_threads_per_rank(threads);
   kept.clear_run_dir();
   kept.clear_checkpoint();
+  kept.clear_plan();
   return kept;
 }
 

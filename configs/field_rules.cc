@@ -55,6 +55,8 @@ constexpr Range kCount = Between(1, 1 << 20);
 constexpr Range kSteps =
     Between(0, 4294967295.0);  // 32 bits: steps are part of the counters of random numbers
 constexpr Range kRanks = Between(1, 1 << 20);
+constexpr Range kBytesEach = Between(0, 64);
+constexpr Range kRate = Between(1e-9, 1e9);  // of plans: seconds, tokens a second, gigabytes
 
 constexpr bool kRequired = true;
 constexpr bool kOptional = false;
@@ -193,6 +195,47 @@ constexpr FieldRule kRules[] = {
     {"EvaluateConfig.temperature", AtLeast(0)},  // 0: the likeliest token
     {"EvaluateConfig.top_p", kShare},
     {"EvaluateConfig.max_completion_length", kSize},
+
+    {"PlanConfig.sequence_length", kSize},
+    {"PlanConfig.sequences_per_step", kSize},
+    {"PlanConfig.micro_batch_tokens", kSize},
+    {"PlanConfig.weight_bytes", kBytesEach},
+    {"PlanConfig.gradient_bytes", kBytesEach},
+    {"PlanConfig.optimizer_bytes", kBytesEach},
+    {"PlanConfig.activation_bytes", kBytesEach},
+    {"PlanConfig.gradient_sums", Between(0, 64)},
+    {"ClusterConfig.peak_tflops", kRate},
+    {"ClusterConfig.memory_gb", kRate},
+    {"ClusterConfig.memory_gb_per_second", kRate},
+    {"ClusterConfig.network_gb_per_second", kRate},
+    {"ClusterConfig.node_gb_per_second", kRate},
+    {"ClusterConfig.ranks_per_node", kRanks},
+    {"ClusterConfig.dollars_per_rank_hour", Between(0, 1e6)},
+    {"ClusterConfig.efficiency", kShare},
+    {"CalibrationConfig.micro_batches", Between(1, 1 << 14), kRequired},
+    {"CalibrationConfig.sequence_length", kSize, kRequired},
+    {"CalibrationConfig.micro_batch_tokens", kSize},
+    {"CalibrationConfig.forward_seconds", kRate, kRequired},
+    {"CalibrationConfig.backward_seconds", kRate, kRequired},
+    {"CalibrationConfig.weight_gradient_seconds", kRate},
+    {"CalibrationConfig.overlapped_seconds", kRate},
+    {"CalibrationConfig.rank", Between(0, 1 << 20)},
+    {"CalibrationConfig.optimizer_seconds", Between(0, 1e9)},
+    {"PublishedConfig.step_seconds", kPositive},
+    {"PublishedConfig.bubble_seconds", kPositive},
+    {"PublishedConfig.gflop_per_token", kPositive},
+    {"PublishedConfig.tflops_per_rank", kPositive},
+    {"PublishedConfig.thousand_rank_hours_per_trillion_tokens", kPositive},
+    {"PublishedConfig.memory_gb", kPositive},
+    {"PublishedConfig.parameters", kPositive},
+    {"PublishedConfig.job_hours", kPositive},
+    {"PublishedConfig.thousand_job_rank_hours", kPositive},
+    {"RolloutPlanConfig.stage", kAnything, kRequired},
+    {"RolloutPlanConfig.mean_completion_tokens", kRate, kRequired},
+    {"RolloutPlanConfig.sequence_tokens_per_second", kRate, kRequired},
+    {"RolloutPlanConfig.rank_tokens_per_second", kRate, kRequired},
+    {"RolloutPlanConfig.switch_seconds", Between(0, 1e9)},
+    {"RolloutPlanConfig.longest_tokens", kRate},
 };
 
 const FieldRule* FindRule(const FieldDescriptor* field) {
@@ -227,6 +270,9 @@ absl::Status CheckField(const Message& message, const FieldDescriptor* field,
       const std::string entry = absl::StrCat(path, "[", i, "]");
       if (field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE) {
         RETURN_IF_ERROR(CheckFields(reflection->GetRepeatedMessage(message, field, i), entry));
+      } else if (field->cpp_type() == FieldDescriptor::CPPTYPE_INT64) {
+        const int64_t value = reflection->GetRepeatedInt64(message, field, i);
+        RETURN_IF_ERROR(CheckNumber(rule, static_cast<double>(value), absl::StrCat(value), entry));
       } else {
         RETURN_IF_ERROR(CheckString(rule, reflection->GetRepeatedString(message, field, i),
                                     /*required=*/true, entry));

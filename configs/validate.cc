@@ -54,6 +54,7 @@ Rule OneOf(const std::string& value, const std::array<const char*, N>& names,
 
 constexpr std::array kTasks = {"chain_sum", "arithmetic"};
 constexpr std::array kVerifiers = {"accuracy", "format", "language"};
+constexpr std::array kClusters = {"cpu", "h800", "h100"};
 
 bool IsName(const std::string& text) {
   return std::all_of(text.begin(), text.end(), [](unsigned char c) {
@@ -303,6 +304,44 @@ absl::Status CheckReuse(const RunConfig& config) {
   return absl::OkStatus();
 }
 
+// Index of a stage's rollout plan, or -1.
+int FindRollout(const PlanConfig& plan, const std::string& stage) {
+  for (int i = 0; i < plan.rollout_size(); ++i) {
+    if (plan.rollout(i).stage() == stage) return i;
+  }
+  return -1;
+}
+
+absl::Status CheckPlan(const RunConfig& config) {
+  const PlanConfig& plan = config.plan();
+  const int64_t ranks = config.layout().pipeline_parallel();
+  RETURN_IF_ERROR(FirstBroken({
+      OneOf(plan.cluster().name(), kClusters, "plan.cluster.name"),
+      Number(plan.calibration().rank() < ranks, "plan.calibration.rank", plan.calibration().rank(),
+             absl::StrCat("less than layout.pipeline_parallel (", ranks, ")")),
+  }));
+  for (int i = 0; i < plan.rollout_size(); ++i) {
+    const std::string& name = plan.rollout(i).stage();
+    const auto& stages = config.stage();
+    const bool known = std::any_of(stages.begin(), stages.end(), [&](const StageConfig& s) {
+      return s.kind() == StageKind::grpo && s.name() == name;
+    });
+    const std::string path = absl::StrCat("plan.rollout[", i, "].stage");
+    RETURN_IF_ERROR(FirstBroken({
+        {known, path, absl::StrCat("\"", name, "\""), "the name of a stage of kind grpo"},
+        {FindRollout(plan, name) == i, path, absl::StrCat("\"", name, "\" again"), "each once"},
+    }));
+  }
+  for (int i = 0; i < config.stage_size() && plan.rollout_size() > 0; ++i) {
+    const StageConfig& stage = config.stage(i);
+    if (stage.kind() == StageKind::grpo && FindRollout(plan, stage.name()) < 0) {
+      return ConfigError("plan.rollout", absl::StrCat("none for stage \"", stage.name(), "\""),
+                         "one for each grpo stage, or none at all");
+    }
+  }
+  return absl::OkStatus();
+}
+
 absl::Status CheckModelRelations(const ModelConfig& model) {
   RETURN_IF_ERROR(CheckAttention(model));
   if (model.has_moe()) RETURN_IF_ERROR(CheckMoe(model.moe(), model.num_hidden_layers()));
@@ -322,7 +361,8 @@ absl::Status Validate(const RunConfig& config) {
   RETURN_IF_ERROR(CheckLayout(config.layout(), config.model()));
   if (config.stage_size() == 0) return ConfigError("stage", "nothing", "at least one stage");
   for (int i = 0; i < config.stage_size(); ++i) RETURN_IF_ERROR(CheckStage(config, i));
-  return CheckReuse(config);
+  RETURN_IF_ERROR(CheckReuse(config));
+  return CheckPlan(config);
 }
 
 }  // namespace deduce

@@ -393,4 +393,16 @@ int PeakActivations(const std::vector<PlanAction>& actions) {
   return peak;
 }
 
+double PeakActivationBytes(const std::vector<PlanAction>& actions,
+                           const std::vector<double>& bytes_of_chunk) {
+  double held = 0, peak = 0;
+  for (const PlanAction& action : actions) {
+    const bool gives_back = action.op == PlanOp::kBackward || action.op == PlanOp::kWeightGradient;
+    if (action.op == PlanOp::kForward)
+      peak = std::max(peak, held += bytes_of_chunk.at(action.chunk));
+    if (gives_back) held -= bytes_of_chunk.at(action.chunk);
+  }
+  return peak;
+}
+
 }  // namespace deduce

@@ -26,4 +26,8 @@ absl::Status Prove(const Plan& plan, const ProofLimits& limits);
 // the last gradient.
 int PeakActivations(const std::vector<PlanAction>& actions);
 
+// The same in bytes, when a micro-batch's activations in chunk c take bytes_of_chunk[c].
+double PeakActivationBytes(const std::vector<PlanAction>& actions,
+                           const std::vector<double>& bytes_of_chunk);
+
 }  // namespace deduce

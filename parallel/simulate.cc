@@ -10,9 +10,8 @@
 namespace deduce {
 namespace {
 
-double Cost(const Step& step, const ScheduleCosts& costs) {
-  if (step.second) return costs.overlapped;
-  switch (step.first.work) {
+double CostOf(Work work, const StageCosts& costs) {
+  switch (work) {
     case Work::kForward:
       return costs.forward;
     case Work::kBackward:
@@ -22,8 +21,20 @@ double Cost(const Step& step, const ScheduleCosts& costs) {
     case Work::kWeightGradient:
       return costs.weight_gradient;
   }
-  TORCH_CHECK(false, "Simulate: found work ", static_cast<int>(step.first.work),
-              ", expected 0 to 3");
+  TORCH_CHECK(false, "Simulate: found work ", static_cast<int>(work), ", expected 0 to 3");
+}
+
+double CostOf(const Schedule& schedule, int rank, const Step& step, const ScheduleCosts& costs) {
+  if (costs.stages.empty()) {
+    if (step.second) return costs.overlapped;
+    return CostOf(step.first.work, StageCosts{costs.forward, costs.backward, costs.input_gradient,
+                                              costs.weight_gradient});
+  }
+  const int first = StageOf(schedule, rank, step.first);
+  if (!step.second) return CostOf(step.first.work, costs.stages.at(first));
+  const int second = StageOf(schedule, rank, *step.second);
+  const bool in_order = step.first.work == Work::kForward;
+  return costs.overlapped_stages.at(in_order ? first : second).at(in_order ? second : first);
 }
 
 class Simulation {
@@ -89,7 +100,7 @@ class Simulation {
       if (arrival < 0) return false;
       begin = std::max(begin, arrival);
     }
-    const double end = begin + Cost(step, costs_);
+    const double end = begin + CostOf(schedule_, rank, step, costs_);
     timeline_.ranks[rank].push_back({step, begin, end});
     for (const Action* action : {&step.first, step.second ? &*step.second : nullptr}) {
       if (action == nullptr || action->work == Work::kWeightGradient) continue;
@@ -123,6 +134,18 @@ class Simulation {
 
 Timeline Simulate(const Schedule& schedule, const ScheduleCosts& costs) {
   return Simulation(schedule, costs).Run();
+}
+
+WorkTimes TimesByKind(const std::vector<TimedStep>& steps) {
+  WorkTimes times;
+  for (const TimedStep& timed : steps) {
+    double& kind = timed.step.second                                ? times.overlapped
+                   : timed.step.first.work == Work::kForward        ? times.forward
+                   : timed.step.first.work == Work::kWeightGradient ? times.weight_gradient
+                                                                    : times.backward;
+    kind += timed.end - timed.begin;
+  }
+  return times;
 }
 
 }  // namespace deduce

@@ -7,7 +7,15 @@
 
 namespace deduce {
 
-// Seconds, or any unit. Of one micro-batch through one chunk.
+// Seconds, or any unit. Of one micro-batch through one stage, when nothing else is done beside it.
+struct StageCosts {
+  double forward = 0;
+  double backward = 0;  // input and weight gradient at once
+  double input_gradient = 0;
+  double weight_gradient = 0;
+};
+
+// In the same unit. Of one micro-batch through one chunk.
 struct ScheduleCosts {
   double forward = 1;
   double backward = 2;  // input and weight gradient at once
@@ -15,6 +23,10 @@ struct ScheduleCosts {
   double weight_gradient = 1;
   double overlapped = 3;  // a forward and a backward at once
   double transfer = 0;    // from the end of a stage's work to the start of its neighbour's
+  // Where stages differ: instead of all the above but `transfer`, the costs of each stage, and
+  // [stage of the forward][stage of the backward] those of overlapped pairs. Both or neither.
+  std::vector<StageCosts> stages = {};
+  std::vector<std::vector<double>> overlapped_stages = {};
 };
 
 struct TimedStep {
@@ -33,5 +45,14 @@ struct Timeline {
 // go on throws c10::Error with the first step of each rank that waits: see parallel/prove, which
 // says more.
 Timeline Simulate(const Schedule& schedule, const ScheduleCosts& costs);
+
+// What a rank's time goes to, by kind of step.
+struct WorkTimes {
+  double forward = 0;          // forwards by themselves
+  double backward = 0;         // backwards and input gradients by themselves
+  double weight_gradient = 0;  // weight gradients by themselves
+  double overlapped = 0;       // a forward and a backward at once
+};
+WorkTimes TimesByKind(const std::vector<TimedStep>& steps);
 
 }  // namespace deduce

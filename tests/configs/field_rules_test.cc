@@ -59,7 +59,29 @@ TEST(FieldRulesTest, EveryDefaultIsInRange) {
   stage.mutable_data()->mutable_task()->set_name("t");
   stage.mutable_grpo()->add_reward()->set_verifier("v");
   stage.mutable_evaluate();
+  config.mutable_plan()->mutable_cluster();
+  CalibrationConfig& calibration = *config.mutable_plan()->mutable_calibration();
+  calibration.set_micro_batches(1);
+  calibration.set_sequence_length(1);
+  calibration.set_forward_seconds(1);
+  calibration.set_backward_seconds(1);
+  config.mutable_plan()->mutable_published();
+  RolloutPlanConfig& rollout = *config.mutable_plan()->add_rollout();
+  rollout.set_stage("s");
+  rollout.set_mean_completion_tokens(1);
+  rollout.set_sequence_tokens_per_second(1);
+  rollout.set_rank_tokens_per_second(1);
   EXPECT_EQ(CheckFields(WithDefaults(config), ""), absl::OkStatus());
+}
+
+TEST(FieldRulesTest, EveryNumberOfAListIsInRange) {
+  LayoutConfig layout;
+  layout.add_stage_layers(3);
+  layout.add_stage_layers(0);
+  EXPECT_EQ(CheckFields(layout, "layout"), absl::OkStatus());
+  layout.add_stage_layers(-1);
+  EXPECT_EQ(CheckFields(layout, "layout").message(),
+            "layout.stage_layers[2]: found -1, expected a number in [0, 10000]");
 }
 
 TEST(FieldRulesTest, PathBeginsWithTheGivenOne) {

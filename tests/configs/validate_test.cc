@@ -330,5 +330,58 @@ TEST(ValidateTest, ModelAloneIsNamedByItsPath) {
             "model.vocab_size: found nothing, expected a value");
 }
 
+constexpr char kPlan[] = R"(
+  name: "tiny" tokenizer: "t.json"
+  model { vocab_size: 64 hidden_size: 48 intermediate_size: 96 num_hidden_layers: 3 num_attention_heads: 4 }
+  stage { name: "base" kind: pretrain steps: 10 data { path: "d.jsonl" } }
+  stage { name: "rl" kind: grpo steps: 5 data { task { name: "chain_sum" } } grpo { reward { verifier: "accuracy" } } }
+  plan {
+    cluster { name: "h800" }
+    sequence_length: 4096
+    calibration { micro_batches: 8 sequence_length: 4096 forward_seconds: 1 backward_seconds: 2 }
+    rollout { stage: "rl" mean_completion_tokens: 100 sequence_tokens_per_second: 20 rank_tokens_per_second: 500 }
+  }
+)";
+
+TEST(ValidateTest, PlansAreCheckedFieldByField) {
+  EXPECT_EQ(Validate(Parse(kPlan)), absl::OkStatus());
+  EXPECT_EQ(Validate(WithDefaults(Parse(kPlan))), absl::OkStatus());
+  ExpectErrors(
+      kPlan,
+      {
+          {"\"h800\"", "\"abacus\"",
+           "plan.cluster.name: found \"abacus\", expected one of cpu, h800, h100"},
+          {"name: \"h800\"", "memory_gb: 0",
+           "plan.cluster.memory_gb: found 0, expected a number in [1e-09, 1000000000]"},
+          {"name: \"h800\"", "efficiency: 1.5",
+           "plan.cluster.efficiency: found 1.5, expected a number in (0, 1]"},
+          {"sequence_length: 4096\n", "sequence_length: 0\n",
+           "plan.sequence_length: found 0, expected a number in [1, 16777216]"},
+          {"sequence_length: 4096\n", "weight_bytes: -1\n",
+           "plan.weight_bytes: found -1, expected a number in [0, 64]"},
+          {"micro_batches: 8", "",
+           "plan.calibration.micro_batches: found nothing, expected a value"},
+          {"forward_seconds: 1", "forward_seconds: 0",
+           "plan.calibration.forward_seconds: found 0, expected a number in [1e-09, 1000000000]"},
+          {"backward_seconds: 2", "",
+           "plan.calibration.backward_seconds: found nothing, expected a value"},
+          {"micro_batches: 8", "micro_batches: 8 rank: 1",
+           "plan.calibration.rank: found 1, expected less than layout.pipeline_parallel (1)"},
+          {"mean_completion_tokens: 100", "",
+           "plan.rollout[0].mean_completion_tokens: found nothing, expected a value"},
+          {"stage: \"rl\"", "stage: \"base\"",
+           "plan.rollout[0].stage: found \"base\", expected the name of a stage of kind grpo"},
+          {"rollout {",
+           "rollout { stage: \"rl\" mean_completion_tokens: 1 sequence_tokens_per_second: 1 "
+           "rank_tokens_per_second: 1 } rollout {",
+           "plan.rollout[1].stage: found \"rl\" again, expected each once"},
+          {"stage { name: \"rl\"",
+           "stage { name: \"more\" kind: grpo steps: 5 data { task { name: \"chain_sum\" } } "
+           "grpo { reward { verifier: \"accuracy\" } } } stage { name: \"rl\"",
+           "plan.rollout: found none for stage \"more\", expected one for each grpo stage, or "
+           "none at all"},
+      });
+}
+
 }  // namespace
 }  // namespace deduce

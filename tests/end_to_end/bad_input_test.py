@@ -161,6 +161,34 @@ class BadInput(unittest.TestCase):
             with self.subTest(" ".join(words[:2])):
                 self.check(d.run(words, timeout=60), 2, pattern)
 
+    def test_plans(self):
+        """Plans that cannot be: nothing on standard output, and no trace."""
+        config = d.SOURCE / "configs" / "deepseek_v3_2048_h800.textproto"
+        trace = self.root / "trace.json"
+        for change, pattern in (
+                ("plan { cluster { memory_gb: 50 } }", r"plan: rank 0 of the pipeline: found .*memory_gb \(50\)"),
+                ('plan { cluster { name: "abacus" } }', r"plan\.cluster\.name: found \"abacus\""),
+                ("plan { cluster { efficiency: 0 } }", r"plan\.cluster\.efficiency"),
+                ("plan { sequence_length: -1 }", r"plan\.sequence_length: found -1"),
+                ("plan { sequences_per_step: 16000000 micro_batch_tokens: 1 }", r"plan\.micro_batch_tokens"),
+                ("plan { calibration { micro_batches: 119 } }", r"plan\.calibration\.micro_batches: found 119"),
+                ("plan { calibration { weight_gradient_seconds: 9 } }", r"plan\.calibration\.backward_seconds"),
+                ('layout { schedule: "1f1b" }', r"plan\.calibration\.weight_gradient_seconds: found a time"),
+                ('plan { rollout { stage: "rl" } }', r"plan\.rollout\[0\]\.mean_completion_tokens: found nothing"),
+                ("plan { bubbles: 3 }", r"bubbles"),
+                ("layout { data_parallel: 0 }", r"layout\.data_parallel: found 0"),
+                ("layout { data_parallel: 3 }", r"layout\.exact"),
+                ("layout { pipeline_parallel: 15 }", r"layout\.pipeline_parallel: found 15"),
+                ("layout { stage_layers: [61, -1] }", r"layout\.stage_layers\[1\]: found -1"),
+                ("layout { stage_layers: [30, 31] }", r"layout\.stage_layers: found 2")):
+            with self.subTest(change):
+                result = d.run(["plan", f"--config={config}", f"--set={change}", f"--trace={trace}"], timeout=60)
+                self.check(result, 2, pattern)
+                self.assertEqual(result.stdout, "")
+                self.assertFalse(trace.exists())
+        self.check(d.run(["plan", f"--config={config}", "--ranks=7"], timeout=60), 2, r"layout: found ")
+        self.check(d.run(["plan", f"--config={config}", "--trace=/nowhere/t.json"], timeout=60), 1, r"/nowhere/t\.json")
+
     def test_run_directory_of_another_config(self):
         before = snapshot(self.run_dir)
         result = d.run(d.train_words(self.run_dir, sets=['stage { name: "rl" steps: 3 }', "seed: 4"]), ranks=2)

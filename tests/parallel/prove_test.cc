@@ -291,5 +291,17 @@ TEST(ProveTest, TwoRanksThatReduceTheSameStagesInOtherOrdersAreFound) {
   EXPECT_THAT(std::string(Prove(plan, {}).message()), HasSubstr("found a wait that never ends"));
 }
 
+TEST(ProveTest, PeakBytesWeighActivationsByTheirChunk) {
+  const std::vector<PlanAction> actions = {
+      {PlanOp::kForward, 0, 0},  {PlanOp::kForward, 1, 1},       {PlanOp::kBackward, 1, 1},
+      {PlanOp::kForward, 0, 2},  {PlanOp::kInputGradient, 0, 0}, {PlanOp::kWeightGradient, 0, 0},
+      {PlanOp::kBackward, 0, 2},
+  };
+  EXPECT_EQ(PeakActivations(actions), 2);
+  EXPECT_EQ(PeakActivationBytes(actions, {1, 1}), 2);
+  EXPECT_EQ(PeakActivationBytes(actions, {10, 1}), 20);
+  EXPECT_EQ(PeakActivationBytes(actions, {1, 10}), 11);
+}
+
 }  // namespace
 }  // namespace deduce

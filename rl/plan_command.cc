@@ -1,0 +1,58 @@
+#include "rl/plan_command.h"
+
+#include <fstream>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "configs/config.h"
+#include "configs/exit_code.h"
+#include "configs/status.h"
+#include "configs/validate.h"
+#include "parallel/chrome_trace.h"
+#include "rl/job_plan.h"
+#include "rl/plan_json.h"
+#include "rl/plan_text.h"
+#include "trainer/hugging_face/run_model.h"
+#include "trainer/run_plan.h"
+
+namespace deduce {
+namespace {
+
+absl::StatusOr<RunPlan> PlanConfigFile(const Arguments& arguments) {
+  absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
+  RETURN_IF_ERROR(WithExitCode(config.status(), ExitCode::kBadConfig));
+  RETURN_IF_ERROR(TakeHuggingFaceModel(*config));
+  RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
+  const int64_t asked = arguments.Integer("ranks", 0);
+  if (arguments.Has("ranks") && asked < 1) {
+    return WithExitCode(
+        absl::InvalidArgumentError(absl::StrCat("--ranks: found ", asked, ", expected at least 1")),
+        ExitCode::kBadConfig);
+  }
+  const absl::StatusOr<int> ranks = NumPlannedRanks(config->layout(), asked);
+  RETURN_IF_ERROR(WithExitCode(ranks.status(), ExitCode::kBadConfig));
+  return MakeRunPlan(WithDefaults(*config), *ranks);
+}
+
+absl::Status WriteTrace(const RunPlan& plan, const std::string& path) {
+  std::ofstream file(path, std::ios::binary);
+  file << ChromeTrace(plan.update.timeline, /*pid=*/0, "planned: " + plan.config.name());
+  file.close();
+  if (file.good()) return absl::OkStatus();
+  return absl::InternalError(
+      absl::StrCat(path, ": found no way to write it, expected a file in a folder that is there"));
+}
+
+}  // namespace
+
+absl::Status PlanCommand(const Arguments& arguments, std::ostream& out) {
+  const absl::StatusOr<RunPlan> plan = PlanConfigFile(arguments);
+  RETURN_IF_ERROR(WithExitCode(plan.status(), ExitCode::kBadConfig));
+  const absl::StatusOr<JobPlan> job = MakeJobPlan(*plan);
+  RETURN_IF_ERROR(WithExitCode(job.status(), ExitCode::kBadConfig));
+  if (arguments.Has("trace")) RETURN_IF_ERROR(WriteTrace(*plan, arguments.Text("trace")));
+  out << (arguments.Has("json") ? PlanJson(*plan, *job) + "\n" : PlanText(*plan, *job));
+  return absl::OkStatus();
+}
+
+}  // namespace deduce

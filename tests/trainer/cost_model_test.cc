@@ -1,0 +1,139 @@
+#include "trainer/cost_model.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "parallel/schedule/make_schedule.h"
+#include "tests/trainer/planned_models.h"
+#include "trainer/cluster.h"
+
+namespace deduce {
+namespace {
+
+using ::testing::HasSubstr;
+
+struct Made {
+  RunConfig config;
+  Layout layout;
+  std::vector<ModelPart> parts;
+  absl::StatusOr<CostModel> costs = absl::UnknownError("not made");
+};
+
+Made Make(const std::vector<std::string>& sets, bool calibrated = true) {
+  Made made{.config = TreeConfig("deepseek_v3_2048_h800", sets)};
+  if (!calibrated) made.config.mutable_plan()->clear_calibration();
+  const absl::StatusOr<Layout> layout = MakeLayout(made.config.layout(), 2048, 0);
+  EXPECT_TRUE(layout.ok()) << layout.status();
+  if (!layout.ok()) return made;
+  made.layout = *layout;
+  const int stages = made.layout.schedule == "dualpipe" ? 16 : 16 * made.layout.num_chunks;
+  const auto parts = SplitModel(made.config.model(), stages, made.layout.stage_layers);
+  EXPECT_TRUE(parts.ok()) << parts.status();
+  if (!parts.ok()) return made;
+  made.parts = *parts;
+  made.costs = CostModel::Make(made.config, CompleteCluster(made.config.plan().cluster()),
+                               made.layout, made.parts);
+  return made;
+}
+
+// Whatever the schedule is, a step with the measured micro-batches has the measured parts.
+void ExpectMeasuredParts(const Made& made) {
+  ASSERT_TRUE(made.costs.ok()) << made.costs.status();
+  const Timeline timeline =
+      Simulate(MakeSchedule(made.layout.schedule, 16, made.layout.num_chunks, 120),
+               made.costs->Costs({4096, 4096}));
+  WorkTimes sum;
+  for (const std::vector<TimedStep>& steps : timeline.ranks) {
+    const WorkTimes times = TimesByKind(steps);
+    sum.forward += times.forward;
+    sum.backward += times.backward;
+    sum.weight_gradient += times.weight_gradient;
+    sum.overlapped += times.overlapped;
+  }
+  const CalibrationConfig& measured = made.config.plan().calibration();
+  EXPECT_NEAR(sum.forward / 16, measured.forward_seconds(), 1e-9);
+  EXPECT_NEAR(sum.backward / 16, measured.backward_seconds(), 1e-9);
+  EXPECT_NEAR(sum.weight_gradient / 16, measured.weight_gradient_seconds(), 1e-9);
+  EXPECT_NEAR(sum.overlapped / 16, measured.overlapped_seconds(), 1e-9);
+}
+
+TEST(CostModelTest, CalibratedCostsGiveTheMeasuredPartsBack) { ExpectMeasuredParts(Make({})); }
+
+TEST(CostModelTest, OneRankMayHaveBeenMeasured) {
+  const Made made = Make({"plan { calibration { rank: 7 } }"});
+  ASSERT_TRUE(made.costs.ok()) << made.costs.status();
+  const Timeline timeline =
+      Simulate(MakeSchedule("dualpipe", 16, 2, 120), made.costs->Costs({4096, 4096}));
+  EXPECT_NEAR(TimesByKind(timeline.ranks[7]).forward, 1.13, 1e-9);
+  EXPECT_NEAR(TimesByKind(timeline.ranks[7]).overlapped, 13.95, 1e-9);
+}
+
+TEST(CostModelTest, SchedulesWithoutSeparateWeightGradientsAreCalibratedToo) {
+  Made made = Make({"layout { schedule: '1f1b' }"});
+  EXPECT_THAT(std::string(made.costs.status().message()),
+              HasSubstr("plan.calibration.weight_gradient_seconds: found a time, expected none"));
+  CalibrationConfig& measured = *made.config.mutable_plan()->mutable_calibration();
+  measured.clear_weight_gradient_seconds();
+  measured.clear_overlapped_seconds();
+  made.costs = CostModel::Make(made.config, CompleteCluster(made.config.plan().cluster()),
+                               made.layout, made.parts);
+  ExpectMeasuredParts(made);
+}
+
+TEST(CostModelTest, AMissingOrImpossibleTimeIsNamed) {
+  Made made = Make({});
+  RunConfig config = made.config;
+  config.mutable_plan()->mutable_calibration()->clear_overlapped_seconds();
+  const ClusterConfig cluster = CompleteCluster(config.plan().cluster());
+  EXPECT_EQ(CostModel::Make(config, cluster, made.layout, made.parts).status().message(),
+            "plan.calibration.overlapped_seconds: found nothing, expected the time of such work, "
+            "which the schedule has");
+  EXPECT_EQ(
+      Make({"plan { calibration { weight_gradient_seconds: 100 } }"}).costs.status().message(),
+      "plan.calibration.backward_seconds: found 1.99, expected more than the weight "
+      "gradients in it take");
+  EXPECT_EQ(Make({"plan { calibration { micro_batches: 119 } }"}).costs.status().message(),
+            "plan.calibration.micro_batches: found 119, expected a number that schedule dualpipe "
+            "can have, as 120");
+}
+
+TEST(CostModelTest, CostsGrowWithTokensAndWithTheAttentionOfLongerSequences) {
+  const Made made = Make({});
+  ASSERT_TRUE(made.costs.ok());
+  const ScheduleCosts once = made.costs->Costs({4096, 4096});
+  const ScheduleCosts twice = made.costs->Costs({8192, 4096});
+  const ScheduleCosts longer = made.costs->Costs({4096, 8192});
+  EXPECT_DOUBLE_EQ(twice.stages[3].forward, 2 * once.stages[3].forward);
+  EXPECT_DOUBLE_EQ(twice.transfer, 2 * once.transfer);
+  EXPECT_GT(longer.stages[3].forward, once.stages[3].forward);
+  EXPECT_EQ(longer.stages[3].weight_gradient, once.stages[3].weight_gradient);
+}
+
+TEST(CostModelTest, UncalibratedWorkTakesItsFlopsOverTheRate) {
+  const Made made = Make({"plan { cluster { peak_tflops: 100 efficiency: 0.5 } }"}, false);
+  ASSERT_TRUE(made.costs.ok());
+  EXPECT_FALSE(made.costs->calibrated());
+  const PartFlops flops = ForwardFlops(made.config.model(), made.parts[1], 4096);
+  const ScheduleCosts costs = made.costs->Costs({4096, 4096});
+  EXPECT_DOUBLE_EQ(costs.stages[1].weight_gradient, 4096 * flops.products / 50e12);
+  // 2 layers are routed in the first stage of 5, 4 in the second: 4 groups, out and back, 2 bytes.
+  const double sent = 4 * 4096.0 * 4 * 2 * 2 * 7168 / 50e9;
+  EXPECT_DOUBLE_EQ(costs.stages[1].forward,
+                   4096 * (flops.products + flops.attention) / 50e12 + sent);
+  // In an overlapped pair the slower of work and communication counts.
+  const double work = 4096 * (3 * flops.products + 3 * flops.attention) / 50e12;
+  EXPECT_NEAR(costs.overlapped_stages[1][1], std::max(work, 2 * sent), 1e-12);
+}
+
+TEST(CostModelTest, RecomputationAddsAForwardToTheInputGradient) {
+  const Made plain = Make({}, false);
+  const Made again = Make({"layout { recompute: full }"}, false);
+  ASSERT_TRUE(plain.costs.ok() && again.costs.ok());
+  const PartFlops flops = ForwardFlops(plain.config.model(), plain.parts[1], 4096);
+  const double forward = 4096 * (flops.products + flops.attention) * plain.costs->rates().forward;
+  EXPECT_NEAR(again.costs->Costs({4096, 4096}).stages[1].input_gradient,
+              plain.costs->Costs({4096, 4096}).stages[1].input_gradient + forward, 1e-12);
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,115 @@
+#include "trainer/memory_plan.h"
+
+#include <gtest/gtest.h>
+
+#include "parallel/schedule/make_schedule.h"
+#include "tests/trainer/model/tiny_models.h"
+#include "trainer/model_size.h"
+
+namespace deduce {
+namespace {
+
+RunConfig TinyRun(const std::string& text) {
+  RunConfig config;
+  *config.mutable_model() = TinyRoutedModel();
+  EXPECT_TRUE(google::protobuf::TextFormat::MergeFromString(text, &config)) << text;
+  return config;
+}
+
+std::vector<RankBytes> BytesOf(const RunConfig& config, int num_ranks, int micro_batches,
+                               double tokens) {
+  const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), num_ranks, 0);
+  EXPECT_TRUE(layout.ok()) << layout.status();
+  const int ranks = layout->pipeline_parallel;
+  const Plan plan =
+      MakePlan(MakeSchedule(layout->schedule, ranks, layout->num_chunks, micro_batches));
+  const auto parts = SplitModel(config.model(), plan.schedule.num_stages(), layout->stage_layers);
+  EXPECT_TRUE(parts.ok()) << parts.status();
+  return MemoryOf(config, *layout, plan, *parts, tokens);
+}
+
+TEST(MemoryPlanTest, OneRankHoldsEverythingOnce) {
+  const RunConfig config = TinyRun("plan { gradient_sums: 1 }");
+  const RankBytes bytes = BytesOf(config, 1, 4, 64).front();
+  const double parameters =
+      static_cast<double>(SizeOfPart(config.model(), WholeModel(config.model())).total());
+  EXPECT_EQ(bytes.weights, 4 * parameters);
+  EXPECT_EQ(bytes.gradients, 4 * parameters);
+  EXPECT_EQ(bytes.optimizer, 8 * parameters);
+  EXPECT_EQ(bytes.activations, 64 * ActivationBytes(config, WholeModel(config.model())));
+  EXPECT_EQ(bytes.total(), bytes.weights + bytes.gradients + bytes.optimizer + bytes.activations);
+}
+
+TEST(MemoryPlanTest, ExactModesTreeHasASumMoreForEveryDoubling) {
+  const RankBytes once = BytesOf(TinyRun("plan { gradient_sums: 1 }"), 1, 8, 64).front();
+  EXPECT_EQ(BytesOf(TinyRun(""), 1, 1, 64).front().gradients, once.gradients);
+  EXPECT_EQ(BytesOf(TinyRun(""), 1, 8, 64).front().gradients, 4 * once.gradients);
+}
+
+TEST(MemoryPlanTest, ExpertsAreSplitAndTheOptimizerIsSharded) {
+  const RunConfig config = TinyRun("layout { expert_parallel: 4 data_parallel: 2 }");
+  const PartSize size = SizeOfPart(config.model(), WholeModel(config.model()));
+  const double experts = static_cast<double>(size.experts);
+  const double dense = static_cast<double>(size.total() - size.experts);
+  const RankBytes bytes = BytesOf(config, 8, 2, 64).front();
+  EXPECT_EQ(bytes.weights, 4 * (dense + experts / 4));
+  EXPECT_EQ(bytes.optimizer, 8 * (dense / 8 + experts / 4 / 2));
+  const RunConfig whole = TinyRun("layout { expert_parallel: 4 data_parallel: 2 zero_stage: 0 }");
+  EXPECT_EQ(BytesOf(whole, 8, 2, 64).front().optimizer, 8 * (dense + experts / 4));
+}
+
+TEST(MemoryPlanTest, OneFOneBKeepsFewerMicroBatchesTowardsTheEnd) {
+  const RunConfig config = TinyRun("layout { pipeline_parallel: 2 stage_layers: [2, 1] }");
+  const std::vector<RankBytes> ranks = BytesOf(config, 2, 8, 64);
+  const auto parts = SplitModel(config.model(), 2, {2, 1});
+  ASSERT_TRUE(parts.ok());
+  EXPECT_EQ(ranks[0].activations, 2 * 64 * ActivationBytes(config, parts->at(0)));
+  EXPECT_EQ(ranks[1].activations, 1 * 64 * ActivationBytes(config, parts->at(1)));
+}
+
+TEST(MemoryPlanTest, RecomputationKeepsInputsAndOneMicroBatch) {
+  const RunConfig config =
+      TinyRun("layout { pipeline_parallel: 2 stage_layers: [2, 1] recompute: full }");
+  const auto parts = SplitModel(config.model(), 2, {2, 1});
+  ASSERT_TRUE(parts.ok());
+  EXPECT_EQ(BytesOf(config, 2, 8, 64)[0].activations,
+            64 * (2 * 24 * 4 + ActivationBytes(config, parts->at(0))));
+}
+
+TEST(MemoryPlanTest, DualPipeHoldsTwoStagesAndMayShareTheirEmbedding) {
+  const std::string layout =
+      "layout { pipeline_parallel: 2 schedule: 'dualpipe' stage_layers: [2, 1] }";
+  const RunConfig two = TinyRun(layout);
+  const RunConfig one = TinyRun(layout + "plan { one_embedding_a_rank: true }");
+  const auto parts = SplitModel(two.model(), 2, {2, 1});
+  ASSERT_TRUE(parts.ok());
+  const double both = static_cast<double>(SizeOfPart(two.model(), parts->at(0)).total() +
+                                          SizeOfPart(two.model(), parts->at(1)).total());
+  for (const RankBytes& rank : BytesOf(two, 2, 4, 64)) {
+    EXPECT_EQ(rank.weights, 4 * both);
+    EXPECT_EQ(rank.optimizer, 8 * both / 2);
+  }
+  EXPECT_EQ(BytesOf(one, 2, 4, 64)[0].weights, 4 * (both - 37 * 24));
+}
+
+TEST(MemoryPlanTest, Fp8ActivationsAreSmaller) {
+  const ModelPart whole = WholeModel(TinyRoutedModel());
+  EXPECT_LT(
+      ActivationBytes(TinyRun("plan { activations: deepseek_v3 activation_bytes: 2 }"), whole),
+      ActivationBytes(TinyRun("plan { activation_bytes: 2 }"), whole));
+}
+
+TEST(MemoryPlanTest, TheFirstRankOverTheLimitIsNamed) {
+  ClusterConfig cluster;
+  const std::vector<RankBytes> ranks = {{.weights = 1e9}, {.weights = 3e9, .activations = 0.5e9}};
+  EXPECT_EQ(CheckMemory(ranks, cluster), absl::OkStatus());
+  cluster.set_memory_gb(3.5);
+  EXPECT_EQ(CheckMemory(ranks, cluster), absl::OkStatus());
+  cluster.set_memory_gb(3);
+  EXPECT_EQ(CheckMemory(ranks, cluster).message(),
+            "plan: rank 1 of the pipeline: found 3.50 GB (weights 3.00, gradients 0.00, optimizer "
+            "0.00, activations 0.50), expected at most plan.cluster.memory_gb (3)");
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,35 @@
+// Bytes that a rank of a plan needs, by kind.
+#pragma once
+
+#include <vector>
+
+#include "absl/status/status.h"
+#include "configs/config.pb.h"
+#include "parallel/layout.h"
+#include "parallel/plan.h"
+#include "trainer/model/model_part.h"
+
+namespace deduce {
+
+struct RankBytes {
+  double weights = 0;
+  double gradients = 0;    // of all sums that are alive at once
+  double optimizer = 0;    // this rank's share with zero_stage 1
+  double activations = 0;  // at their peak over the plan
+  double total() const { return weights + gradients + optimizer + activations; }
+};
+
+// Bytes that a token leaves in a part between its forward and its backward. `all`: an estimate from
+// the shapes of what every operation reads again, not a measurement.
+double ActivationBytes(const RunConfig& config, const ModelPart& part);
+
+// For each rank of the pipeline. parts: the stages in order. With layout.recompute full a rank
+// keeps the inputs of its stages, and all activations of one micro-batch of its larger chunk while
+// that is computed again. Communication buffers, workspaces and fragmentation are not counted.
+std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, const Plan& plan,
+                                const std::vector<ModelPart>& parts, double micro_batch_tokens);
+
+// InvalidArgument with the first rank that needs more than memory_gb, if that is given.
+absl::Status CheckMemory(const std::vector<RankBytes>& ranks, const ClusterConfig& cluster);
+
+}  // namespace deduce
