@@ -22,14 +22,14 @@ PutOffWeightGradients::~PutOffWeightGradients() {
 
 void ComputeWeightGradients(PutOffWeightGradients::Work work) {
   const at::NoGradGuard no_grad;
-  for (auto& [weight, gradient] : work) {
-    at::Tensor& sum = weight.mutable_grad();
+  for (auto& entry : work) {
+    at::Tensor gradient = std::exchange(entry.second, nullptr)();  // frees what it reads
+    at::Tensor& sum = entry.first.mutable_grad();
     if (sum.defined()) {
-      sum.add_(gradient());
+      sum.add_(gradient);
     } else {
-      sum = gradient();
+      sum = std::move(gradient);
     }
-    gradient = nullptr;  // frees what it reads
   }
 }
 

@@ -47,7 +47,7 @@ class StageLoop {
         model_(context.config.model(),
                fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt, context.ranks,
                context.config.layout().zero_stage() > 0),
-        state_(model_, context.config.layout().recompute() == LayoutConfig::full) {
+        state_(model_, context.config.layout().recompute()) {
     if (!stage.grpo) return;
     // A copy of the model's weights, or read with them.
     reference_.emplace(context.config.model(), /*seed=*/std::nullopt, context.ranks,

@@ -98,15 +98,19 @@ double CostModel::SecondsOfExperts(const ModelPart& part, double tokens) const {
 }
 
 std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
-  const bool again = config_.layout().recompute() == LayoutConfig::full;
+  const LayoutConfig::Recompute recompute = config_.layout().recompute();
   std::vector<StageFlops> stages;
   for (const ModelPart& part : parts_) {
     const PartFlops flops = ForwardFlops(config_.model(), part, shape.sequence_length);
     const double products = flops.products * shape.tokens;
     const double attention = flops.attention * shape.tokens;
     const double forward = products + attention;
+    const double again = recompute == LayoutConfig::full ? forward
+                         : recompute == LayoutConfig::selective
+                             ? flops.attention_products * shape.tokens + attention
+                             : 0;
     stages.push_back({.forward = forward,
-                      .input_gradient = products + 2 * attention + (again ? forward : 0),
+                      .input_gradient = products + 2 * attention + again,
                       .weight_gradient = products,
                       .sent = calibrated_ ? 0 : SecondsOfExperts(part, shape.tokens)});
   }

@@ -20,8 +20,8 @@ struct MicroBatchShape {
 };
 
 // Seconds for each FLOP of a kind of work. A forward has the FLOPs of ForwardFlops; an input
-// gradient as many for products and twice those for attention (and with layout.recompute full the
-// forward's once more); a weight gradient as many for products.
+// gradient as many for products and twice those for attention (and what layout.recompute has
+// computed again); a weight gradient as many for products.
 struct WorkRates {
   double forward = 0;
   double input_gradient = 0;

@@ -67,9 +67,13 @@ double ActivationBytes(const RunConfig& config, const ModelPart& part) {
   const ModelConfig& c = config.model();
   const PlanConfig& plan = config.plan();
   const double d = static_cast<double>(c.hidden_size());
+  // With attention computed again, its input is left.
+  const double attention = config.layout().recompute() == LayoutConfig::selective
+                               ? plan.activation_bytes() * d
+                               : AttentionBytes(plan, c);
   const auto layer = [&](int64_t index) {
     const bool routed = c.has_moe() && index >= c.moe().first_k_dense_replace();
-    return AttentionBytes(plan, c) + FfnBytes(plan, c, routed);
+    return attention + FfnBytes(plan, c, routed);
   };
   double bytes = 0;
   for (int64_t i = 0; i < part.num_layers; ++i) bytes += layer(part.first_layer + i);

@@ -25,6 +25,7 @@ double ActivationBytes(const RunConfig& config, const ModelPart& part);
 
 // For each rank of the pipeline. parts: the stages in order. With layout.recompute full a rank
 // keeps the inputs of its stages, and all activations of one micro-batch of its larger chunk while
+// that is computed again; with selective, those of attention are not counted for the one layer
 // that is computed again. Communication buffers, workspaces and fragmentation are not counted.
 std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, const Plan& plan,
                                 const std::vector<ModelPart>& parts, double micro_batch_tokens);

@@ -99,8 +99,11 @@ PartFlops ForwardFlops(const ModelConfig& config, const ModelPart& part, double 
   const double heads = part.last ? 1 + modules : 0;
   const double layers = static_cast<double>(part.num_layers) + modules;
   const double active = static_cast<double>(ActiveSize(config, SizeOfPart(config, part)));
+  PartSize attention;
+  AddAttention(config, attention);
   return {.products = 2 * (active + heads * head),
-          .attention = layers * AttentionFlops(config, sequence_length)};
+          .attention = layers * AttentionFlops(config, sequence_length),
+          .attention_products = 2 * layers * static_cast<double>(attention.dense)};
 }
 
 double TrainingFlops(const ModelConfig& config, double sequence_length) {

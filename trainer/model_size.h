@@ -29,8 +29,9 @@ int64_t NumActiveParameters(const ModelConfig& config);
 // Floating-point operations of one token's forward through a part, the prediction module included
 // with its own pass through the head. A product with a matrix is two for each of its elements.
 struct PartFlops {
-  double products = 0;   // with weights
-  double attention = 0;  // of queries with keys and of probabilities with values
+  double products = 0;            // with weights
+  double attention = 0;           // of queries with keys and of probabilities with values
+  double attention_products = 0;  // those of `products` that are with attention's weights
 };
 
 // sequence_length: tokens; a token attends to half as many on average.

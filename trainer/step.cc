@@ -114,8 +114,8 @@ void BalanceExperts(RankModel& model, StepStats& stats) {
 
 }  // namespace
 
-TrainState::TrainState(RankModel& model_in, bool full_recompute)
-    : model(model_in), recompute(full_recompute) {
+TrainState::TrainState(RankModel& model_in, LayoutConfig::Recompute recompute_in)
+    : model(model_in), recompute(recompute_in) {
   for (ModelChunk& chunk : model.chunks()) optimizers.emplace_back(*chunk.store);
 }
 

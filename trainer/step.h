@@ -17,15 +17,16 @@ namespace deduce {
 
 // Everything a rank trains with. Built once a stage of a run.
 struct TrainState {
-  // Not owned. full_recompute: of activations, see layout.recompute.
-  explicit TrainState(RankModel& model_in, bool full_recompute = false);
+  // Not owned.
+  explicit TrainState(RankModel& model_in,
+                      LayoutConfig::Recompute recompute_in = LayoutConfig::none);
 
   int64_t num_updates() const { return optimizers.front().num_updates(); }
   void set_num_updates(int64_t value);
 
   RankModel& model;
   std::vector<Optimizer> optimizers;  // of each chunk
-  bool recompute;
+  LayoutConfig::Recompute recompute;
 };
 
 // The batch of one optimizer step: the same on every rank, which works on its own share of the

@@ -83,7 +83,8 @@ TrainingStage::Held TrainingStage::Compute(int micro_batch, const at::Tensor& in
   Held held;
   if (input_xd.defined()) held.input_xd = input_xd.detach().requires_grad_(true);
   ForwardResult forward =
-      chunk_.model->Forward(Batch(micro_batch), work_.denominators.mtp > 0, held.input_xd);
+      chunk_.model->Forward(Batch(micro_batch), work_.denominators.mtp > 0, held.input_xd,
+                            work_.recompute == LayoutConfig::selective);
   held.root = chunk_.model->part().last ? Loss(micro_batch, forward) : forward.x_xd;
   held.balance = std::move(forward.balance_losses);
   if (!IsReal(micro_batch)) return held;
@@ -101,7 +102,7 @@ at::Tensor TrainingStage::Forward(int micro_batch, const at::Tensor& input_xd) {
     held_[micro_batch] = Compute(micro_batch, input_xd);
     return {};
   }
-  if (work_.recompute) {
+  if (work_.recompute == LayoutConfig::full) {
     // Without gradients experts' loads and losses are not counted; the second forward does.
     const c10::NoGradGuard no_grad;
     held_[micro_batch].input_xd = input_xd;

@@ -8,6 +8,7 @@
 #include <map>
 #include <vector>
 
+#include "configs/config.pb.h"
 #include "data/batch.h"
 #include "kernels/weight_gradient.h"
 #include "parallel/executor.h"
@@ -30,8 +31,8 @@ struct StepWork {
   const LossFn& loss;
   const Denominators& denominators;
   double mtp_loss_weight = 0;
-  bool recompute = false;  // keep inputs alone, and run forward again before backward
-  StepNumbers& numbers;    // step/loss, step/mtp_loss, step/balance_loss, then the LossFn's
+  LayoutConfig::Recompute recompute = LayoutConfig::none;
+  StepNumbers& numbers;  // step/loss, step/mtp_loss, step/balance_loss, then the LossFn's
 };
 
 // The prediction module's targets: position i of a sequence predicts token i + 2, which is the next

@@ -125,6 +125,20 @@ TEST(CostModelTest, UncalibratedWorkTakesItsFlopsOverTheRate) {
   EXPECT_NEAR(costs.overlapped_stages[1][1], std::max(work, 2 * sent), 1e-12);
 }
 
+TEST(CostModelTest, RecomputedAttentionAddsItsForwardToTheInputGradient) {
+  const Made plain = Make({}, false);
+  const Made again = Make({"layout { recompute: selective }"}, false);
+  ASSERT_TRUE(plain.costs.ok() && again.costs.ok());
+  const PartFlops flops = ForwardFlops(plain.config.model(), plain.parts[1], 4096);
+  // DeepSeek-V3's latent attention has 187,105,280 weights a layer.
+  EXPECT_EQ(flops.attention_products,
+            2.0 * static_cast<double>(plain.parts[1].num_layers) * 187'105'280);
+  const double added =
+      4096 * (flops.attention_products + flops.attention) * plain.costs->rates().forward;
+  EXPECT_NEAR(again.costs->Costs({4096, 4096}).stages[1].input_gradient,
+              plain.costs->Costs({4096, 4096}).stages[1].input_gradient + added, 1e-12);
+}
+
 TEST(CostModelTest, RecomputationAddsAForwardToTheInputGradient) {
   const Made plain = Make({}, false);
   const Made again = Make({"layout { recompute: full }"}, false);

@@ -76,6 +76,18 @@ TEST(MemoryPlanTest, RecomputationKeepsInputsAndOneMicroBatch) {
             64 * (2 * 24 * 4 + ActivationBytes(config, parts->at(0))));
 }
 
+TEST(MemoryPlanTest, RecomputedAttentionLeavesItsInput) {
+  const RunConfig kept = TinyRun("layout { pipeline_parallel: 2 stage_layers: [2, 1] }");
+  const RunConfig again =
+      TinyRun("layout { pipeline_parallel: 2 stage_layers: [2, 1] recompute: selective }");
+  const auto parts = SplitModel(kept.model(), 2, {2, 1});
+  ASSERT_TRUE(parts.ok());
+  // Two layers of: both latents and the rotated key before and after their norms, the norm's
+  // output, queries twice, keys once and once before rotation, values three times; in floats.
+  const double layer = 4 * (24 + 2 * (12 + 10 + 4) + 2 * (3 * 10 + 6 + 3 * 7));
+  EXPECT_EQ(ActivationBytes(again, parts->at(0)), ActivationBytes(kept, parts->at(0)) - 2 * layer);
+}
+
 TEST(MemoryPlanTest, DualPipeHoldsTwoStagesAndMayShareTheirEmbedding) {
   const std::string layout =
       "layout { pipeline_parallel: 2 schedule: 'dualpipe' stage_layers: [2, 1] }";

@@ -66,7 +66,7 @@ struct TinyTraining {
     TORCH_CHECK(layout.ok(), layout.status().ToString());
     ranks = MakeRankGroups(world, *layout);
     model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0);
-    state = std::make_unique<TrainState>(*model, config.recompute() == LayoutConfig::full);
+    state = std::make_unique<TrainState>(*model, config.recompute());
   }
 
   TinyTraining(Communicator& world, int expert_parallel, bool sharded)

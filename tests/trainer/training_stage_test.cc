@@ -15,7 +15,7 @@ namespace {
 
 // A stage that is a whole model, with two micro-batches of its own.
 struct OneStage {
-  explicit OneStage(bool recompute = false)
+  explicit OneStage(LayoutConfig::Recompute recompute = LayoutConfig::none)
       : world(MakeOneMemberCommunicator()),
         training(*world, LayoutOf(""), DeepRoutedModel()),
         micro_batches{LongPrompt(1), LongPrompt(0.5)},
@@ -54,6 +54,19 @@ TEST(TrainingStageTest, TheHalvesOfBackwardHaveTheBitsOfTheWholeInAnyInterleavin
     EXPECT_GT(expected[g].abs().max().item<float>(), 0);
     EXPECT_TRUE(at::equal(found[g], expected[g])) << g;
   }
+}
+
+TEST(TrainingStageTest, AttentionThatIsComputedAgainHasTheBitsOfKeptOne) {
+  OneStage kept, again(LayoutConfig::selective);
+  for (OneStage* one : {&kept, &again}) {
+    for (const int m : {0, 1}) {
+      one->stage.Forward(m, {});
+      one->stage.InputGradient(m, {});
+      one->stage.WeightGradient(m);
+    }
+  }
+  const std::vector<at::Tensor> expected = kept.Shards(), found = again.Shards();
+  for (size_t g = 0; g < expected.size(); ++g) EXPECT_TRUE(at::equal(found[g], expected[g])) << g;
 }
 
 TEST(TrainingStageTest, NumbersAreThoseOfEachMicroBatch) {

@@ -1,5 +1,6 @@
 #include "trainer/model/block.h"
 
+#include "kernels/recompute.h"
 #include "kernels/rms_norm.h"
 
 namespace deduce {
@@ -38,10 +39,24 @@ Block::Block(int64_t layer, int64_t cache_layer, const BlockParts& parts)
           LayerPrefix(layer) + "post_attention_layernorm.weight", parts.config.hidden_size())),
       ffn_(MakeFfn(layer, parts)) {}
 
-at::Tensor Block::Forward(const at::Tensor& x_td, ForwardContext& context) const {
+at::Tensor Block::Attention(const at::Tensor& x_td, ForwardContext& context) const {
   const at::Tensor normed_td = RmsNorm(x_td, input_norm_.leaf(), eps_);
-  const at::Tensor attended_td = x_td.add(std::visit(
-      [&](const auto& attention) { return attention.Forward(normed_td, context); }, attention_));
+  return std::visit([&](const auto& attention) { return attention.Forward(normed_td, context); },
+                    attention_);
+}
+
+at::Tensor Block::Forward(const at::Tensor& x_td, ForwardContext& context) const {
+  const at::Tensor attended_td =
+      x_td.add(context.recompute_attention
+                   ? Recomputed(x_td,
+                                [this, &starts = *context.sequence_starts,
+                                 positions_t = context.positions_t](const at::Tensor& again_td) {
+                                  ForwardContext packed;
+                                  packed.positions_t = positions_t;
+                                  packed.sequence_starts = &starts;
+                                  return Attention(again_td, packed);
+                                })
+                   : Attention(x_td, context));
   const at::Tensor ffn_in_td = RmsNorm(attended_td, post_attention_norm_.leaf(), eps_);
   if (const Moe* moe = std::get_if<Moe>(&ffn_)) {
     return attended_td.add(moe->Forward(ffn_in_td, context));

@@ -40,6 +40,9 @@ class Block {
   at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
 
  private:
+  // With its norm, without the residual.
+  at::Tensor Attention(const at::Tensor& x_td, ForwardContext& context) const;
+
   double eps_;
   ParameterRef input_norm_;
   std::variant<GqaAttention, MlaAttention> attention_;

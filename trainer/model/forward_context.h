@@ -16,6 +16,9 @@ struct ForwardContext {
 
   // Packed: offsets of the sequences in the batch, first 0, last t. Unused with a cache.
   const std::vector<int64_t>* sequence_starts = nullptr;
+  // Under gradients: backward computes the attention of each layer again, out of what the two
+  // members above point to.
+  bool recompute_attention = false;
 
   // Cached: row i is the token at position positions[i] of slot slots[i].
   KvCache* cache = nullptr;

@@ -94,14 +94,15 @@ at::Tensor Transformer::RunBlocks(const at::Tensor& tokens_t, const at::Tensor& 
 }
 
 ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp,
-                                   const at::Tensor& input_xd) {
+                                   const at::Tensor& input_xd, bool recompute_attention) {
   const int64_t t = batch.num_tokens();
   const at::Tensor none = at::empty({0}, at::kLong);
-  const std::vector<int64_t> no_sequences = {0};
+  static const std::vector<int64_t> no_sequences = {0};
   ForwardContext context;
   context.positions_t = t > 0 ? batch.positions_x : none;
   context.sequence_starts = t > 0 ? &batch.sequence_starts : &no_sequences;
   context.expert_load_le = expert_load_le_;
+  context.recompute_attention = recompute_attention && c10::GradMode::is_enabled();
 
   ForwardResult result;
   result.x_xd = RunBlocks(t > 0 ? batch.tokens_x : none, input_xd, context);

@@ -51,8 +51,10 @@ class Transformer {
   // Collective over the expert group. Forward for training or scoring; builds the graph when
   // gradients are enabled. with_mtp: also run the prediction module, if it is here. input_xd: x_xd
   // of the part before; undefined for the first. An empty batch (0 tokens) is allowed and takes
-  // part in the collectives, backward included.
-  ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {});
+  // part in the collectives, backward included. recompute_attention: see ForwardContext; the batch
+  // must outlive the graph then.
+  ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {},
+                        bool recompute_attention = false);
 
   // Collective over the expert group. Forward of new tokens of sequences in a cache, without
   // gradients: row i is the token at positions[i] of slot slots[i]; its keys and values are written

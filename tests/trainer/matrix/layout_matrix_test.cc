@@ -119,6 +119,14 @@ TEST(LayoutMatrixTest, RecomputedActivations) {
                       DeepRoutedModel());
 }
 
+TEST(LayoutMatrixTest, RecomputedAttention) {
+  for (const char* schedule : {"1f1b", "zbv"}) {
+    const std::string layout = WithSchedule("pipeline_parallel: 2 recompute: selective", schedule);
+    ExpectBitsOfOneRank(4, layout + " expert_parallel: 2", DeepRoutedModel());
+    ExpectBitsOfOneRank(2, layout, DeepTiedModel());
+  }
+}
+
 TEST(LayoutMatrixTest, UnevenStages) {
   const std::string ends =
       "pipeline_parallel: 4 stage_layers: 0 stage_layers: 5 stage_layers: 3 stage_layers: 0";
