@@ -157,6 +157,8 @@ class BadInput(unittest.TestCase):
                 (["generate", f"--model={self.checkpoint}"], r"--prompt"),
                 (["generate", f"--model={self.checkpoint}", "--prompt=1", "--n=many"], r"--n"),
                 (["generate", f"--model={self.checkpoint}", "--prompt=1", "--n=0"], r"--n: found 0, expected at least 1"),
+                (["generate", f"--model={self.checkpoint}", "--prompt=1", "--compute=x"],
+                 r"--compute: found \"x\", expected fp32, bf16 or bf16_where_native"),
                 (["score", "--verifier=taste", "--input=x"], r"taste")):
             with self.subTest(" ".join(words[:2])):
                 self.check(d.run(words, timeout=60), 2, pattern)
