@@ -8,6 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "data/text_file.h"
+#include "nlohmann/json.hpp"
 
 namespace deduce {
 namespace {
