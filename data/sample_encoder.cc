@@ -1,5 +1,6 @@
 #include "data/sample_encoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -62,10 +63,12 @@ absl::StatusOr<std::vector<int32_t>> SampleEncoder::Begin(const TextPrompt& prom
   return ids;
 }
 
-absl::Status SampleEncoder::CheckLength(const std::vector<int32_t>& tokens) const {
-  if (static_cast<int64_t>(tokens.size()) <= max_tokens_) return absl::OkStatus();
-  return absl::InvalidArgumentError(
-      absl::StrCat("found ", tokens.size(), " tokens, expected at most ", max_tokens_));
+absl::Status SampleEncoder::CheckLength(const std::vector<int32_t>& tokens, int64_t least) const {
+  const int64_t size = static_cast<int64_t>(tokens.size());
+  if (size >= least && size <= max_tokens_) return absl::OkStatus();
+  const std::string bound =
+      size < least ? absl::StrCat("at least ", least) : absl::StrCat("at most ", max_tokens_);
+  return absl::InvalidArgumentError(absl::StrCat("found ", size, " tokens, expected ", bound));
 }
 
 absl::StatusOr<TokenSample> SampleEncoder::EncodeSample(TextSample text,
@@ -74,11 +77,12 @@ absl::StatusOr<TokenSample> SampleEncoder::EncodeSample(TextSample text,
     ASSIGN_OR_RETURN(const TextPrompt prompt, Framed(text.prompt, text.whole));
     TokenSample sample;
     ASSIGN_OR_RETURN(sample.tokens, Begin(prompt));
-    sample.prompt_length = static_cast<int64_t>(sample.tokens.size());
+    // Nothing predicts a text's first token where there is neither a prompt nor a begin token.
+    sample.prompt_length = std::max<int64_t>(static_cast<int64_t>(sample.tokens.size()), 1);
     ASSIGN_OR_RETURN(const std::vector<int32_t> completion, tokenizer_->Encode(text.completion));
     sample.tokens.insert(sample.tokens.end(), completion.begin(), completion.end());
     sample.tokens.push_back(tokenizer_->eos_id());
-    RETURN_IF_ERROR(CheckLength(sample.tokens));
+    RETURN_IF_ERROR(CheckLength(sample.tokens, sample.prompt_length + 1));
     return sample;
   };
   absl::StatusOr<TokenSample> sample = encode();
@@ -92,7 +96,7 @@ absl::StatusOr<Prompt> SampleEncoder::EncodePrompt(Problem problem,
     ASSIGN_OR_RETURN(TextPrompt framed, Framed(problem.prompt, problem.whole_prompt));
     Prompt prompt;
     ASSIGN_OR_RETURN(prompt.tokens, Begin(framed));
-    RETURN_IF_ERROR(CheckLength(prompt.tokens));
+    RETURN_IF_ERROR(CheckLength(prompt.tokens, 1));
     prompt.problem = std::move(problem);
     prompt.problem.prompt = std::move(framed.text);
     prompt.problem.whole_prompt = framed.whole;

@@ -16,8 +16,10 @@ namespace deduce {
 
 // A supervised sample as tokens: begin, prompt, completion, end.
 struct TokenSample {
-  std::vector<int32_t> tokens;
-  int64_t prompt_length = 0;  // tokens before the completion, the begin token included; at least 1
+  std::vector<int32_t> tokens;  // more than prompt_length
+  // Tokens before the completion, the begin token included; 1 where there are none, since a first
+  // token has nothing that could predict it.
+  int64_t prompt_length = 0;
 };
 
 // A problem with the tokens a rollout begins with.
@@ -37,7 +39,8 @@ class SampleEncoder {
                                               std::shared_ptr<const Tokenizer> tokenizer,
                                               int64_t max_tokens, const std::string& where);
 
-  // Errors begin with `where`: a text that the tokenizer cannot encode, or that is too long.
+  // Errors begin with `where`: a text that the tokenizer cannot encode, or that is too long, or has
+  // no token to train on or to begin with.
   absl::StatusOr<TokenSample> EncodeSample(TextSample text, const std::string& where) const;
   absl::StatusOr<Prompt> EncodePrompt(Problem problem, const std::string& where) const;
 
@@ -50,7 +53,7 @@ class SampleEncoder {
   SampleEncoder() = default;
   absl::StatusOr<TextPrompt> Framed(const std::string& prompt, bool whole) const;
   absl::StatusOr<std::vector<int32_t>> Begin(const TextPrompt& prompt) const;
-  absl::Status CheckLength(const std::vector<int32_t>& tokens) const;
+  absl::Status CheckLength(const std::vector<int32_t>& tokens, int64_t least) const;
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::string before_, after_;  // the template's text around {prompt}

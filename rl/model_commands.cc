@@ -175,6 +175,9 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
     absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p].text);
     if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
     if (special.adds_bos && !prompts[p].whole) ids->insert(ids->begin(), *special.bos);
+    if (ids->empty()) {
+      return BadData(absl::StrCat("prompt ", p, ": found no tokens, expected one to begin with"));
+    }
     longest = std::max(longest, static_cast<int64_t>(ids->size()));
     requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
   }

@@ -78,6 +78,30 @@ TEST(SampleEncoderTest, AStopIsATextOfSomeToken) {
               HasSubstr("data.stop: found \"1;\", expected"));
 }
 
+// As SmolLM2's and Qwen2's: no token begins a text.
+SampleEncoder EncoderWithoutBegin() {
+  const absl::StatusOr<Tokenizer> tokenizer = Tokenizer::FromJson(
+      Tiny()->json(), "tok.json", R"({"eos_token": "<|end|>", "add_bos_token": false})");
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
+  return *SampleEncoder::Create(DataConfig(), std::make_shared<const Tokenizer>(*tokenizer), 100,
+                                "data");
+}
+
+TEST(SampleEncoderTest, WithoutPromptAndBeginTokenTheFirstTokenIsThePrompt) {
+  const auto sample = EncoderWithoutBegin().EncodeSample({"", "89"}, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(Text(sample->tokens), "89<|end|>");
+  EXPECT_EQ(sample->prompt_length, 1);
+}
+
+TEST(SampleEncoderTest, WhatHasNoTokenToTrainOnOrToBeginWithIsRefused) {
+  EXPECT_EQ(std::string(EncoderWithoutBegin().EncodeSample({"", ""}, "here:7").status().message()),
+            "here:7: found 1 tokens, expected at least 2");
+  EXPECT_EQ(
+      std::string(EncoderWithoutBegin().EncodePrompt({.prompt = ""}, "here:7").status().message()),
+      "here:7: found 0 tokens, expected at least 1");
+}
+
 TEST(SampleEncoderTest, WhatIsTooLongIsRefusedWithItsPlace) {
   const auto prompt = Encoder("{prompt}", false, 3)->EncodePrompt({.prompt = "3+4"}, "here:7");
   EXPECT_THAT(std::string(prompt.status().message()),
