@@ -25,7 +25,7 @@ absl::StatusOr<RewardSet> AllVerifiers() {
 // taken.
 struct Mean {
   double value = 0;
-  int64_t num_problems = 0;
+  int64_t num_problems = 0;  // 0: nothing could be scored, and the value means nothing
 };
 
 Mean MeanScore(const std::vector<Sample>& samples, const std::string& verifier,
@@ -45,7 +45,9 @@ Mean MeanScore(const std::vector<Sample>& samples, const std::string& verifier,
   return mean;
 }
 
+// Nothing where nothing could be scored: a 0 would be read as a result.
 void AppendMean(const std::string& name, const Mean& mean, MetricsRecord& record) {
+  if (mean.num_problems == 0) return;
   const Interval interval = WilsonInterval(mean.value, mean.num_problems);
   record.emplace_back(name, mean.value);
   record.emplace_back(name + "_ci95", std::vector<double>{interval.low, interval.high});

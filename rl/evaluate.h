@@ -33,8 +33,9 @@ class Evaluator {
 
   // Collective over the world. Appends eval/TASK/pass@1 (mean correctness over problems and
   // samples, as the R1 paper defines it), eval/TASK/language_consistency, both with _ci95 over
-  // problems, and eval/TASK/format. The problems and the random numbers are the same at every call,
-  // so that two evaluations of a run are paired.
+  // problems, and eval/TASK/format. What no sample could be scored for is left out, as consistency
+  // is where problems name no language. The problems and the random numbers are the same at every
+  // call, so that two evaluations of a run are paired.
   absl::Status Append(RankModel& model, MetricsRecord& record) const;
 
  private:

@@ -58,11 +58,11 @@ StageConfig EvaluatedStage() {
   return stage;
 }
 
-MetricsRecord Evaluate(int num_ranks) {
+MetricsRecord Evaluate(int num_ranks, const StageConfig& stage = EvaluatedStage()) {
   MetricsRecord record;
   RunRanks(num_ranks, [&](Communicator& world) {
     TinyTraining training(world, num_ranks, true);
-    const auto evaluator = Evaluator::Create(EvaluatedStage(), 5, TinyTokenizer(), 96, "stage[0]");
+    const auto evaluator = Evaluator::Create(stage, 5, TinyTokenizer(), 96, "stage[0]");
     ASSERT_TRUE(evaluator.ok()) << evaluator.status();
     MetricsRecord own;
     const absl::Status status = evaluator->Append(*training.model, own);
@@ -86,6 +86,16 @@ TEST(EvaluatorTest, RecordHoldsEveryNumberWithItsIntervalOverProblems) {
   }
   // The untrained model writes digits of both scripts, or the ranks' agreement would show little.
   EXPECT_GT(std::get<double>(values.at("eval/chain_sum/language_consistency")), 0);
+}
+
+TEST(EvaluatorTest, ProblemsWithoutALanguageHaveNoConsistency) {
+  StageConfig stage = EvaluatedStage();
+  stage.mutable_evaluate()->mutable_task()->set_name("arithmetic");
+  std::vector<std::string> names;
+  for (const auto& [name, value] : Evaluate(1, stage)) names.push_back(name);
+  EXPECT_EQ(names,
+            (std::vector<std::string>{"eval/arithmetic/pass@1", "eval/arithmetic/pass@1_ci95",
+                                      "eval/arithmetic/format"}));
 }
 
 TEST(EvaluatorTest, TwoRanksGiveTheNumbersOfOne) { EXPECT_EQ(Evaluate(2), Evaluate(1)); }
