@@ -30,6 +30,7 @@ constexpr int kTicksBetweenDigests = 10;
 constexpr double kAnswerSeconds = 2;  // for a watch to answer
 constexpr double kStartSeconds = 20;  // for rank 0 to be reached at the start
 constexpr int kThreadsToAsk = 32;
+constexpr milliseconds kEndWait{10000};     // for the others to end a process that exits too soon
 constexpr milliseconds kFailureWait{5000};  // for an explanation of why a transport failed
 
 void PrintLine(const char* kind, const std::string& text) {
@@ -38,13 +39,19 @@ void PrintLine(const char* kind, const std::string& text) {
   std::fflush(stderr);
 }
 
-// Of the rank that this process is. A process that exits in the middle of a run may wait in MPI's
-// own end for the others; they should see that it will do nothing more.
+// Of the rank that this process is. A process that exits in the middle of a run would wait in MPI's
+// own end for the others; they should see that it will do nothing more, and end it first, for
+// mpirun may crash or hang where some processes are at that end and others die.
 std::atomic<Ledger*> ledger_of_process = nullptr;
 
 void EndRunAtExit() {
-  if (Ledger* ledger = ledger_of_process.load()) ledger->EndRun();
+  Ledger* ledger = ledger_of_process.load();
+  if (ledger == nullptr) return;
+  ledger->EndRun();
+  std::this_thread::sleep_for(kEndWait);
 }
+
+}  // namespace
 
 // Where every rank's watch is.
 struct WatchPeers {
@@ -89,8 +96,6 @@ struct WatchPeers {
     for (std::thread& thread : threads) thread.join();
   }
 };
-
-}  // namespace
 
 class HangWatch::Running {
  public:
