@@ -24,16 +24,6 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-absl::StatusOr<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(path, ": found no readable text, expected a config file"));
-  }
-  return text.str();
-}
-
 absl::Status MergeOver(const Message& from, Message& to);
 
 // Entries of a repeated message field, matched by their first field.
@@ -159,9 +149,19 @@ int FindStage(const RunConfig& config, const std::string& name) {
 
 }  // namespace
 
+absl::StatusOr<std::string> ReadConfigText(const std::string& path, const std::string& kind) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": found no readable text, expected a ", kind, " file"));
+  }
+  return text.str();
+}
+
 absl::StatusOr<RunConfig> LoadConfig(const std::string& path,
                                      const std::vector<std::string>& overrides) {
-  ASSIGN_OR_RETURN(const std::string text, ReadText(path));
+  ASSIGN_OR_RETURN(const std::string text, ReadConfigText(path, "config"));
   ASSIGN_OR_RETURN(RunConfig config, ParseConfigText(text, path));
   for (const std::string& override_text : overrides) {
     const std::string source = absl::StrCat(

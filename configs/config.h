@@ -10,6 +10,10 @@
 
 namespace deduce {
 
+// The text of a file that a run is described by. kind: what errors say was expected.
+// InvalidArgument when it cannot be read or is empty.
+absl::StatusOr<std::string> ReadConfigText(const std::string& path, const std::string& kind);
+
 // Reads the text-format file at `path` and merges each of `overrides` (the texts of --set, in
 // order) over it. A field of an override replaces the file's; its entries of `stage` and `reward`
 // are merged into the entry with the same first field (the stage's name, the verifier's), which

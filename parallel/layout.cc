@@ -3,10 +3,14 @@
 #include <c10/util/Exception.h>
 
 #include <bit>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "configs/config.h"
 #include "configs/status.h"
+#include "parallel/prove.h"
 #include "parallel/schedule/make_schedule.h"
+#include "parallel/schedule/schedule_text.h"
 
 namespace deduce {
 namespace {
@@ -26,6 +30,38 @@ absl::Status CheckAxis(absl::string_view field, int64_t found, int64_t least) {
 
 absl::Status CheckUnsupported(absl::string_view field, int64_t found) {
   return found == 1 ? absl::OkStatus() : Wrong(field, found, "1 (this axis is not supported yet)");
+}
+
+const std::string kFilePrefix = "file:";
+
+absl::StatusOr<std::shared_ptr<const Schedule>> ReadSchedule(const std::string& path) {
+  ASSIGN_OR_RETURN(const std::string text, ReadConfigText(path, "schedule"));
+  ASSIGN_OR_RETURN(Schedule schedule, ParseSchedule(text, path));
+  RETURN_IF_ERROR(Prove(MakePlan(schedule), {}));
+  return std::make_shared<const Schedule>(std::move(schedule));
+}
+
+// Fills in what the pipeline does.
+absl::Status SetSchedule(const LayoutConfig& config, Layout& layout) {
+  layout.schedule = config.schedule();
+  const int ranks = layout.pipeline_parallel;
+  if (!layout.schedule.starts_with(kFilePrefix)) {
+    ASSIGN_OR_RETURN(layout.num_chunks,
+                     NumChunks(layout.schedule, ranks, static_cast<int>(config.virtual_stages())));
+    return absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(layout.own_schedule, ReadSchedule(layout.schedule.substr(kFilePrefix.size())));
+  const Schedule& own = *layout.own_schedule;
+  if (own.num_ranks() != ranks) {
+    return Wrong("pipeline_parallel", ranks,
+                 absl::StrCat("the ", own.num_ranks(), " ranks of ", own.name));
+  }
+  if (config.virtual_stages() != 0 && config.virtual_stages() != own.num_chunks) {
+    return Wrong("virtual_stages", config.virtual_stages(),
+                 absl::StrCat("none, or the ", own.num_chunks, " chunks of ", own.name));
+  }
+  layout.num_chunks = own.num_chunks;
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -72,9 +108,7 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.data_parallel = static_cast<int>(data_parallel);
   layout.expert_parallel = static_cast<int>(expert_parallel);
   layout.pipeline_parallel = static_cast<int>(pipeline_parallel);
-  layout.schedule = config.schedule();
-  ASSIGN_OR_RETURN(layout.num_chunks, NumChunks(config.schedule(), layout.pipeline_parallel,
-                                                static_cast<int>(config.virtual_stages())));
+  RETURN_IF_ERROR(SetSchedule(config, layout));
   layout.stage_layers.assign(config.stage_layers().begin(), config.stage_layers().end());
   layout.num_ranks = num_ranks;
   layout.rank = rank;
@@ -82,6 +116,24 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.expert_rank = rank / layout.data_parallel % layout.expert_parallel;
   layout.pipeline_rank = rank / layout.num_replicas();
   return layout;
+}
+
+int Layout::num_stages() const {
+  if (own_schedule) return own_schedule->num_stages();
+  const bool two_copies = schedule == "dualpipe" && pipeline_parallel > 1;
+  return pipeline_parallel * (two_copies ? 1 : num_chunks);
+}
+
+int Layout::Padded(int num_micro_batches) const {
+  if (!own_schedule) return PaddedMicroBatches(schedule, pipeline_parallel, num_micro_batches);
+  const int each = own_schedule->num_micro_batches;
+  return (num_micro_batches + each - 1) / each * each;
+}
+
+Schedule Layout::Pipeline(int num_micro_batches) const {
+  if (!own_schedule)
+    return MakeSchedule(schedule, pipeline_parallel, num_chunks, num_micro_batches);
+  return Repeated(*own_schedule, num_micro_batches / own_schedule->num_micro_batches);
 }
 
 Layout Layout::WithCopies(int copies, int copy) const {

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
+#include "parallel/schedule/schedule.h"
 
 namespace deduce {
 
@@ -18,9 +20,10 @@ struct Layout {
   int data_parallel = 1;
   int expert_parallel = 1;
   int pipeline_parallel = 1;
-  std::string schedule = "1f1b";      // of the pipeline
+  std::string schedule = "1f1b";      // of the pipeline: a generator's name, or "file:PATH"
   int num_chunks = 1;                 // pipeline stages that a rank holds
   std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
+  std::shared_ptr<const Schedule> own_schedule;  // what that file holds, proved; null without one
 
   int num_ranks = 1;
   int rank = 0;  // world
@@ -34,6 +37,17 @@ struct Layout {
   int num_replicas() const { return data_parallel * expert_parallel; }
   int replica() const { return expert_rank * data_parallel + data_rank; }
 
+  // Pipeline stages.
+  int num_stages() const;
+
+  // The least number of micro-batches of a replica, not below num_micro_batches, that the schedule
+  // can have: what is missing is made up with empty ones. A user's schedule has a fixed number, and
+  // is gone through as often as there are micro-batches for.
+  int Padded(int num_micro_batches) const;
+
+  // What a pipeline does; num_micro_batches as Padded returns it.
+  Schedule Pipeline(int num_micro_batches) const;
+
   // This rank as one of `copies` that a pipeline has of one of its stages (2 with DualPipe): they
   // take different micro-batches too, as if the data axis were that much longer.
   Layout WithCopies(int copies, int copy) const;
@@ -41,7 +55,8 @@ struct Layout {
 
 // InvalidArgument, naming the field path, when the axes do not multiply to num_ranks, when the
 // schedule cannot have them, when exact mode is asked of a number of replicas that is no power of
-// two, or when an axis is not supported yet.
+// two, or when an axis is not supported yet; naming the file and line, when a user's schedule
+// cannot be read; naming the first wrong action, when it cannot be proved.
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank);
 
 }  // namespace deduce

@@ -38,6 +38,7 @@ class Proof {
     RETURN_IF_ERROR(CheckPlaces());
     RETURN_IF_ERROR(CheckWorkOnce());
     RETURN_IF_ERROR(CheckReductions());
+    RETURN_IF_ERROR(CheckGradientOrder());
     RETURN_IF_ERROR(CheckUses());
     RETURN_IF_ERROR(CheckChannels());
     RETURN_IF_ERROR(CheckProgress());
@@ -174,6 +175,22 @@ class Proof {
       }
     }
     return absl::OkStatus();
+  }
+
+  // GradientTree takes the micro-batches of a chunk in their order.
+  absl::Status CheckGradientOrder() const {
+    std::map<Place, int> last;
+    return ForAll([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
+      if (action.op != PlanOp::kBackward && action.op != PlanOp::kWeightGradient)
+        return absl::OkStatus();
+      int& before = last.try_emplace({rank, action.chunk}, -1).first->second;
+      if (action.micro_batch < before) {
+        return Wrong(rank, i, absl::StrCat("a weight gradient after that of micro-batch ", before),
+                     "those of a chunk in the order of micro-batches, as their sum's bits want");
+      }
+      before = action.micro_batch;
+      return absl::OkStatus();
+    });
   }
 
   absl::Status CheckGroup(int rank, size_t i, const PlanAction& action) const {

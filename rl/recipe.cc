@@ -116,7 +116,8 @@ absl::StatusOr<std::map<std::string, std::string>> KeptFiles(
 
 absl::Status RunRecipe(const RunConfig& config, Resume resume, Communicator& world) {
   const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), world.size(), world.rank());
-  if (!layout.ok()) return WithExitCode(layout.status(), ExitCode::kBadConfig);
+  // A schedule's file may be there for some ranks only.
+  RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, layout.status()), ExitCode::kBadConfig));
   RETURN_IF_ERROR(WithExitCode(CheckModelLayout(config.model(), *layout), ExitCode::kBadConfig));
   at::set_num_threads(static_cast<int>(config.layout().threads_per_rank()));
   RankGroups ranks = MakeRankGroups(world, *layout);

@@ -5,7 +5,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "parallel/schedule/make_schedule.h"
 
 namespace deduce {
 namespace {
@@ -151,13 +150,13 @@ absl::Status CostModel::Calibrate(const Layout& layout) {
   const std::vector<StageFlops> flops = FlopsOf({tokens, length});
   const int ranks = layout.pipeline_parallel;
   const int64_t found = measured.micro_batches();
-  const int padded = PaddedMicroBatches(layout.schedule, ranks, static_cast<int>(found));
+  const int padded = layout.Padded(static_cast<int>(found));
   if (padded != found) {
     return absl::InvalidArgumentError(absl::StrCat("plan.calibration.micro_batches: found ", found,
                                                    ", expected a number that schedule ",
                                                    layout.schedule, " can have, as ", padded));
   }
-  const Schedule schedule = MakeSchedule(layout.schedule, ranks, layout.num_chunks, padded);
+  const Schedule schedule = layout.Pipeline(padded);
   const int first = measured.has_rank() ? static_cast<int>(measured.rank()) : 0;
   const MeanFlops mean =
       MeanOverRanks(schedule, flops, first, measured.has_rank() ? first + 1 : ranks);

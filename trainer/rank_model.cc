@@ -10,34 +10,19 @@
 #include <utility>
 
 #include "parallel/prove.h"
-#include "parallel/schedule/make_schedule.h"
 #include "trainer/model/model_part.h"
 
 namespace deduce {
-namespace {
-
-Schedule ScheduleOf(const Layout& layout, int num_micro_batches) {
-  return MakeSchedule(layout.schedule, layout.pipeline_parallel, layout.num_chunks,
-                      num_micro_batches);
-}
-
-int NumStages(const Layout& layout) {
-  const bool both_ways = layout.schedule == "dualpipe" && layout.pipeline_parallel > 1;
-  return layout.pipeline_parallel * (both_ways ? 1 : layout.num_chunks);
-}
-
-}  // namespace
 
 absl::Status CheckModelLayout(const ModelConfig& config, const Layout& layout) {
-  return SplitModel(config, NumStages(layout), layout.stage_layers).status();
+  return SplitModel(config, layout.num_stages(), layout.stage_layers).status();
 }
 
 RankModel::RankModel(const ModelConfig& config, std::optional<uint64_t> seed, RankGroups& ranks,
                      bool sharded)
     : ranks_(ranks) {
   const Layout& layout = ranks.layout;
-  const int least = PaddedMicroBatches(layout.schedule, layout.pipeline_parallel, 1);
-  pipeline_ = ScheduleOf(layout, least);
+  pipeline_ = layout.Pipeline(layout.Padded(1));
   for (std::vector<Step>& steps : pipeline_.ranks) steps.clear();
   const auto parts = SplitModel(config, pipeline_.num_stages(), layout.stage_layers);
   TORCH_CHECK(parts.ok(), parts.status().ToString());
@@ -61,7 +46,7 @@ std::vector<size_t> RankModel::ChunksByStage() const {
 const Plan& RankModel::PlanFor(int num_micro_batches, bool forward_only) {
   const auto found = plans_.find({num_micro_batches, forward_only});
   if (found != plans_.end()) return found->second;
-  Plan plan = MakePlan(ScheduleOf(ranks_.layout, num_micro_batches));
+  Plan plan = MakePlan(ranks_.layout.Pipeline(num_micro_batches));
   const absl::Status proof = Prove(plan, {});
   TORCH_CHECK(proof.ok(), "the plan of schedule ", plan.schedule.name, ": ", proof.ToString());
   if (forward_only) plan = ForwardPart(std::move(plan));

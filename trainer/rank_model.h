@@ -49,7 +49,7 @@ class RankModel {
   // Places of the pipeline's stages; without steps.
   const Schedule& pipeline() const { return pipeline_; }
 
-  // What the pipeline does with this many micro-batches of a replica, as PaddedMicroBatches counts
+  // What the pipeline does with this many micro-batches of a replica, as Layout::Padded counts
   // them; proved. forward_only: nothing else.
   const Plan& PlanFor(int num_micro_batches, bool forward_only);
 

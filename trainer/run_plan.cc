@@ -7,7 +7,6 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "parallel/prove.h"
-#include "parallel/schedule/make_schedule.h"
 #include "trainer/cluster.h"
 #include "trainer/model_size.h"
 
@@ -51,7 +50,7 @@ absl::StatusOr<Cut> CutUpdate(const Layout& layout, size_t num_stages, const Upd
                      num_stages, " pipeline stages, expected at most ", kMaxWork, " in all"));
   }
   Cut cut{.needed = static_cast<int>(needed)};
-  cut.padded = PaddedMicroBatches(layout.schedule, layout.pipeline_parallel, cut.needed);
+  cut.padded = layout.Padded(cut.needed);
   cut.each = {.tokens = shape.tokens() / replicas / needed,
               .sequence_length = shape.sequence_length};
   return cut;
@@ -82,10 +81,6 @@ Schedule ForwardsOf(Schedule schedule) {
     steps = std::move(forwards);
   }
   return schedule;
-}
-
-Schedule ScheduleFor(const Layout& layout, int micro_batches) {
-  return MakeSchedule(layout.schedule, layout.pipeline_parallel, layout.num_chunks, micro_batches);
 }
 
 void FillSpeed(int num_ranks, RunPlan& plan) {
@@ -123,7 +118,7 @@ absl::StatusOr<int> NumPlannedRanks(const LayoutConfig& config, int64_t asked) {
 absl::StatusOr<TimedUpdate> TimeUpdate(const RunPlan& plan, const UpdateShape& shape) {
   ASSIGN_OR_RETURN(const Cut cut, CutUpdate(plan.layout, plan.parts.size(), shape));
   TimedUpdate update{.micro_batches = cut.padded, .padding = cut.padded - cut.needed};
-  update.plan = MakePlan(ScheduleFor(plan.layout, cut.padded));
+  update.plan = MakePlan(plan.layout.Pipeline(cut.padded));
   RETURN_IF_ERROR(Prove(update.plan, {}));
   update.timeline = Simulate(update.plan.schedule, plan.costs.Costs(cut.each));
   update.optimizer = OptimizerSeconds(plan.config, plan.cluster, plan.layout, plan.memory);
@@ -132,7 +127,7 @@ absl::StatusOr<TimedUpdate> TimeUpdate(const RunPlan& plan, const UpdateShape& s
 
 absl::StatusOr<double> TimeForward(const RunPlan& plan, const UpdateShape& shape) {
   ASSIGN_OR_RETURN(const Cut cut, CutUpdate(plan.layout, plan.parts.size(), shape));
-  return Simulate(ForwardsOf(ScheduleFor(plan.layout, cut.padded)), plan.costs.Costs(cut.each))
+  return Simulate(ForwardsOf(plan.layout.Pipeline(cut.padded)), plan.costs.Costs(cut.each))
       .makespan;
 }
 
@@ -140,13 +135,11 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunConfig& config, int num_ranks) {
   ASSIGN_OR_RETURN(const Layout layout, MakeLayout(config.layout(), num_ranks, 0));
   const ClusterConfig cluster = CompleteCluster(config.plan().cluster());
   const UpdateShape shape = ShapeOf(config);
-  const bool both_ways = layout.schedule == "dualpipe" && layout.pipeline_parallel > 1;
-  const int num_stages = layout.pipeline_parallel * (both_ways ? 1 : layout.num_chunks);
   ASSIGN_OR_RETURN(const std::vector<ModelPart> parts,
-                   SplitModel(config.model(), num_stages, layout.stage_layers));
+                   SplitModel(config.model(), layout.num_stages(), layout.stage_layers));
   ASSIGN_OR_RETURN(const Cut cut, CutUpdate(layout, parts.size(), shape));
   ASSIGN_OR_RETURN(CostModel costs, CostModel::Make(config, cluster, layout, parts));
-  const Plan pipeline = MakePlan(ScheduleFor(layout, cut.padded));
+  const Plan pipeline = MakePlan(layout.Pipeline(cut.padded));
   RunPlan plan{.config = config,
                .cluster = cluster,
                .layout = layout,

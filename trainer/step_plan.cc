@@ -3,7 +3,6 @@
 #include <ATen/ops/empty.h>
 
 #include "parallel/gradient_tree.h"
-#include "parallel/schedule/make_schedule.h"
 
 namespace deduce {
 
@@ -11,7 +10,7 @@ StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_
   const Layout& layout = model.ranks().layout;
   const int64_t replicas = layout.num_replicas();
   const int each = static_cast<int>((num_micro_batches + replicas - 1) / replicas);
-  const int padded = PaddedMicroBatches(layout.schedule, layout.pipeline_parallel, each);
+  const int padded = layout.Padded(each);
   StepPlan step{model.PlanFor(padded, forward_only), std::vector<int64_t>(padded)};
   const Schedule& schedule = step.plan.schedule;
   const int paths = static_cast<int>(schedule.paths.size());

@@ -43,6 +43,22 @@ Schedule VSchedule(std::string name, int num_ranks, int num_micro_batches) {
   return schedule;
 }
 
+Schedule Repeated(const Schedule& schedule, int times) {
+  Schedule all = schedule;
+  all.num_micro_batches *= times;
+  for (int time = 1; time < times; ++time) {
+    all.path_of.insert(all.path_of.end(), schedule.path_of.begin(), schedule.path_of.end());
+    for (size_t rank = 0; rank < schedule.ranks.size(); ++rank) {
+      for (Step step : schedule.ranks[rank]) {
+        step.first.micro_batch += time * schedule.num_micro_batches;
+        if (step.second) step.second->micro_batch += time * schedule.num_micro_batches;
+        all.ranks[rank].push_back(step);
+      }
+    }
+  }
+  return all;
+}
+
 std::string StepsText(const std::vector<Step>& steps) {
   std::string text;
   for (const Step& step : steps) {
