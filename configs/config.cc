@@ -26,7 +26,13 @@ using google::protobuf::Reflection;
 
 absl::Status MergeOver(const Message& from, Message& to);
 
-// Entries of a repeated message field, matched by their first field.
+// Whether the entries of a repeated field have names: a first field that is a text.
+bool HasNamedEntries(const FieldDescriptor* field) {
+  return field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE &&
+         field->message_type()->FindFieldByNumber(1)->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
+}
+
+// Entries of a repeated message field, matched by their names.
 absl::Status MergeEntries(const Message& from, const FieldDescriptor* field, Message& to) {
   const FieldDescriptor* key = field->message_type()->FindFieldByNumber(1);
   for (int i = 0; i < from.GetReflection()->FieldSize(from, field); ++i) {
@@ -59,14 +65,15 @@ absl::Status MergeOver(const Message& from, Message& to) {
   for (const FieldDescriptor* field : fields) {
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!is_message && !field->is_repeated()) continue;
-    if (is_message) scalars->GetReflection()->ClearField(scalars.get(), field);
-    if (is_message && field->is_repeated()) {
+    const bool is_plain_list = field->is_repeated() && !HasNamedEntries(field);
+    if (is_message && !is_plain_list) scalars->GetReflection()->ClearField(scalars.get(), field);
+    if (is_plain_list) {
+      reflection->ClearField(&to, field);  // replaced
+    } else if (field->is_repeated()) {
       RETURN_IF_ERROR(MergeEntries(from, field, to));
-    } else if (is_message) {
+    } else {
       RETURN_IF_ERROR(
           MergeOver(reflection->GetMessage(from, field), *reflection->MutableMessage(&to, field)));
-    } else {
-      reflection->ClearField(&to, field);  // a list of plain values is replaced
     }
   }
   to.MergeFrom(*scalars);

@@ -17,9 +17,10 @@ absl::StatusOr<std::string> ReadConfigText(const std::string& path, const std::s
 // Reads the text-format file at `path` and merges each of `overrides` (the texts of --set, in
 // order) over it. A field of an override replaces the file's; its entries of `stage` and `reward`
 // are merged into the entry with the same first field (the stage's name, the verifier's), which
-// must be given, and appended if there is none. Rules between fields are not checked here: see
-// Validate. InvalidArgument, one line: `FILE:LINE:COLUMN: FIELD: found X, expected Y`, with `--set
-// 'TEXT'` as FILE for an override; unknown, repeated and mistyped fields are errors.
+// must be given, and appended if there is none. A list whose entries have no such name is replaced.
+// Rules between fields are not checked here: see Validate. InvalidArgument, one line:
+// `FILE:LINE:COLUMN: FIELD: found X, expected Y`, with `--set 'TEXT'` as FILE for an override;
+// unknown, repeated and mistyped fields are errors.
 absl::StatusOr<RunConfig> LoadConfig(const std::string& path,
                                      const std::vector<std::string>& overrides);
 

@@ -319,6 +319,8 @@ absl::Status CheckPlan(const RunConfig& config) {
       OneOf(plan.cluster().name(), kClusters, "plan.cluster.name"),
       Number(plan.calibration().rank() < ranks, "plan.calibration.rank", plan.calibration().rank(),
              absl::StrCat("less than layout.pipeline_parallel (", ranks, ")")),
+      Absent(plan.has_calibration() && plan.stage_seconds_size() > 0, "plan.calibration",
+             "none beside plan.stage_seconds"),
   }));
   for (int i = 0; i < plan.rollout_size(); ++i) {
     const std::string& name = plan.rollout(i).stage();

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "absl/status/status.h"
+#include "parallel/plan.h"
 #include "parallel/simulate.h"
 
 namespace deduce {
@@ -13,5 +15,15 @@ namespace deduce {
 // begin and end and lie one in the other. seconds_of_unit: what the timeline counts in.
 std::string ChromeTrace(const Timeline& timeline, int pid, const std::string& process_name,
                         double seconds_of_unit = 1);
+
+// The pieces of a trace: a name (what: process_name or thread_name), an event, and the whole of
+// pieces with a comma and a line feed between.
+std::string TraceName(const char* what, int pid, int tid, const std::string& name);
+std::string TraceEvent(const PlanAction& action, int pid, int tid, double begin_microseconds,
+                       double duration_microseconds);
+std::string TraceText(const std::string& pieces);
+
+// Internal when it cannot be written.
+absl::Status WriteTrace(const std::string& path, const std::string& trace);
 
 }  // namespace deduce

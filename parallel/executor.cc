@@ -34,9 +34,11 @@ class RankExecutor {
     for (auto& [channel, actions] : awaited_) Post(channel);
   }
 
-  void Run() {
+  void Run(ActionRecorder* recorder) {
     for (const PlanAction& action : actions_) {
       const ActionScope scope(pipeline_, ActionText(action));
+      const bool is_ours = action.op != PlanOp::kUpdate;
+      const ActionRecorder::Scope recorded(is_ours ? recorder : nullptr, action);
       Do(action);
     }
     for (auto& [channel, send] : sending_) send.transfer->Wait();
@@ -167,8 +169,9 @@ class RankExecutor {
 
 }  // namespace
 
-void Execute(const Plan& plan, const std::vector<PipelineStage*>& chunks, Communicator& pipeline) {
-  RankExecutor(plan, chunks, pipeline).Run();
+void Execute(const Plan& plan, const std::vector<PipelineStage*>& chunks, Communicator& pipeline,
+             ActionRecorder* recorder) {
+  RankExecutor(plan, chunks, pipeline).Run(recorder);
 }
 
 }  // namespace deduce

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "parallel/action_recorder.h"
 #include "parallel/communicator.h"
 #include "parallel/plan.h"
 
@@ -40,7 +41,8 @@ class PipelineStage {
 // Transfers do not block: a receive is posted as soon as the one before it on its channel is over,
 // and a send is waited for when the next one on its channel begins, so a channel holds one message,
 // which is what Prove assumes by default. Updates are left to the caller, as they wait for the norm
-// of all gradients.
-void Execute(const Plan& plan, const std::vector<PipelineStage*>& chunks, Communicator& pipeline);
+// of all gradients. recorder: of begin and end of each action; null: nobody asked.
+void Execute(const Plan& plan, const std::vector<PipelineStage*>& chunks, Communicator& pipeline,
+             ActionRecorder* recorder = nullptr);
 
 }  // namespace deduce

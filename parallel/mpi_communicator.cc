@@ -4,11 +4,13 @@
 #include <mpi.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
 #include <limits>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -48,6 +50,32 @@ void BroadcastBytes(char* data, int64_t bytes, int64_t chunk_bytes, int root, MP
   ForEachChunk(data, bytes, chunk_bytes, [&](char* chunk, int count) {
     CHECKED_MPI(MPI_Bcast, chunk, count, MPI_BYTE, root, comm);
   });
+}
+
+// Whether this host has more ranks than cores; known once MPI has started.
+bool cores_are_shared = false;
+
+// Collective.
+bool HostHasMoreRanksThanCores() {
+  MPI_Comm host = MPI_COMM_NULL;
+  CHECKED_MPI(MPI_Comm_split_type, MPI_COMM_WORLD, MPI_COMM_TYPE_SHARED, 0, MPI_INFO_NULL, &host);
+  int ranks = 1;
+  CHECKED_MPI(MPI_Comm_size, host, &ranks);
+  CHECKED_MPI(MPI_Comm_free, &host);
+  return ranks > static_cast<int>(std::thread::hardware_concurrency());
+}
+
+// MPI waits busily. A rank that yields still looks like work to the scheduler, which then may leave
+// two ranks that compute on one core and two that wait on another; so ranks that share cores sleep.
+void WaitFor(MPI_Request& request, MPI_Status& status) {
+  constexpr int kTries = 100;
+  constexpr std::chrono::microseconds kNap(50);
+  if (!cores_are_shared) return CHECKED_MPI(MPI_Wait, &request, &status);
+  int done = 0;
+  for (int tries = 0; done == 0; ++tries) {
+    if (tries >= kTries) std::this_thread::sleep_for(kNap);
+    CHECKED_MPI(MPI_Test, &request, &done, &status);
+  }
 }
 
 // Requests of one message, with the tensor they read or write.
@@ -91,7 +119,7 @@ class MpiTransfer : public Transfer {
     int64_t bytes = 0;
     for (MPI_Request& request : requests_) {
       MPI_Status status;
-      CHECKED_MPI(MPI_Wait, &request, &status);
+      WaitFor(request, status);
       int count = 0;
       if (receives_) CHECKED_MPI(MPI_Get_count, &status, MPI_BYTE, &count);
       bytes += count;
@@ -272,6 +300,7 @@ std::unique_ptr<Communicator> MakeMpiWorld(int* argc, char*** argv, int64_t max_
     TORCH_CHECK(provided >= MPI_THREAD_FUNNELED, "MPI_Init_thread: found thread level ", provided,
                 ", expected at least ", MPI_THREAD_FUNNELED);
     std::atexit(FinalizeMpi);
+    cores_are_shared = HostHasMoreRanksThanCores();
   }
   return std::make_unique<MpiCommunicator>(MPI_COMM_WORLD, /*owned=*/false, max_message_bytes);
 }

@@ -21,12 +21,17 @@ struct ScheduleCosts {
   double backward = 2;  // input and weight gradient at once
   double input_gradient = 1;
   double weight_gradient = 1;
-  double overlapped = 3;  // a forward and a backward at once
-  double transfer = 0;    // from the end of a stage's work to the start of its neighbour's
-  // Where stages differ: instead of all the above but `transfer`, the costs of each stage, and
-  // [stage of the forward][stage of the backward] those of overlapped pairs. Both or neither.
+  double overlapped = 3;      // a forward and a backward at once
+  double transfer = 0;        // from the end of a stage's work to its neighbour's, on another rank
+  double transfer_bytes = 0;  // of such a message
+  // Where stages differ: instead of the first five above, the costs of each stage, and [stage of
+  // the forward][stage of the backward] those of overlapped pairs. Without the latter, pairs are
+  // done in turn, once the inputs of both are there.
   std::vector<StageCosts> stages = {};
   std::vector<std::vector<double>> overlapped_stages = {};
+  // Cores that all ranks share: when more of them work, each gets on at cores / (ranks that work)
+  // of its speed. 0: a core for each.
+  double cores = 0;
 };
 
 struct TimedStep {
@@ -37,7 +42,10 @@ struct TimedStep {
 struct Timeline {
   std::vector<std::vector<TimedStep>> ranks;
   double makespan = 0;
-  std::vector<double> bubble;  // per rank: the makespan without its work
+  // Of each rank:
+  std::vector<double> bubble;      // the makespan without its work
+  std::vector<double> exposed;     // communication: the time it waits for what has been made
+  std::vector<double> bytes_sent;  // to other ranks
 };
 
 // A step starts when its rank is free and what it needs has arrived: a forward the output of the

@@ -23,6 +23,10 @@ void AddCosts(const RunPlan& plan, std::vector<std::string>& list) {
     list.push_back(
         "the communication of experts is part of those rates, in proportion to FLOPs; so is the "
         "head, whose one large product may well run faster");
+  } else if (plan.config.plan().stage_seconds_size() > 0) {
+    list.push_back(
+        "costs of the stages were measured, one at a time; the two of an overlapped pair take "
+        "turns");
   } else {
     list.push_back(absl::StrFormat(
         "all products and attention run at %.3g of the peak of %g TFLOPS; nothing was measured",
@@ -36,12 +40,18 @@ void AddCosts(const RunPlan& plan, std::vector<std::string>& list) {
         "the optimizer's time is that of moving weights and gradients once over the network, and "
         "its state twice through memory");
   }
+  if (plan.cluster.has_cores()) {
+    list.push_back(absl::StrFormat(
+        "all ranks share %g cores: those that work at the same time have equal shares of them",
+        plan.cluster.cores()));
+  }
   list.push_back(
       "an input gradient has the FLOPs of a forward's products and twice its attention's, a weight "
       "gradient those of the products; causal attention counts half of the keys");
   list.push_back(absl::StrFormat(
-      "activations go from stage to stage at %g GB/s, and only who waits for them loses time",
-      plan.cluster.network_gb_per_second()));
+      "activations go from stage to stage at %g GB/s after %g s, and only who waits for them loses "
+      "time",
+      plan.cluster.network_gb_per_second(), plan.cluster.network_latency_seconds()));
   list.push_back(
       "all ranks of a stage are equally fast, experts are chosen evenly, and reading data, "
       "checkpoints and failures take no time");

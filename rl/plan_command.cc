@@ -1,6 +1,5 @@
 #include "rl/plan_command.h"
 
-#include <fstream>
 #include <string>
 
 #include "absl/strings/str_cat.h"
@@ -34,15 +33,6 @@ absl::StatusOr<RunPlan> PlanConfigFile(const Arguments& arguments) {
   return MakeRunPlan(WithDefaults(*config), *ranks);
 }
 
-absl::Status WriteTrace(const RunPlan& plan, const std::string& path) {
-  std::ofstream file(path, std::ios::binary);
-  file << ChromeTrace(plan.update.timeline, /*pid=*/0, "planned: " + plan.config.name());
-  file.close();
-  if (file.good()) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat(path, ": found no way to write it, expected a file in a folder that is there"));
-}
-
 }  // namespace
 
 absl::Status PlanCommand(const Arguments& arguments, std::ostream& out) {
@@ -50,7 +40,11 @@ absl::Status PlanCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(WithExitCode(plan.status(), ExitCode::kBadConfig));
   const absl::StatusOr<JobPlan> job = MakeJobPlan(*plan);
   RETURN_IF_ERROR(WithExitCode(job.status(), ExitCode::kBadConfig));
-  if (arguments.Has("trace")) RETURN_IF_ERROR(WriteTrace(*plan, arguments.Text("trace")));
+  if (arguments.Has("trace")) {
+    RETURN_IF_ERROR(WriteTrace(
+        arguments.Text("trace"),
+        ChromeTrace(plan->update.timeline, /*pid=*/0, "planned: " + plan->config.name())));
+  }
   out << (arguments.Has("json") ? PlanJson(*plan, *job) + "\n" : PlanText(*plan, *job));
   return absl::OkStatus();
 }

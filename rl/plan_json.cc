@@ -58,8 +58,11 @@ ordered_json TimesJson(const WorkTimes& times, double bubble) {
 
 ordered_json TimelineJson(const Timeline& timeline) {
   ordered_json ranks = ordered_json::array();
-  for (size_t rank = 0; rank < timeline.ranks.size(); ++rank)
+  for (size_t rank = 0; rank < timeline.ranks.size(); ++rank) {
     ranks.push_back(TimesJson(TimesByKind(timeline.ranks[rank]), timeline.bubble[rank]));
+    ranks.back()["exposed_communication"] = timeline.exposed[rank];
+    ranks.back()["bytes_sent"] = timeline.bytes_sent[rank];
+  }
   return {{"makespan", timeline.makespan},
           {"mean", TimesJson(MeanTimes(timeline), MeanBubble(timeline))},
           {"ranks", ranks}};

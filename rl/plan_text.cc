@@ -81,10 +81,12 @@ std::string TimelineText(const RunPlan& plan) {
   std::string text =
       "timeline (f forward, b backward, w weight gradient, = both at once, . waiting):\n";
   for (size_t rank = 0; rank < timeline.ranks.size(); ++rank) {
-    absl::StrAppendFormat(&text, "  %2d |%s| bubble %.4g s (%.1f%%)\n", static_cast<int>(rank),
-                          TimelineRow(timeline.ranks[rank], timeline.makespan, kTimelineWidth),
-                          timeline.bubble[rank],
-                          100 * timeline.bubble[rank] / plan.update.seconds());
+    absl::StrAppendFormat(
+        &text, "  %2d |%s| bubble %.4g s (%.1f%%), of it transfers %.4g s; sends %.4g MB\n",
+        static_cast<int>(rank),
+        TimelineRow(timeline.ranks[rank], timeline.makespan, kTimelineWidth), timeline.bubble[rank],
+        100 * timeline.bubble[rank] / plan.update.seconds(), timeline.exposed[rank],
+        timeline.bytes_sent[rank] / 1e6);
   }
   const WorkTimes mean = MeanTimes(timeline);
   absl::StrAppendFormat(&text,

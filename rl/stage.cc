@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <csignal>
+#include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "parallel/chrome_trace.h"
 #include "rl/rollout_table.h"
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_folders.h"
@@ -48,6 +50,7 @@ class StageLoop {
                fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt, context.ranks,
                context.config.layout().zero_stage() > 0),
         state_(model_, context.config.layout().recompute()) {
+    if (context.config.layout().trace_every_steps() > 0) state_.recorder = &recorder_;
     if (!stage.grpo) return;
     // A copy of the model's weights, or read with them.
     reference_.emplace(context.config.model(), /*seed=*/std::nullopt, context.ranks,
@@ -64,6 +67,7 @@ class StageLoop {
   absl::Status Finish(MetricsRecord head, MetricsRecord tail, double start, int64_t tokens);
   absl::Status Log(const MetricsRecord& record);
   absl::Status Save();
+  absl::Status SaveTrace();
   bool Due(int64_t interval) const { return interval > 0 && step_ % interval == 0; }
   bool SavesNow() const {
     return step_ == config_.steps() || Due(context_.config.checkpoint().every_steps());
@@ -75,6 +79,7 @@ class StageLoop {
   const StageConfig& config_;
   Communicator& world_;
   RankModel model_;
+  ActionRecorder recorder_;
   TrainState state_;
   std::optional<RankModel> reference_;
   std::optional<Teacher> teacher_;
@@ -186,6 +191,22 @@ absl::Status StageLoop::Save() {
   return AgreeOnStatus(world_, removed);
 }
 
+// Collective. Rank 0 writes what all ranks did in this step, if it is due.
+absl::Status StageLoop::SaveTrace() {
+  if (state_.recorder == nullptr) return absl::OkStatus();
+  const std::string name = absl::StrCat("measured: ", config_.name(), " step ", step_);
+  const std::string trace = recorder_.TakeTrace(context_.ranks.layout, world_, name);
+  if (!Due(context_.config.layout().trace_every_steps())) return absl::OkStatus();
+  absl::Status written;
+  if (world_.rank() == 0) {
+    const std::string folder = absl::StrCat(context_.run_dir, "/traces/", config_.name());
+    std::error_code ignored;  // writing reports what is wrong
+    std::filesystem::create_directories(folder, ignored);
+    written = WriteTrace(absl::StrCat(folder, "/", step_, ".json"), trace);
+  }
+  return AgreeOnStatus(world_, written);
+}
+
 absl::Status StageLoop::EvaluateBeforeFirstStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step 0"));
   MetricsRecord record = RecordHead();
@@ -247,6 +268,7 @@ absl::Status StageLoop::TrainOneStep() {
     times.emplace_back("timing_s/train", SecondsNow() - start);
   }
   ++step_;
+  RETURN_IF_ERROR(SaveTrace());
   num_tokens_ += tokens;
   nonfinite_in_a_row_ = stats.finite ? 0 : nonfinite_in_a_row_ + 1;
 

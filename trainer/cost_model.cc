@@ -62,7 +62,11 @@ absl::Status CheckTime(const char* field, bool given, bool has_work) {
 
 CostModel::CostModel(const RunConfig& config, const ClusterConfig& cluster, const Layout& layout,
                      const std::vector<ModelPart>& parts)
-    : config_(config), cluster_(cluster), expert_parallel_(layout.expert_parallel), parts_(parts) {
+    : config_(config),
+      cluster_(cluster),
+      expert_parallel_(layout.expert_parallel),
+      num_replicas_(layout.num_replicas()),
+      parts_(parts) {
   const double rate = 1 / (cluster.peak_tflops() * 1e12 * cluster.efficiency());
   rates_ = {rate, rate, rate, rate};
 }
@@ -71,6 +75,12 @@ absl::StatusOr<CostModel> CostModel::Make(const RunConfig& config, const Cluster
                                           const Layout& layout,
                                           const std::vector<ModelPart>& parts) {
   CostModel model(config, cluster, layout, parts);
+  const int given = config.plan().stage_seconds_size();
+  if (given != 0 && given != static_cast<int>(parts.size())) {
+    return absl::InvalidArgumentError(absl::StrCat("plan.stage_seconds: found ", given,
+                                                   " of them, expected one for each of the ",
+                                                   parts.size(), " stages of the pipeline"));
+  }
   if (config.plan().has_calibration()) RETURN_IF_ERROR(model.Calibrate(layout));
   return model;
 }
@@ -117,6 +127,27 @@ std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
 }
 
 ScheduleCosts CostModel::Costs(const MicroBatchShape& shape) const {
+  ScheduleCosts costs = config_.plan().stage_seconds_size() > 0 ? MeasuredCosts() : CostsOf(shape);
+  costs.transfer_bytes = shape.tokens * static_cast<double>(config_.model().hidden_size()) *
+                         config_.plan().activation_bytes();
+  costs.transfer = cluster_.network_latency_seconds() +
+                   costs.transfer_bytes / (cluster_.network_gb_per_second() * 1e9);
+  costs.cores = cluster_.cores() / num_replicas_;
+  return costs;
+}
+
+ScheduleCosts CostModel::MeasuredCosts() const {
+  ScheduleCosts costs;
+  for (const StageSecondsConfig& stage : config_.plan().stage_seconds()) {
+    costs.stages.push_back({.forward = stage.forward(),
+                            .backward = stage.backward(),
+                            .input_gradient = stage.input_gradient(),
+                            .weight_gradient = stage.weight_gradient()});
+  }
+  return costs;
+}
+
+ScheduleCosts CostModel::CostsOf(const MicroBatchShape& shape) const {
   const std::vector<StageFlops> flops = FlopsOf(shape);
   ScheduleCosts costs;
   for (const StageFlops& of : flops) {
@@ -134,9 +165,6 @@ ScheduleCosts CostModel::Costs(const MicroBatchShape& shape) const {
       costs.overlapped_stages.back().push_back(std::max(work, f.sent + b.sent));
     }
   }
-  const double bytes = shape.tokens * static_cast<double>(config_.model().hidden_size()) *
-                       config_.plan().activation_bytes();
-  costs.transfer = bytes / (cluster_.network_gb_per_second() * 1e9);
   return costs;
 }
 

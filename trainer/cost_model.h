@@ -42,11 +42,13 @@ class CostModel {
   // plan.calibration names or as means over all;
   // without it every rate is 1 / (peak * efficiency), and what experts send lies beside the work:
   // added to it, or in an overlapped pair hidden by it as far as it is shorter. InvalidArgument,
-  // naming the field, when a time is missing, or is there without such work in the schedule.
+  // naming the field, when a time is missing, or is there without such work in the schedule. With
+  // plan.stage_seconds the costs are those numbers, of which there must be one for each stage.
   static absl::StatusOr<CostModel> Make(const RunConfig& config, const ClusterConfig& cluster,
                                         const Layout& layout, const std::vector<ModelPart>& parts);
 
-  // Seconds of each stage, and of what goes from stage to stage.
+  // Seconds of each stage, and of what goes from stage to stage. Replicas have equal shares of
+  // plan.cluster.cores.
   ScheduleCosts Costs(const MicroBatchShape& shape) const;
 
   bool calibrated() const { return calibrated_; }
@@ -55,6 +57,8 @@ class CostModel {
  private:
   CostModel(const RunConfig& config, const ClusterConfig& cluster, const Layout& layout,
             const std::vector<ModelPart>& parts);
+  ScheduleCosts CostsOf(const MicroBatchShape& shape) const;
+  ScheduleCosts MeasuredCosts() const;
   std::vector<StageFlops> FlopsOf(const MicroBatchShape& shape) const;
   double SecondsOfExperts(const ModelPart& part, double tokens) const;
   absl::Status Calibrate(const Layout& layout);
@@ -62,6 +66,7 @@ class CostModel {
   RunConfig config_;
   ClusterConfig cluster_;
   int expert_parallel_ = 1;
+  double num_replicas_ = 1;
   std::vector<ModelPart> parts_;
   WorkRates rates_;
   bool calibrated_ = false;

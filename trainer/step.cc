@@ -68,6 +68,8 @@ void Update(TrainState& state, const std::vector<std::unique_ptr<TrainingStage>>
   if (!stats.finite) return;
   const double limit = options.optimizer.max_grad_norm();
   for (const size_t c : state.model.ChunksByStage()) {
+    const PlanAction update{.op = PlanOp::kUpdate, .chunk = static_cast<int>(c)};
+    const ActionRecorder::Scope recorded(state.recorder, update);
     std::vector<at::Tensor>& shards = stages[c]->shards();
     if (limit > 0 && stats.grad_norm > limit) {
       for (at::Tensor& shard : shards) shard.mul_(limit / stats.grad_norm);
@@ -141,7 +143,7 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
     stages.push_back(std::make_unique<TrainingStage>(chunk, work));
     driven.push_back(stages.back().get());
   }
-  Execute(step.plan, driven, *model.ranks().pipeline);
+  Execute(step.plan, driven, *model.ranks().pipeline, state.recorder);
 
   StepStats stats;
   for (const PackedBatch& micro_batch : batch.micro_batches)

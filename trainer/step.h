@@ -9,6 +9,7 @@
 
 #include "configs/config.pb.h"
 #include "data/batch.h"
+#include "parallel/action_recorder.h"
 #include "trainer/loss.h"
 #include "trainer/optimizer.h"
 #include "trainer/rank_model.h"
@@ -27,6 +28,7 @@ struct TrainState {
   RankModel& model;
   std::vector<Optimizer> optimizers;  // of each chunk
   LayoutConfig::Recompute recompute;
+  ActionRecorder* recorder = nullptr;  // of what steps do; not owned
 };
 
 // The batch of one optimizer step: the same on every rank, which works on its own share of the

@@ -58,6 +58,14 @@ TEST_F(ConfigTest, OverriddenStageMergesIntoTheOneOfItsName) {
   EXPECT_EQ(config.stage(1).optimizer().learning_rate(), 0.5);
 }
 
+TEST_F(ConfigTest, AListOfEntriesWithoutNamesIsReplaced) {
+  const RunConfig config =
+      Load({"plan { stage_seconds { forward: 1 } stage_seconds { forward: 2 } }",
+            "plan { stage_seconds { forward: 3 } }"});
+  ASSERT_EQ(config.plan().stage_seconds_size(), 1);
+  EXPECT_EQ(config.plan().stage_seconds(0).forward(), 3);
+}
+
 TEST_F(ConfigTest, StageOfANewNameIsAppended) {
   const RunConfig config = Load({"stage { name: \"more\" kind: sft }"});
   ASSERT_EQ(config.stage_size(), 3);
