@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -27,6 +28,24 @@ class Transfer {
 class FinishedTransfer : public Transfer {
  public:
   void Wait() override {}
+};
+
+// Several, as one.
+class Transfers : public Transfer {
+ public:
+  void Add(std::unique_ptr<Transfer> transfer) { transfers_.push_back(std::move(transfer)); }
+  void Wait() override {
+    for (const std::unique_ptr<Transfer>& transfer : transfers_) transfer->Wait();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Transfer>> transfers_;
+};
+
+// An exchange under way: the rows may be read after Wait.
+struct RowExchange {
+  at::Tensor received;
+  std::unique_ptr<Transfer> transfer;
 };
 
 // Tensors are contiguous, on the CPU, of any type; sizes beyond 2^31 bytes are allowed. Every
@@ -55,8 +74,17 @@ class Communicator {
   // Collective. Uneven exchange along dimension 0: the first send_rows[0] rows of `send` go to rank
   // 0, the next to rank 1, and so on; returns the received rows in rank order. recv_rows[r] must
   // equal what rank r sends here. Zero rows are allowed.
-  virtual at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                              const std::vector<int64_t>& recv_rows) = 0;
+  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                      const std::vector<int64_t>& recv_rows) {
+    RowExchange exchange = StartAllToAll(send, send_rows, recv_rows);
+    exchange.transfer->Wait();
+    return std::move(exchange.received);
+  }
+
+  // Collective. AllToAll without waiting; other calls of the group may come before Wait. `send`
+  // must stay unchanged until then.
+  virtual RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                                    const std::vector<int64_t>& recv_rows) = 0;
 
   // Non-blocking, matched by (peer, tag) in the order of issue. The tensor must live, unchanged,
   // until Wait.

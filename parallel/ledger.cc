@@ -73,6 +73,13 @@ LedgerCall& Ledger::NextCall(int group, LedgerCall::Operation operation,
 
 int64_t Ledger::BeginCollective(int group, LedgerCall::Operation operation,
                                 const CallArguments& arguments) {
+  const int64_t index = StartCollective(group, operation, arguments);
+  BeginWait(index);
+  return index;
+}
+
+int64_t Ledger::StartCollective(int group, LedgerCall::Operation operation,
+                                const CallArguments& arguments) {
   std::lock_guard lock(mutex_);
   LedgerCall& call = NextCall(group, operation, arguments);
   LedgerGroup& of = groups_[group];
@@ -86,8 +93,6 @@ int64_t Ledger::BeginCollective(int group, LedgerCall::Operation operation,
   }
   of.set_num_calls(of.num_calls() + 1);
   of.set_last_digest(MixCall(of.last_digest(), call));
-  blocked_ = call.index();
-  blocked_since_ns_ = call.began_ns();
   return call.index();
 }
 

@@ -35,11 +35,13 @@ class Ledger {
   // members, and of no other group.
   int AddGroup(absl::string_view uid, absl::string_view name, const std::vector<int>& members);
 
-  // A call begins; returns its index. A collective blocks the rank until End.
+  // A call begins; returns its index. A collective blocks the rank until End; one that is only
+  // started does so from BeginWait on, as a transfer does.
   int64_t BeginCollective(int group, LedgerCall::Operation operation,
                           const CallArguments& arguments);
+  int64_t StartCollective(int group, LedgerCall::Operation operation,
+                          const CallArguments& arguments);
   int64_t BeginTransfer(int group, LedgerCall::Operation operation, const CallArguments& arguments);
-  // A transfer blocks the rank until End.
   void BeginWait(int64_t index);
   void End(int64_t index);
 

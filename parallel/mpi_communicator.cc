@@ -165,8 +165,8 @@ class MpiCommunicator : public Communicator {
   void Broadcast(at::Tensor& tensor, int root) override;
   at::Tensor AllGather(const at::Tensor& tensor) override;
   std::vector<std::string> AllGatherBytes(const std::string& bytes) override;
-  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                      const std::vector<int64_t>& recv_rows) override;
+  RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                            const std::vector<int64_t>& recv_rows) override;
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Communicator> Split(int color, int key) override;
@@ -224,8 +224,9 @@ std::vector<std::string> MpiCommunicator::AllGatherBytes(const std::string& byte
 
 // Point to point, because the ranks cannot know of each other whether all counts are small enough
 // for MPI_Alltoallv, and would need another collective to agree on it.
-at::Tensor MpiCommunicator::AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                                     const std::vector<int64_t>& recv_rows) {
+RowExchange MpiCommunicator::StartAllToAll(const at::Tensor& send,
+                                           const std::vector<int64_t>& send_rows,
+                                           const std::vector<int64_t>& recv_rows) {
   CheckRows(send, send_rows, recv_rows, size_);
   TORCH_CHECK(send_rows[rank_] == recv_rows[rank_], "AllToAll: rank ", rank_, " sends itself ",
               send_rows[rank_], " rows, expects ", recv_rows[rank_]);
@@ -233,12 +234,13 @@ at::Tensor MpiCommunicator::AllToAll(const at::Tensor& send, const std::vector<i
   for (const int64_t rows : recv_rows) num_received += rows;
   const at::Tensor from = send.detach();
   const at::Tensor received = EmptyRows(from, num_received);
-  std::vector<std::unique_ptr<MpiTransfer>> transfers;
+  auto transfers = std::make_unique<Transfers>();
   for (int64_t r = 0, row = 0; r < size_; row += recv_rows[r++]) {
     if (r == rank_ || recv_rows[r] == 0) continue;
-    transfers.push_back(
-        std::make_unique<MpiTransfer>(received.narrow(0, row, recv_rows[r]), chunk_bytes_));
-    transfers.back()->StartReceive(r, kAllToAllTag, comm_);
+    auto transfer =
+        std::make_unique<MpiTransfer>(received.narrow(0, row, recv_rows[r]), chunk_bytes_);
+    transfer->StartReceive(r, kAllToAllTag, comm_);
+    transfers->Add(std::move(transfer));
   }
   for (int64_t r = 0, row = 0; r < size_; row += send_rows[r++]) {
     if (send_rows[r] == 0) continue;
@@ -249,12 +251,12 @@ at::Tensor MpiCommunicator::AllToAll(const at::Tensor& send, const std::vector<i
       at::Tensor kept = received.narrow(0, first, recv_rows[r]);
       OverwritePayload(kept, rows, "AllToAll");
     } else {
-      transfers.push_back(std::make_unique<MpiTransfer>(rows, chunk_bytes_));
-      transfers.back()->StartSend(r, kAllToAllTag, comm_);
+      auto transfer = std::make_unique<MpiTransfer>(rows, chunk_bytes_);
+      transfer->StartSend(r, kAllToAllTag, comm_);
+      transfers->Add(std::move(transfer));
     }
   }
-  for (const auto& transfer : transfers) transfer->Wait();
-  return received;
+  return {received, std::move(transfers)};
 }
 
 std::unique_ptr<Transfer> MpiCommunicator::Send(const at::Tensor& tensor, int peer, int tag) {

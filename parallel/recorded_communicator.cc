@@ -16,6 +16,16 @@
 namespace deduce {
 namespace {
 
+template <typename Function>
+auto ReportFailure(Recording& recording, const Function& run) {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    if (recording.on_failure) recording.on_failure(error.what());
+    throw;
+  }
+}
+
 // A call, from its construction to the end of `run`.
 template <typename Function>
 auto RecordEnd(Recording& recording, int64_t index, const Function& run) {
@@ -25,12 +35,7 @@ auto RecordEnd(Recording& recording, int64_t index, const Function& run) {
     int64_t index;
   };
   const Ending ending{recording, index};
-  try {
-    return run();
-  } catch (const std::exception& error) {
-    if (recording.on_failure) recording.on_failure(error.what());
-    throw;
-  }
+  return ReportFailure(recording, run);
 }
 
 class RecordedTransfer : public Transfer {
@@ -99,14 +104,20 @@ class RecordedCommunicator : public Communicator {
     return Collective(LedgerCall::AllGatherBytes, {}, [&] { return inner_.AllGatherBytes(bytes); });
   }
 
-  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                      const std::vector<int64_t>& recv_rows) override {
+  RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                            const std::vector<int64_t>& recv_rows) override {
+    if (size() == 1) return inner_.StartAllToAll(send, send_rows, recv_rows);
     CallArguments arguments = TensorArguments(send);
     if (!arguments.sizes.empty()) arguments.sizes.remove_prefix(1);
     arguments.send_rows = send_rows;
     arguments.receive_rows = recv_rows;
-    return Collective(LedgerCall::AllToAll, arguments,
-                      [&] { return inner_.AllToAll(send, send_rows, recv_rows); });
+    const int64_t index =
+        recording_->ledger.StartCollective(group_, LedgerCall::AllToAll, arguments);
+    RowExchange exchange = ReportFailure(
+        *recording_, [&] { return inner_.StartAllToAll(send, send_rows, recv_rows); });
+    exchange.transfer =
+        std::make_unique<RecordedTransfer>(recording_, index, std::move(exchange.transfer));
+    return exchange;
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {

@@ -20,6 +20,8 @@
 namespace deduce {
 namespace {
 
+constexpr int kExchangeTag = -1;  // no user's
+
 // What all ranks of one RunThreadRanks share: one lock for everything, and who has ended.
 struct Job {
   explicit Job(int num_ranks) : ended(num_ranks, false) {}
@@ -36,7 +38,6 @@ class ThreadGroup;
 // moved on.
 struct Contribution {
   at::Tensor tensor = {};
-  std::vector<int64_t> rows = {};
   std::string bytes = {};
   int color = 0;
   int key = 0;
@@ -174,8 +175,8 @@ class ThreadCommunicator : public Communicator {
   void Broadcast(at::Tensor& tensor, int root) override;
   at::Tensor AllGather(const at::Tensor& tensor) override;
   std::vector<std::string> AllGatherBytes(const std::string& bytes) override;
-  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                      const std::vector<int64_t>& recv_rows) override;
+  RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                            const std::vector<int64_t>& recv_rows) override;
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Communicator> Split(int color, int key) override;
@@ -218,30 +219,26 @@ std::vector<std::string> ThreadCommunicator::AllGatherBytes(const std::string& b
   return result;
 }
 
-at::Tensor ThreadCommunicator::AllToAll(const at::Tensor& send,
-                                        const std::vector<int64_t>& send_rows,
-                                        const std::vector<int64_t>& recv_rows) {
+RowExchange ThreadCommunicator::StartAllToAll(const at::Tensor& send,
+                                              const std::vector<int64_t>& send_rows,
+                                              const std::vector<int64_t>& recv_rows) {
   CheckRows(send, send_rows, recv_rows, size());
-  const auto all =
-      group_->Exchange(rank_, "AllToAll", {.tensor = CopyPayload(send), .rows = send_rows});
   int64_t num_received = 0;
   for (const int64_t rows : recv_rows) num_received += rows;
-  at::Tensor received = EmptyRows(send.detach(), num_received);
-  const int64_t row_bytes = RowBytes(send);
-  char* to = PayloadBytes(received);
-  for (int r = 0; r < size(); ++r) {
-    const Contribution& peer = (*all)[r];
-    TORCH_CHECK(peer.rows[rank_] == recv_rows[r], "AllToAll: rank ", r, " sends ", peer.rows[rank_],
-                " rows to rank ", rank_, ", which expects ", recv_rows[r]);
-    TORCH_CHECK(RowBytes(peer.tensor) == row_bytes, "AllToAll: found rows of ",
-                RowBytes(peer.tensor), " bytes from rank ", r, ", expected ", row_bytes);
-    int64_t first = 0;
-    for (int before = 0; before < rank_; ++before) first += peer.rows[before];
-    const int64_t bytes = recv_rows[r] * row_bytes;
-    if (bytes > 0) std::memcpy(to, PayloadBytes(peer.tensor) + first * row_bytes, bytes);
-    to += bytes;
+  const at::Tensor from = send.detach();
+  RowExchange exchange{EmptyRows(from, num_received), nullptr};
+  auto transfers = std::make_unique<Transfers>();
+  for (int64_t r = 0, row = 0; r < size(); row += recv_rows[r++]) {
+    transfers->Add(
+        std::make_unique<ThreadReceive>(group_, exchange.received.narrow(0, row, recv_rows[r]),
+                                        Mailbox::Lane{static_cast<int>(r), rank_, kExchangeTag}));
   }
-  return received;
+  for (int64_t r = 0, row = 0; r < size(); row += send_rows[r++]) {
+    group_->Put({rank_, static_cast<int>(r), kExchangeTag},
+                CopyPayload(from.narrow(0, row, send_rows[r])));
+  }
+  exchange.transfer = std::move(transfers);
+  return exchange;
 }
 
 std::unique_ptr<Transfer> ThreadCommunicator::Send(const at::Tensor& tensor, int peer, int tag) {

@@ -66,8 +66,8 @@ class NcclCommunicator : public Communicator {
     return all;
   }
 
-  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                      const std::vector<int64_t>& recv_rows) override {
+  RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                            const std::vector<int64_t>& recv_rows) override {
     std::vector<int64_t> shape = send.sizes().vec();
     shape[0] = std::accumulate(recv_rows.begin(), recv_rows.end(), int64_t{0});
     at::Tensor received = at::empty(shape, send.options());
@@ -85,8 +85,10 @@ class NcclCommunicator : public Communicator {
       to += in;
     }
     Check(ncclGroupEnd(), "AllToAll");
-    Synchronize("AllToAll");
-    return received;
+    auto transfers = std::make_unique<Transfers>();
+    transfers->Add(std::make_unique<StreamTransfer>(*this, send));
+    transfers->Add(std::make_unique<StreamTransfer>(*this, received));
+    return {received, std::move(transfers)};
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int) override {

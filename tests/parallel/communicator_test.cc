@@ -129,6 +129,24 @@ TEST_P(CommunicatorTest, AllToAllMovesUnevenRows) {
   });
 }
 
+// Two exchanges under way at once, with other calls between their starts and ends.
+TEST_P(CommunicatorTest, AStartedAllToAllLetsOtherCallsPass) {
+  Run([](Communicator& group) {
+    const std::vector<int64_t> one_each(group.size(), 1);
+    std::vector<RowExchange> exchanges;
+    for (int i = 0; i < 2; ++i) {
+      exchanges.push_back(
+          group.StartAllToAll(at::full({group.size()}, 10 * i + group.rank()), one_each, one_each));
+      group.Barrier();
+    }
+    const at::Tensor ranks = group.AllGather(at::full({}, group.rank()));
+    for (int i = 1; i >= 0; --i) {
+      exchanges[i].transfer->Wait();
+      EXPECT_TRUE(at::equal(exchanges[i].received, ranks + 10 * i));
+    }
+  });
+}
+
 TEST_P(CommunicatorTest, AllToAllOfNoRowsKeepsTheWidthAndType) {
   Run([](Communicator& group) {
     const std::vector<int64_t> none(group.size(), 0);

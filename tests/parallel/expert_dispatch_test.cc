@@ -8,6 +8,9 @@
 #include <ATen/ops/full.h>
 #include <gtest/gtest.h>
 
+#include <memory>
+
+#include "parallel/recorded_communicator.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {
@@ -65,6 +68,34 @@ TEST_P(DispatchRowsTest, ThereAndBackIsTheIdentityInBothDirections) {
     EXPECT_TRUE(at::equal(back, values));
     (back * values).sum().backward();
     EXPECT_TRUE(at::equal(rows.grad(), values));
+  });
+}
+
+// Of what the last call was, and whether it is still under way.
+bool ExchangeIsUnderWay(const Recording& recording) {
+  const LedgerRecord record = recording.ledger.Record(1);
+  return record.call_size() == 1 && record.call(0).operation() == LedgerCall::AllToAll &&
+         record.call(0).ended_ns() == 0;
+}
+
+TEST(RowDispatchTest, WhatIsComputedInBetweenIsComputedWhileRowsTravelBothWays) {
+  RunRanks(2, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto group = MakeRecordedCommunicator(transport, recording);
+    at::Tensor rows = at::full({2, 3}, 1.0f).set_requires_grad(true);
+    RowDispatch dispatch(rows, {1, 1}, {1, 1}, *group);
+    const at::Tensor between = rows * 2;
+    EXPECT_TRUE(ExchangeIsUnderWay(*recording));
+    bool under_way_in_backward = false;
+    between.register_hook([&](const at::Tensor& /*gradient*/) {
+      under_way_in_backward = ExchangeIsUnderWay(*recording);
+    });
+    const at::Tensor received = dispatch.Finish();
+    EXPECT_FALSE(ExchangeIsUnderWay(*recording));
+    (received + between).sum().backward();
+    EXPECT_TRUE(under_way_in_backward);
+    EXPECT_FALSE(ExchangeIsUnderWay(*recording));
+    EXPECT_TRUE(at::equal(rows.grad(), at::full({2, 3}, 3.0f)));
   });
 }
 

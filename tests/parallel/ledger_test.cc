@@ -43,6 +43,20 @@ TEST(LedgerTest, NumbersCollectivesByGroupAndMessagesByLane) {
   EXPECT_EQ(record.lane(1).from(), 1);
 }
 
+TEST(LedgerTest, ACollectiveThatIsOnlyStartedIsCountedAndBlocksFromItsWaitOn) {
+  Ledger ledger(0);
+  const int world = ledger.AddGroup("world", "world", {0, 1});
+  const int64_t exchange = ledger.StartCollective(world, LedgerCall::AllToAll, {});
+  EXPECT_EQ(ledger.Record(1).group(0).num_calls(), 1);
+  EXPECT_EQ(ledger.Record(1).blocked(), -1);
+  ledger.End(ledger.BeginCollective(world, LedgerCall::Barrier, {}));
+  EXPECT_EQ(ledger.Record(1).blocked(), -1);
+  ledger.BeginWait(exchange);
+  EXPECT_EQ(ledger.Record(1).blocked(), exchange);
+  ledger.End(exchange);
+  EXPECT_EQ(ledger.Record(1).blocked(), -1);
+}
+
 TEST(LedgerTest, BlocksFromTheBeginOfACollectiveOrAWaitToItsEnd) {
   Ledger ledger(0, /*capacity=*/64);
   const int world = ledger.AddGroup("world", "world", {0, 1});

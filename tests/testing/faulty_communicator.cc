@@ -61,20 +61,20 @@ class FaultyCommunicator : public Communicator {
     return all;
   }
 
-  at::Tensor AllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
-                      const std::vector<int64_t>& recv_rows) override {
+  RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
+                            const std::vector<int64_t>& recv_rows) override {
     const Fault::Kind fault = Meet("AllToAll");
-    at::Tensor received = send;
+    RowExchange exchange{send, std::make_unique<FinishedTransfer>()};
     if (fault == Fault::kShape) {
       std::vector<int64_t> rows = send_rows;
       const int next = (rank() + 1) % size();
       ++rows[next];
-      received = inner_.AllToAll(OneMore(send), rows, recv_rows);
+      exchange = inner_.StartAllToAll(OneMore(send), rows, recv_rows);
     } else if (fault != Fault::kSkip) {
-      received = inner_.AllToAll(send, send_rows, recv_rows);
+      exchange = inner_.StartAllToAll(send, send_rows, recv_rows);
     }
     CallHeld();
-    return received;
+    return exchange;
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {

@@ -10,8 +10,8 @@ Ffn::Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
       up_proj_(prefix + "up_proj", width, hidden, bias, factory),
       down_proj_(prefix + "down_proj", hidden, width, bias, factory) {}
 
-at::Tensor Ffn::Forward(const at::Tensor& x_td) const {
-  return down_proj_.Forward(SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td)));
+at::Tensor Ffn::Hidden(const at::Tensor& x_td) const {
+  return SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td));
 }
 
 }  // namespace deduce

@@ -18,7 +18,11 @@ class Ffn {
       ParameterFactory& factory);
 
   // x_td [t, d] -> down(silu(gate(x)) * up(x)), [t, d]
-  at::Tensor Forward(const at::Tensor& x_td) const;
+  at::Tensor Forward(const at::Tensor& x_td) const { return Down(Hidden(x_td)); }
+
+  // Its two halves: [t, d] -> [t, f] -> [t, d].
+  at::Tensor Hidden(const at::Tensor& x_td) const;
+  at::Tensor Down(const at::Tensor& hidden_tf) const { return down_proj_.Forward(hidden_tf); }
 
  private:
   Projection gate_proj_, up_proj_, down_proj_;

@@ -58,14 +58,19 @@ at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   const Routing routing = TopKRouting(Linear(x_td, gate_.leaf()), bias_e, routing_);
   const ExpertOrder order = OrderByExpert(routing.expert_tk, num_experts_);
   if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
-  const at::Tensor rows_nd = RoutedExperts(GatherRows(x_td, order.row_tk), order.rows_per_expert);
-  const at::Tensor routed_td = CombineRows(rows_nd, routing.gate_tk, order.row_tk);
-  return shared_ ? routed_td.add(shared_->Forward(x_td)) : routed_td;
+  const RowCounts counts = ExchangeCounts(order.rows_per_expert);
+
+  // Rows travel while the shared experts compute: a half on the way there, a half on the way back.
+  RowDispatch there(GatherRows(x_td, order.row_tk), counts.send, counts.receive, *group_);
+  const at::Tensor hidden_tf = shared_ ? shared_->Hidden(x_td) : at::Tensor();
+  RowDispatch back(LocalExperts(there.Finish(), counts), counts.receive, counts.send, *group_);
+  const at::Tensor shared_td = shared_ ? shared_->Down(hidden_tf) : at::Tensor();
+  const at::Tensor routed_td = CombineRows(back.Finish(), routing.gate_tk, order.row_tk);
+  return shared_ ? routed_td.add(shared_td) : routed_td;
 }
 
-// Rows sorted by expert go to their experts' ranks, and come back to the same places.
-at::Tensor Moe::RoutedExperts(const at::Tensor& rows_nd,
-                              const std::vector<int64_t>& rows_per_expert) const {
+// Collective. Rows sorted by expert go to their experts' ranks in this order.
+Moe::RowCounts Moe::ExchangeCounts(const std::vector<int64_t>& rows_per_expert) const {
   const int64_t ranks = group_->size();
   const int64_t local_experts = num_experts_ / ranks;
   at::Tensor send_re = at::empty({ranks, local_experts}, at::kLong);
@@ -73,31 +78,32 @@ at::Tensor Moe::RoutedExperts(const at::Tensor& rows_nd,
   const std::vector<int64_t> one_each(ranks, 1);
   const at::Tensor received_re = group_->AllToAll(send_re, one_each, one_each);
   const int64_t* received = received_re.const_data_ptr<int64_t>();
-
-  std::vector<int64_t> send_rows(ranks), recv_rows(ranks);
-  std::vector<std::vector<int64_t>> rows_of_source(ranks);
+  RowCounts counts;
   for (int64_t r = 0; r < ranks; ++r) {
     const auto first = rows_per_expert.begin() + r * local_experts;
-    send_rows[r] = std::accumulate(first, first + local_experts, int64_t{0});
-    rows_of_source[r].assign(received + r * local_experts, received + (r + 1) * local_experts);
-    recv_rows[r] = std::accumulate(rows_of_source[r].begin(), rows_of_source[r].end(), int64_t{0});
+    counts.send.push_back(std::accumulate(first, first + local_experts, int64_t{0}));
+    counts.of_source.emplace_back(received + r * local_experts, received + (r + 1) * local_experts);
+    const std::vector<int64_t>& theirs = counts.of_source.back();
+    counts.receive.push_back(std::accumulate(theirs.begin(), theirs.end(), int64_t{0}));
   }
-  const at::Tensor mine_nd = DispatchRows(rows_nd, send_rows, recv_rows, *group_);
-  if (ranks == 1) {
-    return DispatchRows(LocalExperts(mine_nd, rows_of_source[0], 0), recv_rows, send_rows, *group_);
-  }
-  const std::vector<at::Tensor> sources = mine_nd.split_with_sizes(recv_rows, 0);
+  return counts;
+}
+
+at::Tensor Moe::LocalExperts(const at::Tensor& rows_nd, const RowCounts& counts) const {
+  const size_t ranks = counts.of_source.size();
+  if (ranks == 1) return ExpertsOfSource(rows_nd, counts.of_source[0], 0);
+  const std::vector<at::Tensor> sources = rows_nd.split_with_sizes(counts.receive, 0);
   std::vector<at::Tensor> results;
-  for (int64_t source = 0; source < ranks; ++source) {
-    results.push_back(LocalExperts(sources[source], rows_of_source[source], source));
+  for (size_t source = 0; source < ranks; ++source) {
+    results.push_back(ExpertsOfSource(sources[source], counts.of_source[source], source));
   }
-  return DispatchRows(at::cat(results), recv_rows, send_rows, *group_);
+  return at::cat(results);
 }
 
 // Each source's rows go through a leaf of their own, so that the weight gradient of each source's
 // micro-batch stays apart.
-at::Tensor Moe::LocalExperts(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
-                             size_t source) const {
+at::Tensor Moe::ExpertsOfSource(const at::Tensor& rows_nd,
+                                const std::vector<int64_t>& rows_per_expert, size_t source) const {
   const auto product = [&](const at::Tensor& x_ni, const ParameterRef& stack) {
     return GroupedMatmul(x_ni, stack.weight(source), rows_per_expert, stack.compute());
   };

@@ -37,10 +37,15 @@ class Moe {
   at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
 
  private:
-  at::Tensor RoutedExperts(const at::Tensor& rows_nd,
-                           const std::vector<int64_t>& rows_per_expert) const;
-  at::Tensor LocalExperts(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
-                          size_t source) const;
+  // How many rows go where: to each rank, from each rank, and those of each rank by local expert.
+  struct RowCounts {
+    std::vector<int64_t> send, receive;
+    std::vector<std::vector<int64_t>> of_source;
+  };
+  RowCounts ExchangeCounts(const std::vector<int64_t>& rows_per_expert) const;
+  at::Tensor LocalExperts(const at::Tensor& rows_nd, const RowCounts& counts) const;
+  at::Tensor ExpertsOfSource(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
+                             size_t source) const;
   void Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,
               ForwardContext& context) const;
 
