@@ -128,6 +128,9 @@ constexpr FieldRule kRules[] = {
     {"LayoutConfig.stage_layers", Between(0, 10000)},
     {"LayoutConfig.hang_seconds", Between(0, 1e9)},
     {"LayoutConfig.trace_every_steps", kSteps},
+    {"LayoutConfig.rebalance_every", kSteps},
+    {"LayoutConfig.redundant_experts", Between(0, 100000)},
+    {"LayoutConfig.expert_nodes", kRanks},
     {"CheckpointConfig.every_steps", kSteps},
     {"CheckpointConfig.keep_last", AtLeast(1)},
 

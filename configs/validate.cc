@@ -138,7 +138,8 @@ absl::Status CheckRope(const RopeConfig& rope) {
 
 absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
   const std::string later = "1: this version has no more on this axis";
-  const int64_t experts = layout.expert_parallel();
+  const int64_t experts = layout.expert_parallel(), copies = layout.redundant_experts();
+  const int64_t routed = model.moe().n_routed_experts();
   return FirstBroken({
       Number(layout.tensor_parallel() == 1, "layout.tensor_parallel", layout.tensor_parallel(),
              later),
@@ -151,6 +152,18 @@ absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
              "layout.expert_parallel", experts,
              absl::StrCat("a divisor of model.moe.n_routed_experts (",
                           model.moe().n_routed_experts(), ")")),
+      Number(layout.rebalance_every() == 0 || experts > 1, "layout.rebalance_every",
+             layout.rebalance_every(), "0 with expert_parallel 1: all experts are on one rank"),
+      Number(copies == 0 || layout.rebalance_every() > 0, "layout.redundant_experts", copies,
+             "0 without rebalance_every, which says when they are placed"),
+      Number(copies <= routed * (experts - 1), "layout.redundant_experts", copies,
+             absl::StrCat("at most a copy of each of the ", routed, " experts on each of the ",
+                          experts, " ranks")),
+      Number((routed + copies) % experts == 0, "layout.redundant_experts", copies,
+             absl::StrCat("a number that makes the ", routed,
+                          " experts of model.moe a multiple of expert_parallel (", experts, ")")),
+      Number(experts % layout.expert_nodes() == 0, "layout.expert_nodes", layout.expert_nodes(),
+             absl::StrCat("a divisor of expert_parallel (", experts, ")")),
   });
 }
 

@@ -110,6 +110,9 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.pipeline_parallel = static_cast<int>(pipeline_parallel);
   RETURN_IF_ERROR(SetSchedule(config, layout));
   layout.stage_layers.assign(config.stage_layers().begin(), config.stage_layers().end());
+  layout.rebalance_every = config.rebalance_every();
+  layout.redundant_experts = static_cast<int>(config.redundant_experts());
+  layout.expert_nodes = static_cast<int>(config.expert_nodes());
   layout.num_ranks = num_ranks;
   layout.rank = rank;
   layout.data_rank = rank % layout.data_parallel;

@@ -24,6 +24,9 @@ struct Layout {
   int num_chunks = 1;                 // pipeline stages that a rank holds
   std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
   std::shared_ptr<const Schedule> own_schedule;  // what that file holds, proved; null without one
+  int64_t rebalance_every = 0;  // updates between placements of experts; 0: they stay at home
+  int redundant_experts = 0;    // copies of experts, over the ranks of an expert group
+  int expert_nodes = 1;         // that the ranks of an expert group lie on
 
   int num_ranks = 1;
   int rank = 0;  // world

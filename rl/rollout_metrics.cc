@@ -84,6 +84,8 @@ StepStats RolloutMetrics::Combined() const {
     combined.balance_loss += update.balance_loss / count;
     combined.finite = combined.finite && update.finite;
     combined.max_over_mean_load = std::max(combined.max_over_mean_load, update.max_over_mean_load);
+    combined.max_over_mean_rank_load =
+        std::max(combined.max_over_mean_rank_load, update.max_over_mean_rank_load);
     combined.num_tokens += update.num_tokens;
   }
   return combined;

@@ -282,6 +282,8 @@ absl::Status StageLoop::TrainOneStep() {
   if (model_.config().has_moe()) {
     head.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
     head.emplace_back("moe/balance_loss", stats.balance_loss);
+    if (context_.ranks.layout.expert_parallel > 1)
+      head.emplace_back("perf/max_over_mean_rank_load", stats.max_over_mean_rank_load);
   }
   head.insert(head.end(), rl_metrics.begin(), rl_metrics.end());
   return Finish(std::move(head), std::move(times), start, tokens);

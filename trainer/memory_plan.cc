@@ -94,6 +94,13 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   const bool sharded = config.layout().zero_stage() == 1;
   const Holders holders = {sharded ? copies * layout.num_replicas() : 1,
                            sharded ? copies * layout.data_parallel : 1};
+  // Of all experts, the part that a rank has copies of in slots.
+  const double slots =
+      layout.rebalance_every == 0
+          ? 0
+          : (1 + layout.redundant_experts /
+                     static_cast<double>(config.model().moe().n_routed_experts())) /
+                layout.expert_parallel;
   const int64_t sums =
       settings.gradient_sums() > 0
           ? settings.gradient_sums()
@@ -112,9 +119,10 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
           size.embedding = 0;
         const double experts = static_cast<double>(size.experts) / layout.expert_parallel;
         const double dense = static_cast<double>(size.total() - size.experts);
-        bytes.weights += settings.weight_bytes() * (dense + experts);
-        bytes.gradients +=
-            settings.gradient_bytes() * static_cast<double>(sums) * (dense + experts);
+        const double in_slots = slots * static_cast<double>(size.experts);
+        bytes.weights += settings.weight_bytes() * (dense + experts + in_slots);
+        bytes.gradients += settings.gradient_bytes() * static_cast<double>(sums) *
+                           (dense + std::max(experts, in_slots));
         bytes.optimizer +=
             settings.optimizer_bytes() * (dense / holders.dense + experts / holders.experts);
         const double all = micro_batch_tokens * ActivationBytes(config, parts[stage]);

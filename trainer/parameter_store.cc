@@ -21,6 +21,25 @@ std::vector<int64_t> LogicalShape(const Parameter& parameter) {
   return shape;
 }
 
+// A buffer for the slots of experts that are placed by load, and each stack's view of it.
+void MakeSlots(FlatGroup& group, const Layout& layout) {
+  std::vector<std::vector<int64_t>> shapes;
+  int64_t size = 0;
+  for (const Parameter* stack : group.parameters) {
+    shapes.push_back(stack->value.sizes().vec());
+    int64_t& slots = shapes.back()[0];
+    slots = (slots * layout.expert_parallel + layout.redundant_experts) / layout.expert_parallel;
+    size += slots * stack->value[0].numel();
+  }
+  group.slot_values = at::zeros({size});
+  int64_t begin = 0;
+  for (size_t i = 0; i < group.parameters.size(); ++i) {
+    const int64_t count = shapes[i][0] * group.parameters[i]->value[0].numel();
+    group.parameters[i]->slots = group.slot_values.narrow(0, begin, count).view(shapes[i]);
+    begin += count;
+  }
+}
+
 void LayOut(FlatGroup& group) {
   std::stable_partition(group.parameters.begin(), group.parameters.end(),
                         [](const Parameter* p) { return p->decay; });
@@ -119,6 +138,8 @@ ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGro
       group.num_sources = static_cast<int>(group.parameters.front()->leaves.size());
       group.is_copy = group.parameters.front()->is_copy;
     }
+    // Slots follow the order that LayOut gives to the parameters, which all have decay.
+    if (is_expert && ranks.layout.rebalance_every > 0) MakeSlots(group, ranks.layout);
     LayOut(group);
     DealShards(group);
     groups_.push_back(std::move(group));
@@ -129,7 +150,7 @@ void ParameterStore::TakeGradients(FlatGroup& group, int source, at::Tensor& fla
   c10::NoGradGuard no_grad;
   int64_t begin = 0;
   for (Parameter* parameter : group.parameters) {
-    const int64_t count = parameter->value.numel();
+    const int64_t count = parameter->forward_value().numel();
     at::Tensor into = flat.narrow(0, begin, count);
     at::Tensor& gradient = parameter->leaves[source].mutable_grad();
     if (gradient.defined()) {

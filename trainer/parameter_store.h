@@ -38,6 +38,12 @@ struct FlatGroup {
   int64_t decay_end = 0;               // elements before it have weight decay
   at::Tensor values;                   // fp32 [size]; every parameter's value is a view into it
 
+  // Of experts that are placed by load: every parameter's slots, a view each, one after another.
+  // Else undefined. Forward reads it, and trainer/expert_slots fills it.
+  at::Tensor slot_values;
+  // Elements that the gradients of one source have.
+  int64_t gradient_size() const { return (slot_values.defined() ? slot_values : values).numel(); }
+
   std::vector<int64_t>
       shard_begin;  // per holder rank, and the size at the end; boundaries are block boundaries
   int64_t own_begin() const { return shard_begin[holders->rank()]; }
@@ -55,8 +61,8 @@ class ParameterStore {
   const std::vector<FlatGroup>& groups() const { return groups_; }
   bool sharded() const { return sharded_; }
 
-  // Concatenates the gradients of one source's leaves of a group into `flat` [size] and clears
-  // them; a leaf without gradient contributes zeros.
+  // Concatenates the gradients of one source's leaves of a group into `flat` [gradient_size] and
+  // clears them; a leaf without gradient contributes zeros.
   static void TakeGradients(FlatGroup& group, int source, at::Tensor& flat);
 
   // Collective over the group's holders. Sums the holders' class sums (undefined: that holder had

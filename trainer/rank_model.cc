@@ -33,6 +33,18 @@ RankModel::RankModel(const ModelConfig& config, std::optional<uint64_t> seed, Ra
     chunk.store = std::make_unique<ParameterStore>(chunk.model->parameters(), groups, sharded);
     chunks_.push_back(std::move(chunk));
   }
+  if (layout.rebalance_every == 0) return;
+  for (ModelChunk& chunk : chunks_) {
+    if (chunk.model->placements().empty()) continue;
+    chunk.slots = std::make_unique<ExpertSlots>(*chunk.model, *chunk.store, chunk.stage.groups);
+  }
+  FillExpertSlots();
+}
+
+void RankModel::FillExpertSlots() {
+  for (const size_t c : ChunksByStage()) {
+    if (chunks_[c].slots) chunks_[c].slots->Fill();
+  }
 }
 
 std::vector<size_t> RankModel::ChunksByStage() const {

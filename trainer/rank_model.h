@@ -13,6 +13,7 @@
 #include "configs/config.pb.h"
 #include "parallel/plan.h"
 #include "parallel/rank_groups.h"
+#include "trainer/expert_slots.h"
 #include "trainer/model/transformer.h"
 #include "trainer/parameter_store.h"
 
@@ -22,6 +23,7 @@ struct ModelChunk {
   StageGroups stage;
   std::unique_ptr<Transformer> model;
   std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<ExpertSlots> slots;  // null without experts that are placed by load
 };
 
 // Keys and values of sequences under generation, of the layers on this rank.
@@ -45,6 +47,9 @@ class RankModel {
   // Numbers of the chunks in the order of their stages: that in which collectives over the holders
   // of a stage are entered, so that two ranks with the same two stages do not wait for each other.
   std::vector<size_t> ChunksByStage() const;
+
+  // Collective over the expert groups: after whatever changes weights. See ExpertSlots::Fill.
+  void FillExpertSlots();
 
   // Places of the pipeline's stages; without steps.
   const Schedule& pipeline() const { return pipeline_; }

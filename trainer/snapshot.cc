@@ -61,6 +61,22 @@ void AppendBuffers(Transformer& model, const std::string& prefix,
   }
 }
 
+// The copies of experts that this rank computes.
+void AppendSlots(const ModelChunk& chunk, const FlatGroup& group,
+                 std::vector<TensorSlice>& slices) {
+  for (const Parameter* stack : group.parameters) {
+    const ExpertPlacement& placement = chunk.model->placements()[stack->routed_layer];
+    const int64_t per_rank = placement.slots_per_rank();
+    const int64_t first = chunk.stage.groups.layout.expert_rank * per_rank;
+    for (int64_t slot = 0; slot < per_rank; ++slot) {
+      const int expert = placement.ExpertAt(static_cast<int>(first + slot));
+      const at::Tensor weights = stack->slots[slot];
+      slices.push_back({absl::StrCat(stack->prefix, expert, stack->suffix), weights.sizes().vec(),
+                        0, weights.view({-1})});
+    }
+  }
+}
+
 // Of what this rank owns; only_written: and writes.
 void AppendMoments(TrainState& state, bool only_written, std::vector<TensorSlice>& slices) {
   for (size_t c = 0; c < state.optimizers.size(); ++c) {
@@ -101,8 +117,10 @@ std::vector<TensorSlice> MomentSlices(TrainState& state) {
 std::vector<TensorSlice> WholeTensors(RankModel& model) {
   std::vector<TensorSlice> slices;
   for (const ModelChunk& chunk : model.chunks()) {
-    for (const FlatGroup& group : chunk.store->groups())
+    for (const FlatGroup& group : chunk.store->groups()) {
       AppendPieces(group, 0, group.values, "", slices);
+      if (group.slot_values.defined()) AppendSlots(chunk, group, slices);
+    }
     AppendBuffers(*chunk.model, "", slices);
   }
   return slices;
@@ -127,8 +145,12 @@ void CopyWeights(RankModel& from, RankModel& to) {
   c10::NoGradGuard no_grad;
   for (size_t c = 0; c < from.chunks().size(); ++c) {
     ModelChunk &source = from.chunks()[c], &target = to.chunks()[c];
-    for (size_t g = 0; g < source.store->groups().size(); ++g)
-      target.store->groups()[g].values.copy_(source.store->groups()[g].values);
+    for (size_t g = 0; g < source.store->groups().size(); ++g) {
+      const FlatGroup &have = source.store->groups()[g], &want = target.store->groups()[g];
+      want.values.copy_(have.values);
+      if (have.slot_values.defined()) want.slot_values.copy_(have.slot_values);
+    }
+    target.model->placements() = source.model->placements();
     for (size_t b = 0; b < source.model->buffers().size(); ++b)
       target.model->buffers()[b].value.copy_(source.model->buffers()[b].value);
   }

@@ -22,7 +22,8 @@ std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefi
 // This rank's part of the optimizer's moments.
 std::vector<TensorSlice> MomentSlices(TrainState& state);
 
-// All logical tensors this rank holds, whole: what WeightsHash takes.
+// All logical tensors this rank holds, whole: what WeightsHash takes. With them the copies of
+// experts that it computes.
 std::vector<TensorSlice> WholeTensors(RankModel& model);
 
 // Reads what this rank holds, from a checkpoint of any layout. Error: InvalidArgument or DataLoss
@@ -32,7 +33,8 @@ absl::Status ReadWeights(const CheckpointReader& reader, const std::string& pref
                          RankModel& model);
 absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state);
 
-// Copies weights and routing biases between two models of one configuration and layout.
+// Copies weights, routing biases and places of experts between two models of one configuration and
+// layout.
 void CopyWeights(RankModel& from, RankModel& to);
 
 }  // namespace deduce

@@ -1,6 +1,7 @@
 #include "trainer/step.h"
 
-#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
@@ -96,9 +97,23 @@ double MaxOverMean(const at::Tensor& load_le) {
   return worst;
 }
 
-// Collective. Balances experts by the whole step's load.
-void BalanceExperts(RankModel& model, StepStats& stats) {
+// Largest load of a rank of the expert group over the mean, over layers.
+double MaxOverMeanRankLoad(Transformer& model, const at::Tensor& load_le) {
+  double worst = 0;
+  const int64_t* load = load_le.const_data_ptr<int64_t>();
+  for (const ExpertPlacement& placement : model.placements()) {
+    const std::vector<double> loads(load, load + load_le.size(1));
+    worst = std::max(worst, placement.MaxOverMeanRankLoad(loads));
+    load += load_le.size(1);
+  }
+  return worst;
+}
+
+// Collective. Balances experts by the whole step's load: tokens by biases, ranks by places.
+void BalanceExperts(TrainState& state, StepStats& stats) {
+  RankModel& model = state.model;
   if (!model.config().has_moe()) return;
+  const int64_t rebalance_every = model.ranks().layout.rebalance_every;
   for (const size_t c : model.ChunksByStage()) {
     ModelChunk& chunk = model.chunks()[c];
     const at::Tensor own_le =
@@ -109,9 +124,18 @@ void BalanceExperts(RankModel& model, StepStats& stats) {
     if (stats.finite)
       chunk.model->UpdateRoutingBias(load_le, model.config().moe().bias_update_speed());
     stats.max_over_mean_load = std::max(stats.max_over_mean_load, MaxOverMean(load_le));
+    stats.max_over_mean_rank_load =
+        std::max(stats.max_over_mean_rank_load, MaxOverMeanRankLoad(*chunk.model, load_le));
+    if (!chunk.slots) continue;
+    chunk.slots->CountLoad(load_le);
+    if (state.num_updates() % rebalance_every == 0) chunk.slots->Rebalance();
+    chunk.slots->Fill();
   }
-  const at::Tensor own = at::scalar_tensor(stats.max_over_mean_load, at::kDouble);
-  stats.max_over_mean_load = model.ranks().world->AllGather(own).max().item<double>();
+  const at::Tensor own =
+      at::tensor({stats.max_over_mean_load, stats.max_over_mean_rank_load}, at::kDouble);
+  const at::Tensor most = at::amax(model.ranks().world->AllGather(own), 0);
+  stats.max_over_mean_load = most[0].item<double>();
+  stats.max_over_mean_rank_load = most[1].item<double>();
 }
 
 }  // namespace
@@ -153,7 +177,7 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
   for (const auto& stage : stages) shards.push_back(&stage->shards());
   AddSharedEmbedding(model, shards);
   Update(state, stages, options, stats);
-  BalanceExperts(model, stats);
+  BalanceExperts(state, stats);
   return stats;
 }
 

@@ -46,12 +46,13 @@ struct StepOptions {
 };
 
 struct StepStats {
-  double loss = 0;                // main loss sum / count
-  double mtp_loss = 0;            // per predicted token; 0 without the module
-  double balance_loss = 0;        // mean over sequences and routed layers, without alpha
-  double grad_norm = 0;           // before clipping
-  bool finite = true;             // false: the update was skipped, on all ranks
-  double max_over_mean_load = 0;  // of experts, worst layer; 0 without experts
+  double loss = 0;                     // main loss sum / count
+  double mtp_loss = 0;                 // per predicted token; 0 without the module
+  double balance_loss = 0;             // mean over sequences and routed layers, without alpha
+  double grad_norm = 0;                // before clipping
+  bool finite = true;                  // false: the update was skipped, on all ranks
+  double max_over_mean_load = 0;       // of experts, worst layer; 0 without experts
+  double max_over_mean_rank_load = 0;  // of ranks that share experts, worst layer; of the layout
   int64_t num_tokens = 0;
   std::vector<std::pair<std::string, double>> metric_sums;  // of the LossFn, over the step
 };

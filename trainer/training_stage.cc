@@ -172,7 +172,7 @@ void TrainingStage::CollectGradients(int micro_batch) {
   const int64_t round = work_.micro_batch_of[micro_batch] / replicas;
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
-    at::Tensor flat = at::empty({group.values.numel()});
+    at::Tensor flat = at::empty({group.gradient_size()});
     for (int source = 0; source < group.num_sources; ++source) {
       ParameterStore::TakeGradients(group, source, flat);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
@@ -196,6 +196,10 @@ void TrainingStage::Reduce() {
       // The ends of the model are added last, be they on one rank or on two.
       shards_.push_back(reduce(sources[0]));
       for (size_t end = 1; end < sources.size(); ++end) shards_.back().add_(reduce(sources[end]));
+      continue;
+    }
+    if (group.slot_values.defined()) {
+      shards_.push_back(reduce(chunk_.slots->GatherGradients(sources)));
       continue;
     }
     std::erase_if(sources, [](const at::Tensor& sum) { return !sum.defined(); });

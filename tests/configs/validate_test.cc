@@ -173,6 +173,20 @@ TEST(ValidateTest, LayoutAndCheckpointRules) {
         "layout.expert_parallel: found 3, expected a divisor of model.moe.n_routed_experts (8)"},
        {name, "name: \"t\" layout { data_parallel: -1 }",
         "layout.data_parallel: found -1, expected a number in [0, 1048576]"},
+       {name, "name: \"t\" layout { rebalance_every: 2 }",
+        "layout.rebalance_every: found 2, expected 0 with expert_parallel 1: all experts are on "
+        "one rank"},
+       {name, "name: \"t\" layout { expert_parallel: 2 redundant_experts: 2 }",
+        "layout.redundant_experts: found 2, expected 0 without rebalance_every, which says when "
+        "they are placed"},
+       {name, "name: \"t\" layout { expert_parallel: 2 rebalance_every: 1 redundant_experts: 10 }",
+        "layout.redundant_experts: found 10, expected at most a copy of each of the 8 experts on "
+        "each of the 2 ranks"},
+       {name, "name: \"t\" layout { expert_parallel: 2 rebalance_every: 1 redundant_experts: 3 }",
+        "layout.redundant_experts: found 3, expected a number that makes the 8 experts of "
+        "model.moe a multiple of expert_parallel (2)"},
+       {name, "name: \"t\" layout { expert_parallel: 4 expert_nodes: 3 }",
+        "layout.expert_nodes: found 3, expected a divisor of expert_parallel (4)"},
        {name, "name: \"t\" layout { zero_stage: 2 }",
         "layout.zero_stage: found 2, expected a number in [0, 1]"},
        {name, "name: \"t\" layout { hang_seconds: -1 }",

@@ -33,6 +33,24 @@ class SameBits(unittest.TestCase):
         d.train(self.root / "expert", ranks=2, sets=["layout { expert_parallel: 2 }"])
         self.assertEqual(d.untimed(self.root / "expert"), self.reference)
 
+    def test_experts_that_are_placed_by_load_have_the_metrics_of_experts_at_home(self):
+        for name, places in (("placed", "rebalance_every: 2"), ("copies", "rebalance_every: 1 redundant_experts: 4")):
+            d.train(self.root / name, ranks=2, sets=[f"layout {{ expert_parallel: 2 {places} }}"])
+            self.assertEqual(d.untimed(self.root / name), self.reference)
+
+    def test_a_run_with_copies_of_experts_goes_on_without_them_and_back(self):
+        run_dir = self.root / "copies, killed"
+        copies = ["layout { expert_parallel: 2 rebalance_every: 2 redundant_experts: 2 }"]
+        for line, ranks, sets in ((4, 2, copies), (9, 1, []), (14, 2, copies)):
+            process = subprocess.Popen(d.command(d.train_words(run_dir, sets=sets), ranks), cwd=d.SOURCE, env=d.ENVIRONMENT,
+                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            while process.poll() is None and d.num_lines(run_dir) < line:
+                time.sleep(0.002)
+            self.assertTrue(d.kill(run_dir), f"the run ended before it could be killed after line {line}")
+            process.wait(timeout=60)
+        d.train(run_dir)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
     def test_a_pipeline_has_the_metrics_of_one_stage(self):
         for schedule in ("zb_h1", "dualpipe"):
             d.train(self.root / schedule, ranks=2, sets=[f'layout {{ pipeline_parallel: 2 schedule: "{schedule}" }}'])

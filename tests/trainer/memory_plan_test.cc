@@ -58,6 +58,19 @@ TEST(MemoryPlanTest, ExpertsAreSplitAndTheOptimizerIsSharded) {
   EXPECT_EQ(BytesOf(whole, 8, 2, 64).front().optimizer, 8 * (dense + experts / 4));
 }
 
+TEST(MemoryPlanTest, ExpertsThatArePlacedByLoadAreInSlotsToo) {
+  const std::string placed =
+      "layout { expert_parallel: 4 rebalance_every: 10 redundant_experts: 8 }";
+  const RunConfig config = TinyRun("plan { gradient_sums: 1 } " + placed);
+  const PartSize size = SizeOfPart(config.model(), WholeModel(config.model()));
+  const double dense = static_cast<double>(size.total() - size.experts);
+  const double experts = static_cast<double>(size.experts);
+  ASSERT_EQ(config.model().moe().n_routed_experts(), 8);
+  const RankBytes bytes = BytesOf(config, 4, 2, 64).front();
+  EXPECT_EQ(bytes.weights, 4 * (dense + experts / 4 + 2 * experts / 4));
+  EXPECT_EQ(bytes.gradients, 4 * (dense + 2 * experts / 4));
+}
+
 TEST(MemoryPlanTest, OneFOneBKeepsFewerMicroBatchesTowardsTheEnd) {
   const RunConfig config = TinyRun("layout { pipeline_parallel: 2 stage_layers: [2, 1] }");
   const std::vector<RankBytes> ranks = BytesOf(config, 2, 8, 64);

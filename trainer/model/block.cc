@@ -25,7 +25,8 @@ std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
                parts.factory);
   }
   const int64_t routed_layer = parts.num_routed_layers++;
-  return Moe(config, routed_layer, prefix, parts.factory, parts.buffers, parts.expert_group);
+  return Moe(config, routed_layer, prefix, parts.factory, parts.buffers, parts.placements,
+             parts.expert_group);
 }
 
 }  // namespace

@@ -27,6 +27,7 @@ struct BlockParts {
   const RotaryTable& table;
   ParameterFactory& factory;
   std::vector<ModelBuffer>& buffers;
+  std::vector<ExpertPlacement>& placements;  // of the routed layers
   Communicator& expert_group;
   int64_t& num_routed_layers;  // made so far, of this part of the model
 };

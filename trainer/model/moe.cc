@@ -3,6 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -18,7 +19,8 @@
 namespace deduce {
 
 Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
-         ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group)
+         ParameterFactory& factory, std::vector<ModelBuffer>& buffers,
+         std::vector<ExpertPlacement>& placements, Communicator& expert_group)
     : routed_layer_(routed_layer),
       num_experts_(config.moe().n_routed_experts()),
       routing_{.top_k = config.moe().num_experts_per_tok(),
@@ -33,14 +35,22 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
                                   : GroupScore::kBest},
       no_bias_e_(at::zeros({num_experts_}, at::kFloat)),
       buffers_(config.moe().topk_method() == MoeConfig::noaux_tc ? &buffers : nullptr),
+      placements_(&placements),
       group_(&expert_group) {
   const int64_t hidden = config.hidden_size();
   const int64_t width = config.moe().moe_intermediate_size();
   const std::string experts = prefix + "experts.";
   gate_ = factory.Matrix(prefix + "gate.weight", num_experts_, hidden);
-  gate_proj_ = factory.ExpertStack(experts, ".gate_proj.weight", num_experts_, width, hidden);
-  up_proj_ = factory.ExpertStack(experts, ".up_proj.weight", num_experts_, width, hidden);
-  down_proj_ = factory.ExpertStack(experts, ".down_proj.weight", num_experts_, hidden, width);
+  const auto stack = [&](const char* suffix, int64_t out, int64_t in) {
+    return factory.ExpertStack(experts, suffix, num_experts_, out, in, routed_layer);
+  };
+  gate_proj_ = stack(".gate_proj.weight", width, hidden);
+  up_proj_ = stack(".up_proj.weight", width, hidden);
+  down_proj_ = stack(".down_proj.weight", hidden, width);
+  TORCH_CHECK(static_cast<int64_t>(placements.size()) == routed_layer, prefix, ": found ",
+              placements.size(), " placements, expected ", routed_layer);
+  placements.push_back(
+      ExpertPlacement::AtHome(static_cast<int>(num_experts_), expert_group.size()));
   if (config.moe().n_shared_experts() > 0) {
     shared_.emplace(hidden, width * config.moe().n_shared_experts(), config.mlp_bias(),
                     prefix + "shared_experts.", factory);
@@ -56,7 +66,7 @@ at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   const at::Tensor& bias_e = buffers_ ? (*buffers_)[routed_layer_].value : no_bias_e_;
   // In fp32 always: in bf16, rounding would choose other experts.
   const Routing routing = TopKRouting(Linear(x_td, gate_.leaf()), bias_e, routing_);
-  const ExpertOrder order = OrderByExpert(routing.expert_tk, num_experts_);
+  const ExpertOrder order = OrderByExpert(SlotsOf(routing.expert_tk), placement().num_slots());
   if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
   const RowCounts counts = ExchangeCounts(order.rows_per_expert);
 
@@ -69,20 +79,30 @@ at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   return shared_ ? routed_td.add(shared_td) : routed_td;
 }
 
-// Collective. Rows sorted by expert go to their experts' ranks in this order.
-Moe::RowCounts Moe::ExchangeCounts(const std::vector<int64_t>& rows_per_expert) const {
+at::Tensor Moe::SlotsOf(const at::Tensor& expert_tk) const {
+  const at::Tensor experts = expert_tk.contiguous();
+  at::Tensor slot_tk = at::empty_like(experts);
+  const int64_t* expert = experts.const_data_ptr<int64_t>();
+  int64_t* slot = slot_tk.mutable_data_ptr<int64_t>();
+  for (int64_t pair = 0; pair < experts.numel(); ++pair)
+    slot[pair] = placement().SlotFor(static_cast<int>(expert[pair]), group_->rank());
+  return slot_tk;
+}
+
+// Collective. Rows sorted by slot go to the slots' ranks in this order.
+Moe::RowCounts Moe::ExchangeCounts(const std::vector<int64_t>& rows_per_slot) const {
   const int64_t ranks = group_->size();
-  const int64_t local_experts = num_experts_ / ranks;
-  at::Tensor send_re = at::empty({ranks, local_experts}, at::kLong);
-  std::copy(rows_per_expert.begin(), rows_per_expert.end(), send_re.mutable_data_ptr<int64_t>());
+  const int64_t local_slots = placement().slots_per_rank();
+  at::Tensor send_re = at::empty({ranks, local_slots}, at::kLong);
+  std::copy(rows_per_slot.begin(), rows_per_slot.end(), send_re.mutable_data_ptr<int64_t>());
   const std::vector<int64_t> one_each(ranks, 1);
   const at::Tensor received_re = group_->AllToAll(send_re, one_each, one_each);
   const int64_t* received = received_re.const_data_ptr<int64_t>();
   RowCounts counts;
   for (int64_t r = 0; r < ranks; ++r) {
-    const auto first = rows_per_expert.begin() + r * local_experts;
-    counts.send.push_back(std::accumulate(first, first + local_experts, int64_t{0}));
-    counts.of_source.emplace_back(received + r * local_experts, received + (r + 1) * local_experts);
+    const auto first = rows_per_slot.begin() + r * local_slots;
+    counts.send.push_back(std::accumulate(first, first + local_slots, int64_t{0}));
+    counts.of_source.emplace_back(received + r * local_slots, received + (r + 1) * local_slots);
     const std::vector<int64_t>& theirs = counts.of_source.back();
     counts.receive.push_back(std::accumulate(theirs.begin(), theirs.end(), int64_t{0}));
   }
@@ -103,17 +123,18 @@ at::Tensor Moe::LocalExperts(const at::Tensor& rows_nd, const RowCounts& counts)
 // Each source's rows go through a leaf of their own, so that the weight gradient of each source's
 // micro-batch stays apart.
 at::Tensor Moe::ExpertsOfSource(const at::Tensor& rows_nd,
-                                const std::vector<int64_t>& rows_per_expert, size_t source) const {
+                                const std::vector<int64_t>& rows_per_slot, size_t source) const {
   const auto product = [&](const at::Tensor& x_ni, const ParameterRef& stack) {
-    return GroupedMatmul(x_ni, stack.weight(source), rows_per_expert, stack.compute());
+    return GroupedMatmul(x_ni, stack.weight(source), rows_per_slot, stack.compute());
   };
   return product(SwiGlu(product(rows_nd, gate_proj_), product(rows_nd, up_proj_)), down_proj_);
 }
 
-void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,
+void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_slot,
                  ForwardContext& context) const {
   int64_t* load = context.expert_load_le.mutable_data_ptr<int64_t>() + routed_layer_ * num_experts_;
-  for (int64_t e = 0; e < num_experts_; ++e) load[e] += rows_per_expert[e];
+  for (int e = 0; e < num_experts_; ++e)
+    load[e] += rows_per_slot[placement().SlotFor(e, group_->rank())];
   context.balance_losses.push_back(
       SequenceBalanceLoss(routing.affinity_te, routing.expert_tk, *context.sequence_starts));
 }

@@ -12,6 +12,7 @@
 #include "configs/config.pb.h"
 #include "kernels/top_k_routing.h"
 #include "parallel/communicator.h"
+#include "parallel/expert_placement.h"
 #include "trainer/model/ffn.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"
@@ -27,26 +28,29 @@ struct ModelBuffer {
 class Moe {
  public:
   // prefix: "model.layers.N.mlp."; routed_layer: this layer's index among this part's routed ones.
-  // With noaux_tc, appends its selection bias to `buffers` (not owned, address must stay). The
-  // group must outlive the layer.
+  // With noaux_tc, appends its selection bias to `buffers`, and its experts' places to `placements`
+  // (not owned, addresses must stay). The group must outlive the layer.
   Moe(const ModelConfig& config, int64_t routed_layer, const std::string& prefix,
-      ParameterFactory& factory, std::vector<ModelBuffer>& buffers, Communicator& expert_group);
+      ParameterFactory& factory, std::vector<ModelBuffer>& buffers,
+      std::vector<ExpertPlacement>& placements, Communicator& expert_group);
 
   // Collective over the expert group, here and in backward. x_td [t, d] -> [t, d]; t may be 0.
   // Under gradients it adds to the context's load and balance loss.
   at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
 
  private:
-  // How many rows go where: to each rank, from each rank, and those of each rank by local expert.
+  // How many rows go where: to each rank, from each rank, and those of each rank by slot here.
   struct RowCounts {
     std::vector<int64_t> send, receive;
     std::vector<std::vector<int64_t>> of_source;
   };
-  RowCounts ExchangeCounts(const std::vector<int64_t>& rows_per_expert) const;
+  const ExpertPlacement& placement() const { return (*placements_)[routed_layer_]; }
+  at::Tensor SlotsOf(const at::Tensor& expert_tk) const;
+  RowCounts ExchangeCounts(const std::vector<int64_t>& rows_per_slot) const;
   at::Tensor LocalExperts(const at::Tensor& rows_nd, const RowCounts& counts) const;
-  at::Tensor ExpertsOfSource(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_expert,
+  at::Tensor ExpertsOfSource(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_slot,
                              size_t source) const;
-  void Report(const Routing& routing, const std::vector<int64_t>& rows_per_expert,
+  void Report(const Routing& routing, const std::vector<int64_t>& rows_per_slot,
               ForwardContext& context) const;
 
   int64_t routed_layer_;
@@ -57,6 +61,7 @@ class Moe {
   std::optional<Ffn> shared_;
   at::Tensor no_bias_e_;                     // zeros, where no selection bias belongs to the model
   const std::vector<ModelBuffer>* buffers_;  // null there
+  const std::vector<ExpertPlacement>* placements_;
   Communicator* group_;
 };
 

@@ -15,7 +15,7 @@ namespace {
 void MakeLeaves(Parameter& parameter, int num_sources) {
   parameter.leaves.clear();
   for (int source = 0; source < num_sources; ++source) {
-    parameter.leaves.push_back(parameter.value.detach().requires_grad_(true));
+    parameter.leaves.push_back(parameter.forward_value().detach().requires_grad_(true));
   }
 }
 
@@ -88,13 +88,17 @@ ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value)
 }
 
 ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std::string& suffix,
-                                           int64_t num_experts, int64_t out, int64_t in) {
+                                           int64_t num_experts, int64_t out, int64_t in,
+                                           int64_t routed_layer) {
   TORCH_CHECK(num_experts % expert_ranks_ == 0, prefix, ": found ", num_experts,
               " experts, expected a multiple of the ", expert_ranks_, " expert ranks");
   const int64_t local_experts = num_experts / expert_ranks_;
   Parameter parameter;
   parameter.value = at::zeros({local_experts, out, in}, at::kFloat);
   parameter.placement = Placement::kExpertSharded;
+  parameter.routed_layer = routed_layer;
+  parameter.prefix = prefix;
+  parameter.suffix = suffix;
   parameter.compute = compute_;
   for (int64_t local = 0; local < local_experts; ++local) {
     const int64_t expert = expert_rank_ * local_experts + local;
@@ -108,7 +112,7 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
 RoundedWeights::RoundedWeights(std::vector<Parameter>& parameters) : parameters_(parameters) {
   for (Parameter& parameter : parameters_) {
     if (parameter.compute != ComputeType::kFloat32)
-      parameter.rounded = AsOperand(parameter.value, parameter.compute);
+      parameter.rounded = AsOperand(parameter.forward_value(), parameter.compute);
   }
 }
 

@@ -31,18 +31,29 @@ struct Parameter {
   Placement placement = Placement::kReplicated;
   bool decay = true;  // weight decay applies (matrices, not norms and biases)
   ComputeType compute = ComputeType::kFloat32;  // of the products that it is a weight of
-  at::Tensor rounded;  // bf16 copy of `value` while a RoundedWeights lives; else undefined
+  at::Tensor rounded;  // bf16 copy of forward_value() while a RoundedWeights lives; else undefined
 
   // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
   // the expert group, because the gradient of each source micro-batch must stay apart until it
   // enters its place in the sum (DESIGN.md, Numerics); for an embedding that is used at both ends
   // of the model one for each end that is here, for the same reason.
   std::vector<at::Tensor> leaves;
+  // Of a stack of experts: the layer among the model part's routed ones, and what stands before and
+  // after an expert's number in its name.
+  int64_t routed_layer = 0;
+  std::string prefix, suffix;
+  // Of a stack whose experts are placed by load: [slots, out, in], copies of those that this rank
+  // computes, which leaves alias instead of `value`. Else undefined.
+  at::Tensor slots;
+
   bool is_copy = false;  // of an embedding on the last stage: the first stage updates it
 
   // Moves value (keeping its contents) into `storage` (fp32, contiguous, same number of elements,
   // else c10::Error) and makes `num_sources` new leaves.
   void Rebind(const at::Tensor& storage, int num_sources);
+
+  // What forward reads.
+  const at::Tensor& forward_value() const { return slots.defined() ? slots : value; }
 
   // The sum of the leaves' gradients; undefined if none has one.
   at::Tensor Gradient() const;
@@ -103,7 +114,7 @@ class ParameterFactory {
   // [local experts, out, in]; expert e of all is named `prefix` + e + `suffix`. Throws c10::Error
   // when the ranks do not divide num_experts.
   ParameterRef ExpertStack(const std::string& prefix, const std::string& suffix,
-                           int64_t num_experts, int64_t out, int64_t in);
+                           int64_t num_experts, int64_t out, int64_t in, int64_t routed_layer = 0);
 
  private:
   Parameter RandomMatrix(const std::string& name, int64_t out, int64_t in) const;

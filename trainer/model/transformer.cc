@@ -61,7 +61,8 @@ Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed
   ParameterFactory factory(seed, config_.initializer_range(), expert_group.rank(),
                            expert_group.size(), parameters_, compute);
   int64_t routed_layers = 0;
-  const BlockParts parts{config_, table, factory, buffers_, expert_group, routed_layers};
+  const BlockParts parts{config_,     table,        factory,      buffers_,
+                         placements_, expert_group, routed_layers};
   const int64_t vocabulary = config_.vocab_size(), hidden = config_.hidden_size();
   const char* const embedding = "model.embed_tokens.weight";
   if (SharesEmbedding(config_) && (part_.first || part_.last)) {

@@ -80,6 +80,10 @@ class Transformer {
   using Buffer = ModelBuffer;
   std::vector<Buffer>& buffers() { return buffers_; }
 
+  // Where the experts of each routed layer are computed, the prediction module's last. At home,
+  // unless ExpertSlots places them.
+  std::vector<ExpertPlacement>& placements() { return placements_; }
+
   // Tokens each expert was given by Forward under gradients since the last reset, int64
   // [routed layers here, experts]: this rank's own tokens only (the sum over replicas is the
   // step's).
@@ -109,6 +113,7 @@ class Transformer {
   const ModelPart part_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;
+  std::vector<ExpertPlacement> placements_;
   ParameterRef embedding_, norm_, head_;
   std::vector<Block> blocks_;
   std::optional<Mtp> mtp_;

@@ -112,6 +112,15 @@ TEST(LayoutMatrixTest, TwoExpertRanks) {
   ExpectBitsOfOneRank(2, "expert_parallel: 2", DeepRoutedModel());
 }
 
+TEST(LayoutMatrixTest, ExpertsPlacedByLoad) {
+  const std::string placed = "expert_parallel: 2 rebalance_every: 3 redundant_experts: 2";
+  ExpectBitsOfOneRank(2, placed, DeepRoutedModel());
+  ExpectBitsOfOneRank(4, placed, DeepRoutedModel());
+  for (const char* schedule : {"1f1b", "zbv", "dualpipe"})
+    ExpectBitsOfOneRank(4, WithSchedule(placed + " pipeline_parallel: 2", schedule),
+                        DeepRoutedModel());
+}
+
 TEST(LayoutMatrixTest, RecomputedActivations) {
   ExpectBitsOfOneRank(2, "pipeline_parallel: 2 recompute: full", DeepRoutedModel());
   ExpectBitsOfOneRank(4,

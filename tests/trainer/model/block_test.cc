@@ -14,9 +14,11 @@ TEST(BlockTest, OnlyLayersFromTheFirstRoutedOneHaveExperts) {
   for (const int64_t layer : {0, 1, 2}) {
     std::vector<Parameter> parameters;
     std::vector<ModelBuffer> buffers;
+    std::vector<ExpertPlacement> placements;
     ParameterFactory factory(1, 0.2, 0, 1, parameters);
     int64_t routed_layers = 0;
-    const Block block(layer, layer, {config, table, factory, buffers, *group, routed_layers});
+    const Block block(layer, layer,
+                      {config, table, factory, buffers, placements, *group, routed_layers});
     EXPECT_EQ(buffers.size(), layer == 0 ? 0u : 1u) << layer;
     EXPECT_EQ(routed_layers, layer == 0 ? 0 : 1) << layer;
   }
@@ -29,9 +31,10 @@ TEST(BlockTest, ZeroOutputProjectionsMakeItTheIdentity) {
   const RotaryTable table = MakeRotaryTable({8, 10000, {}}, 64);
   std::vector<Parameter> parameters;
   std::vector<ModelBuffer> buffers;
+  std::vector<ExpertPlacement> placements;
   ParameterFactory factory(1, 0.2, 0, 1, parameters);
   int64_t routed_layers = 0;
-  const Block block(0, 0, {config, table, factory, buffers, *group, routed_layers});
+  const Block block(0, 0, {config, table, factory, buffers, placements, *group, routed_layers});
   const std::vector<int64_t> starts = {0, 3};
   ForwardContext context;
   context.positions_t = at::tensor(std::vector<int64_t>{0, 1, 2});
