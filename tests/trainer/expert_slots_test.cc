@@ -1,11 +1,17 @@
 #include "trainer/expert_slots.h"
 
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <set>
 #include <string>
 #include <vector>
 
+#include "kernels/top_k_routing.h"
+#include "parallel/expert_balance.h"
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/tiny_training.h"
 
@@ -120,6 +126,35 @@ TEST(ExpertSlotsTest, ACopyThatDiffersIsFoundByTheHash) {
     EXPECT_EQ(hash.status().code(), absl::StatusCode::kInternal);
     EXPECT_NE(hash.status().message().find("experts."), std::string::npos);
   });
+}
+
+// The ranks on which a token's experts are computed, over a batch of random logits: with routing
+// groups that are whole on a node, a token goes to topk_group nodes at most.
+TEST(ExpertSlotsTest, ATokenTravelsToAsManyNodesAsItsRoutingGroups) {
+  constexpr int kExperts = 16, kRanks = 8, kNodes = 4, kTokens = 400;
+  const RoutingOptions options{.top_k = 4, .num_groups = 4, .top_groups = 2};
+  const at::Tensor expert_tk =
+      TopKRouting(at::randn({kTokens, kExperts}), at::zeros({kExperts}), options).expert_tk;
+  std::vector<double> load(kExperts, 1);
+  load[3] = 40, load[9] = 25;
+  const ExpertPlacement placed(
+      PlaceExperts(load, 32, {.num_nodes = kNodes, .num_ranks = kRanks, .num_expert_groups = 4}),
+      kExperts, kRanks);
+  const ExpertPlacement home = ExpertPlacement::AtHome(kExperts, kRanks);
+  for (const ExpertPlacement* placement : {&home, &placed}) {
+    size_t most = 0;
+    for (int token = 0; token < kTokens; ++token) {
+      for (int source = 0; source < kRanks; ++source) {
+        std::set<int> nodes;
+        for (int choice = 0; choice < 4; ++choice) {
+          const int expert = static_cast<int>(expert_tk[token][choice].item<int64_t>());
+          nodes.insert(placement->RankOf(placement->SlotFor(expert, source)) / (kRanks / kNodes));
+        }
+        most = std::max(most, nodes.size());
+      }
+    }
+    EXPECT_EQ(most, 2u);
+  }
 }
 
 }  // namespace
