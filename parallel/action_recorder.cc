@@ -39,11 +39,14 @@ std::string ActionRecorder::TakeTrace(const Layout& layout, Communicator& world,
       actions.empty() ? std::numeric_limits<double>::infinity() : actions.front().begin + shift;
   const double zero =
       world.AllGather(at::scalar_tensor(first, at::kDouble)).min().item<double>() - shift;
-  const int process = layout.replica(), lane = layout.pipeline_rank;
+  const int process = layout.replica() * layout.num_parts() + layout.part();
+  const int lane = layout.pipeline_rank;
+  const std::string part = layout.num_parts() == 1 ? "" : absl::StrCat(", part ", layout.part());
   std::vector<std::string> events;
-  if (lane == 0)
-    events.push_back(
-        TraceName("process_name", process, 0, absl::StrCat(name, ", replica ", process)));
+  if (lane == 0) {
+    events.push_back(TraceName("process_name", process, 0,
+                               absl::StrCat(name, ", replica ", layout.replica(), part)));
+  }
   events.push_back(TraceName("thread_name", process, lane, absl::StrCat("pipeline rank ", lane)));
   for (const RecordedAction& recorded : actions) {
     events.push_back(TraceEvent(recorded.action, process, lane, 1e6 * (recorded.begin - zero),

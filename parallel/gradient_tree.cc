@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty_like.h>
 
-#include <bit>
 #include <utility>
 
 namespace deduce {
@@ -25,10 +24,8 @@ void AppendSubtree(int64_t num_leaves, int64_t r, int64_t q, std::vector<Leaf>& 
 }
 
 std::vector<Leaf> ClassLeaves(int64_t num_micro_batches, int64_t residue, int64_t modulus) {
-  TORCH_CHECK(modulus > 0 && std::has_single_bit(static_cast<uint64_t>(modulus)),
-              "gradient tree: found ", modulus, " residue classes, expected a power of two");
-  TORCH_CHECK(residue >= 0 && residue < modulus, "gradient tree: found residue ", residue,
-              ", expected one below ", modulus);
+  TORCH_CHECK(modulus > 0 && residue >= 0 && residue < modulus, "gradient tree: found residue ",
+              residue, ", expected one below ", modulus);
   std::vector<Leaf> leaves;
   if (residue < num_micro_batches) AppendSubtree(num_micro_batches, residue, modulus, leaves);
   return leaves;

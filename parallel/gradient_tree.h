@@ -9,14 +9,13 @@
 
 namespace deduce {
 
-// With M micro-batches and R replicas (a power of two), replica r holds the residue class m = r, r
-// + R, r + 2R, ... Its sum is the complete subtree T(r, R) of TreeSum, and TreeSum over the sums of
-// the classes that are not empty, r = 0 .. min(R, M) - 1, has the bits of TreeSum over all M
-// micro-batches.
+// With M micro-batches and R replicas, replica r holds the residue class m = r, r + R, r + 2R, ...
+// Where R is a power of two, its sum is the complete subtree T(r, R) of TreeSum, and TreeSum over
+// the sums of the classes that are not empty, r = 0 .. min(R, M) - 1, has the bits of TreeSum over
+// all M micro-batches. With another R they add up to it in another order.
 
 // The members of the class {m < M : m mod R = residue}, in the depth-first order in which
-// GradientTree takes them. Empty if residue
-// >= M. Programming error unless R is a power of two and 0 <= residue < R.
+// GradientTree takes them. Empty if residue >= M. Programming error unless 0 <= residue < R.
 std::vector<int64_t> TreeOrder(int64_t num_micro_batches, int64_t residue, int64_t modulus);
 
 // One step's sum of one residue class. Holds at most 1 + log2(M / R) partial sums at a time.

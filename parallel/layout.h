@@ -12,14 +12,18 @@
 
 namespace deduce {
 
-// World ranks in order of (pipeline, expert, data): data is the fastest. The data and expert axes
-// together are the *replicas*: each is a pipeline of its own that takes other micro-batches; all of
-// them hold the dense weights, routed experts are split over the expert axis and copied along the
-// data axis.
+// World ranks in order of (pipeline, expert, data, context, tensor): tensor is the fastest. The
+// data and expert axes together are the *replicas*: each takes other micro-batches; all of them
+// hold the dense weights, routed experts are split over the expert axis and copied along the data
+// axis. The context and tensor axes split the tokens of a micro-batch into *parts*; the tensor axis
+// also splits the matrices of attention and dense feed-forward layers.
 struct Layout {
   int data_parallel = 1;
   int expert_parallel = 1;
   int pipeline_parallel = 1;
+  int context_parallel = 1;
+  int tensor_parallel = 1;
+  int zero_stage = 1;                 // what holders of the same weights share: LayoutConfig
   std::string schedule = "1f1b";      // of the pipeline: a generator's name, or "file:PATH"
   int num_chunks = 1;                 // pipeline stages that a rank holds
   std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
@@ -33,12 +37,18 @@ struct Layout {
   int data_rank = 0;
   int expert_rank = 0;
   int pipeline_rank = 0;
+  int context_rank = 0;
+  int tensor_rank = 0;
 
   // Replica index r = expert_rank * data_parallel + data_rank; micro-batch m of a step belongs to
   // replica m mod num_replicas. The replicas of one expert group {data_rank + i * data_parallel}
   // are then a complete subtree of TreeSum.
   int num_replicas() const { return data_parallel * expert_parallel; }
   int replica() const { return expert_rank * data_parallel + data_rank; }
+
+  // Parts of a micro-batch's tokens, context_rank * tensor_parallel + tensor_rank.
+  int num_parts() const { return context_parallel * tensor_parallel; }
+  int part() const { return context_rank * tensor_parallel + tensor_rank; }
 
   // Pipeline stages.
   int num_stages() const;
@@ -54,12 +64,16 @@ struct Layout {
   // This rank as one of `copies` that a pipeline has of one of its stages (2 with DualPipe): they
   // take different micro-batches too, as if the data axis were that much longer.
   Layout WithCopies(int copies, int copy) const;
+
+  // This rank where micro-batches are not split over the context axis: as if that were so much more
+  // of the data axis.
+  Layout WithWholeContexts() const;
 };
 
 // InvalidArgument, naming the field path, when the axes do not multiply to num_ranks, when the
 // schedule cannot have them, when exact mode is asked of a number of replicas that is no power of
-// two, or when an axis is not supported yet; naming the file and line, when a user's schedule
-// cannot be read; naming the first wrong action, when it cannot be proved.
+// two or of tokens that are split; naming the file and line, when a user's schedule cannot be read;
+// naming the first wrong action, when it cannot be proved.
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank);
 
 }  // namespace deduce

@@ -20,11 +20,20 @@ RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate)
   RankGroups groups;
   groups.layout = layout;
   groups.world = &world;
-  groups.replicas = SplitAlong(world, "replicas", coordinate, layout.replica());
-  groups.experts = SplitAlong(
-      world, "experts", coordinate * layout.data_parallel + layout.data_rank, layout.expert_rank);
+  const int parts = layout.num_parts(), part = layout.part();
+  const int contexts = layout.context_parallel, context = layout.context_rank;
+  const int tensors = layout.tensor_parallel, tensor = layout.tensor_rank;
+  const int replica = coordinate * layout.num_replicas() + layout.replica();  // of all
+  groups.replicas = SplitAlong(world, "replicas", coordinate, layout.replica() * parts + part);
+  groups.experts = SplitAlong(world, "experts",
+                              (coordinate * layout.data_parallel + layout.data_rank) * parts + part,
+                              layout.expert_rank);
   groups.data = SplitAlong(world, "data", coordinate * layout.expert_parallel + layout.expert_rank,
-                           layout.data_rank);
+                           layout.data_rank * parts + part);
+  groups.pieces = SplitAlong(world, "pieces", coordinate * tensors + tensor,
+                             layout.replica() * contexts + context);
+  groups.context = SplitAlong(world, "context", replica * tensors + tensor, context);
+  groups.tensor = SplitAlong(world, "tensor", replica * contexts + context, tensor);
   return groups;
 }
 
@@ -32,7 +41,9 @@ RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate)
 
 RankGroups MakeRankGroups(Communicator& world, const Layout& layout) {
   RankGroups groups = MakeGroups(world, layout, layout.pipeline_rank);
-  groups.pipeline = SplitAlong(world, "pipeline", layout.replica(), layout.pipeline_rank);
+  groups.pipeline =
+      SplitAlong(world, "pipeline", layout.replica() * layout.num_parts() + layout.part(),
+                 layout.pipeline_rank);
   return groups;
 }
 

@@ -13,12 +13,15 @@ namespace deduce {
 struct RankGroups {
   Layout layout;
   Communicator* world = nullptr;  // not owned
-  std::unique_ptr<Communicator>
-      replicas;  // all holders of the same dense weights, by replica index
-  std::unique_ptr<Communicator>
-      experts;  // the ranks that the routed experts are split over, by expert rank
-  std::unique_ptr<Communicator> data;      // the ranks with the same experts, by data rank
-  std::unique_ptr<Communicator> pipeline;  // the ranks of this replica, by pipeline rank
+  // All holders of the same whole weights, by (replica, part); of the same pieces of split weights,
+  // by (replica, context rank); of the same experts, by (data rank, part).
+  std::unique_ptr<Communicator> replicas, pieces, data;
+  // The ranks that the routed experts are split over, by expert rank.
+  std::unique_ptr<Communicator> experts;
+  // The ranks that share a micro-batch's tokens, by context rank and by tensor rank.
+  std::unique_ptr<Communicator> context, tensor;
+  // The ranks of this replica and part, by pipeline rank.
+  std::unique_ptr<Communicator> pipeline;
 };
 
 // Collective over `world`.

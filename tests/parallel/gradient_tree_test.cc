@@ -56,6 +56,18 @@ TEST(GradientTreeTest, ClassesCombineToTheBitsOfTreeSum) {
   }
 }
 
+TEST(GradientTreeTest, ThreeClassesHoldEveryMicroBatchOnce) {
+  std::vector<int64_t> all;
+  for (int64_t residue = 0; residue < 3; ++residue) {
+    for (const int64_t m : TreeOrder(20, residue, 3)) {
+      EXPECT_EQ(m % 3, residue);
+      all.push_back(m);
+    }
+  }
+  std::sort(all.begin(), all.end());
+  for (int64_t m = 0; m < 20; ++m) EXPECT_EQ(all.at(m), m);
+}
+
 TEST(GradientTreeTest, KeepsTheSignOfZero) {
   const std::vector<at::Tensor> gradients = {at::full({70}, -0.0f)};
   EXPECT_TRUE(SameBits(ClassSum(gradients, 0, 2), gradients[0]));
@@ -79,7 +91,7 @@ TEST(GradientTreeTest, OrderHoldsExactlyTheMembersOfTheClass) {
 }
 
 TEST(GradientTreeTest, WrongUseIsAProgrammingError) {
-  EXPECT_THROW(TreeOrder(4, 0, 3), c10::Error);
+  EXPECT_THROW(TreeOrder(4, 0, 0), c10::Error);
   EXPECT_THROW(TreeOrder(4, 2, 2), c10::Error);
   GradientTree tree(2, 0, 1);
   tree.Add(at::zeros({3}));

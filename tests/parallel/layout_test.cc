@@ -42,6 +42,30 @@ TEST(LayoutTest, PipelineIsTheSlowestAxis) {
   }
 }
 
+TEST(LayoutTest, PartsOfAMicroBatchAreTheFastestAxes) {
+  for (int rank = 0; rank < 24; ++rank) {
+    const absl::StatusOr<Layout> layout = MakeLayout(
+        Config("data_parallel: 2 context_parallel: 3 tensor_parallel: 2 pipeline_parallel: 2 "
+               "exact: false"),
+        24, rank);
+    ASSERT_TRUE(layout.ok()) << layout.status();
+    EXPECT_EQ(layout->tensor_rank, rank % 2);
+    EXPECT_EQ(layout->context_rank, rank / 2 % 3);
+    EXPECT_EQ(layout->part(), rank % 6);
+    EXPECT_EQ(layout->num_parts(), 6);
+    EXPECT_EQ(layout->data_rank, rank / 6 % 2);
+    EXPECT_EQ(layout->pipeline_rank, rank / 12);
+  }
+}
+
+TEST(LayoutTest, WholeContextsAreALongerDataAxis) {
+  const Layout whole = MakeLayout(Config("data_parallel: 2 context_parallel: 3 exact: false"), 6, 4)
+                           ->WithWholeContexts();
+  EXPECT_EQ(whole.num_parts(), 1);
+  EXPECT_EQ(whole.num_replicas(), 6);
+  EXPECT_EQ(whole.replica(), 4);
+}
+
 TEST(LayoutTest, CopiesOfAStageAreALongerDataAxis) {
   // Replica 1 of 2 x 2; its second copy comes between its first and the first of the next.
   const Layout layout = *MakeLayout(Config("expert_parallel: 2"), 4, 1);
@@ -72,11 +96,23 @@ TEST(LayoutTest, EveryWrongLayoutIsRefusedByItsField) {
       {"pipeline_parallel: 2 expert_parallel: 4", 4,
        "layout: found pipeline_parallel 2 x expert_parallel 4 = 8, expected a divisor of the 4"},
       {"pipeline_parallel: 2 data_parallel: 2", 2,
-       "layout: found pipeline_parallel 2 x data_parallel 2 x expert_parallel 1 = 4 ranks, "
+       "layout: found data_parallel 2 x pipeline_parallel 2 = 4 ranks, "
        "expected the 2 ranks"},
       {"schedule: \"2f2b\"", 1, "layout.schedule: found \"2f2b\", expected one of gpipe, 1f1b, "},
-      {"tensor_parallel: 2", 2, "layout.tensor_parallel: found 2, expected 1 ("},
-      {"context_parallel: 0", 2, "layout.context_parallel: found 0, expected 1 ("},
+      {"tensor_parallel: 2", 2,
+       "layout.exact: found true with tensor_parallel 2, expected false: a sum over parts of"},
+      {"tensor_parallel: 2 context_parallel: 2", 4,
+       "layout.exact: found true with context_parallel 2 x tensor_parallel 2, expected false"},
+      {"zero_stage: 2", 2, "layout.zero_stage: found 2, expected at most 1 with exact: true"},
+      {"zero_stage: 2 exact: false rebalance_every: 2", 2,
+       "layout.zero_stage: found 2, expected at most 1 with rebalance_every"},
+      {"zero_stage: 2 exact: false schedule: \"dualpipe\" pipeline_parallel: 2", 2,
+       "layout.zero_stage: found 2, expected at most 1 with schedule dualpipe"},
+      {"expert_parallel: 3 rebalance_every: 5 exact: false", 3,
+       "layout.rebalance_every: found 5, expected 0 with expert_parallel 3"},
+      {"context_parallel: 0", 2, "layout.context_parallel: found 0, expected at least 1"},
+      {"context_parallel: 3 exact: false", 4,
+       "layout.context_parallel: found 3, expected a divisor of the 4 ranks of this job"},
       {"data_parallel: -1", 1, "layout.data_parallel: found -1, expected at least 0"},
       {"expert_parallel: 0", 1, "layout.expert_parallel: found 0, expected at least 1"},
       {"data_parallel: 4611686018427387904 expert_parallel: 4", 1,
@@ -86,8 +122,7 @@ TEST(LayoutTest, EveryWrongLayoutIsRefusedByItsField) {
       {"data_parallel: 2 expert_parallel: 2", 2,
        "layout: found data_parallel 2 x expert_parallel 2 = 4 ranks, expected the 2 ranks of this "
        "job"},
-      {"data_parallel: 1", 2,
-       "layout: found data_parallel 1 x expert_parallel 1 = 1 ranks, expected the 2 ranks"},
+      {"data_parallel: 1", 2, "layout: found data_parallel 1 = 1 ranks, expected the 2 ranks"},
       {"expert_parallel: 3", 6,
        "layout.exact: found true with data_parallel 2 x expert_parallel 3 = 6 replicas, expected a "
        "power of two"},

@@ -50,6 +50,29 @@ TEST(RankGroupsTest, RanksInGroupsAreTheLayoutsCoordinates) {
   }
 }
 
+TEST(RankGroupsTest, PartsOfAMicroBatchShareItsReplica) {
+  RunRanks(8, [](Communicator& world) {
+    LayoutConfig config;
+    config.set_context_parallel(2);
+    config.set_tensor_parallel(2);
+    config.set_exact(false);
+    const int rank = world.rank();
+    const RankGroups groups = MakeRankGroups(world, *MakeLayout(config, 8, rank));
+    const auto ranks = [](int first, int stride, int count) {
+      Strings all;
+      for (int i = 0; i < count; ++i) all.push_back(std::to_string(first + i * stride));
+      return all;
+    };
+    EXPECT_EQ(Members(*groups.replicas, rank), ranks(0, 1, 8));
+    EXPECT_EQ(Members(*groups.data, rank), ranks(0, 1, 8));
+    EXPECT_EQ(Members(*groups.pieces, rank), ranks(rank % 2, 2, 4));
+    EXPECT_EQ(Members(*groups.context, rank), ranks(rank / 4 * 4 + rank % 2, 2, 2));
+    EXPECT_EQ(Members(*groups.tensor, rank), ranks(rank / 2 * 2, 1, 2));
+    EXPECT_EQ(groups.experts->size(), 1);
+    EXPECT_EQ(groups.pipeline->size(), 1);
+  });
+}
+
 TEST(RankGroupsTest, APipelineHasTheRanksOfOneReplica) {
   RunRanks(4, [](Communicator& world) {
     LayoutConfig config;

@@ -1,0 +1,61 @@
+#include "parallel/token_split.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+
+namespace deduce {
+namespace {
+
+// Tokens of all sequences that context rank c of C takes.
+std::vector<int64_t> ContextTokens(const std::vector<int64_t>& sequence_starts, int64_t c,
+                                   int64_t num_ranks) {
+  std::vector<int64_t> tokens;
+  for (size_t s = 0; s + 1 < sequence_starts.size(); ++s) {
+    const int64_t begin = sequence_starts[s], length = sequence_starts[s + 1] - begin;
+    const int64_t chunks = 2 * num_ranks;
+    for (const int64_t chunk : {c, chunks - 1 - c}) {
+      for (int64_t i = chunk * length / chunks; i < (chunk + 1) * length / chunks; ++i)
+        tokens.push_back(begin + i);
+    }
+  }
+  return tokens;
+}
+
+}  // namespace
+
+TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout& layout) {
+  TORCH_CHECK(!sequence_starts.empty() && sequence_starts.front() == 0 &&
+                  std::is_sorted(sequence_starts.begin(), sequence_starts.end()),
+              "SplitTokens: found ", sequence_starts.size(),
+              " sequence starts, expected rising ones from 0");
+  TokenShare share{.sequence_starts = sequence_starts};
+  share.gathered_row_x = at::empty({sequence_starts.back()}, at::kLong);
+  int64_t* gathered_row = share.gathered_row_x.mutable_data_ptr<int64_t>();
+  int64_t row = 0;
+  for (int c = 0; c < layout.context_parallel; ++c) {
+    std::vector<int64_t> tokens = ContextTokens(sequence_starts, c, layout.context_parallel);
+    for (const int64_t token : tokens) gathered_row[token] = row++;
+    share.rows_of_context_rank.push_back(static_cast<int64_t>(tokens.size()));
+    if (c == layout.context_rank) share.context_tokens = std::move(tokens);
+  }
+
+  std::vector<int64_t> positions;
+  for (const int64_t token : share.context_tokens) {
+    const auto next = std::upper_bound(sequence_starts.begin(), sequence_starts.end(), token);
+    positions.push_back(token - *(next - 1));
+  }
+  share.context_positions_t = at::tensor(positions, at::kLong);
+
+  const auto count = static_cast<int64_t>(share.context_tokens.size());
+  const int64_t ranks = layout.tensor_parallel;
+  for (int64_t t = 0; t < ranks; ++t)
+    share.rows_of_tensor_rank.push_back((t + 1) * count / ranks - t * count / ranks);
+  const auto first = share.context_tokens.begin() + layout.tensor_rank * count / ranks;
+  share.tokens.assign(first, first + share.rows_of_tensor_rank[layout.tensor_rank]);
+  return share;
+}
+
+}  // namespace deduce

@@ -1,0 +1,34 @@
+// Which tokens of a micro-batch each of its parts takes.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "parallel/layout.h"
+
+namespace deduce {
+
+// The tokens of one rank. Context ranks take runs of every sequence in a zig-zag (Llama 3, arXiv
+// 2407.21783, section 3.3.2): it is cut into 2 C chunks, and rank c takes chunk c and chunk
+// 2 C - 1 - c, so that all have about as many keys to look at. Tensor ranks take neighbouring runs
+// of their context rank's tokens.
+struct TokenShare {
+  std::vector<int64_t> sequence_starts;  // of the whole micro-batch, as in PackedBatch
+
+  // Indices in the micro-batch, rising; and what tensor ranks together have of them.
+  std::vector<int64_t> tokens, context_tokens;
+  at::Tensor context_positions_t;  // int64, within the sequence, of context_tokens
+
+  std::vector<int64_t> rows_of_tensor_rank;   // of context_tokens
+  std::vector<int64_t> rows_of_context_rank;  // of all tokens
+  // Where each token of the micro-batch is when the rows of all context ranks lie one after
+  // another: int64 [tokens].
+  at::Tensor gathered_row_x;
+};
+
+// sequence_starts: rising offsets, first 0, last the number of tokens.
+TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout& layout);
+
+}  // namespace deduce
