@@ -42,44 +42,69 @@ void AddWeighted(const float (&weights)[kQueryBlock], const float* const (&rows)
   StoreMasked(sum, target + d, width - d);
 }
 
+// A sequence's keys, from `first`, and the queries that are of it: rows of q.
+struct SequenceRows {
+  int64_t first, length;
+  int64_t query_begin, query_end;
+};
+
 // The gradients of one sequence and one key-value head. Key and value gradients are summed by head,
 // then query, in order.
 class HeadBackward {
  public:
-  HeadBackward(const AttentionState& in, float softmax_scale, const AttentionGradients& out,
-               int64_t first, int64_t length, int64_t kv_head)
+  HeadBackward(const AttentionState& in, const std::vector<int64_t>& query_tokens,
+               float softmax_scale, const AttentionGradients& out, const SequenceRows& rows,
+               int64_t kv_head)
       : in_(in),
+        query_tokens_(query_tokens),
         softmax_scale_(softmax_scale),
         out_(out),
-        first_(first),
-        length_(length),
+        rows_(rows),
         kv_head_(kv_head),
         heads_(in.q_thk.size(1)),
         k_width_(in.q_thk.size(2)),
-        v_width_(in.v_gtv.size(2)),
-        stride_(PaddedKeys(length)),
-        keys_(RowsOf(in.k_gtk, kv_head, first)),
-        values_(RowsOf(in.v_gtv, kv_head, first)),
+        v_width_(in.v_gxv.size(2)),
+        stride_(PaddedKeys(rows.length)),
+        keys_(RowsOf(in.k_gxk, kv_head, rows.first)),
+        values_(RowsOf(in.v_gxv, kv_head, rows.first)),
         probability_(static_cast<size_t>(stride_ * kQueryBlock)),
         score_grad_(static_cast<size_t>(stride_ * kQueryBlock)) {}
 
   void Run() {
-    const int64_t group = heads_ / in_.k_gtk.size(0);
+    const int64_t group = heads_ / in_.k_gxk.size(0);
     for (int64_t head = kv_head_ * group; head < (kv_head_ + 1) * group; ++head) {
-      for (int64_t block = 0; block < length_; block += kQueryBlock) {
-        const int64_t queries = std::min<int64_t>(kQueryBlock, length_ - block);
-        for (int64_t i = 0; i < queries; ++i) QueryGradient(head, block + i, i);
-        KeyGradients(head, block, queries);
+      for (int64_t query = rows_.query_begin; query < rows_.query_end;) {
+        const int64_t queries = BlockAt(query);
+        for (int64_t i = 0; i < queries; ++i) QueryGradient(head, query + i, i);
+        KeyGradients(head, query, queries);
+        query += queries;
       }
     }
   }
 
  private:
+  // Where a query stands in its sequence.
+  int64_t PositionOf(int64_t query) const {
+    return query_tokens_[static_cast<size_t>(query)] - rows_.first;
+  }
+
+  // How many queries from this one on are neighbours within the same kQueryBlock positions: rows of
+  // scores are then zero from a query's last key to the block's.
+  int64_t BlockAt(int64_t query) const {
+    const int64_t position = PositionOf(query);
+    int64_t count = 1;
+    while (query + count < rows_.query_end && PositionOf(query + count) == position + count &&
+           (position + count) % kQueryBlock != 0) {
+      ++count;
+    }
+    return count;
+  }
+
   // Row i of the block: probabilities, gradients of the scaled scores, and the query's gradient.
   // Beyond the query's own keys, up to the end of the block, both rows are zero.
   void QueryGradient(int64_t head, int64_t query, int64_t i) {
-    const int64_t row = (first_ + query) * heads_ + head;
-    const int64_t count = query + 1;
+    const int64_t row = query * heads_ + head;
+    const int64_t count = PositionOf(query) + 1;
     const float* grad = in_.grad_thv.const_data_ptr<float>() + row * v_width_;
     float* probability = probability_.data() + i * stride_;
     float* score_grad = score_grad_.data() + i * stride_;
@@ -87,7 +112,7 @@ class HeadBackward {
             -std::numeric_limits<float>::infinity(), probability);
     DotRows(grad, values_, count, 1.0f, 0.0f, score_grad);
     const FloatVector log_sum_exp(
-        in_.log_sum_exp_ht.const_data_ptr<float>()[head * in_.q_thk.size(0) + first_ + query]);
+        in_.log_sum_exp_ht.const_data_ptr<float>()[head * in_.q_thk.size(0) + query]);
     const FloatVector mean(
         Dot(grad, in_.out_thv.const_data_ptr<float>() + row * v_width_, v_width_));
     for (int64_t j = 0; j < PaddedKeys(count); j += kLanes) {
@@ -99,18 +124,19 @@ class HeadBackward {
     WeightRows(score_grad, keys_, count, 1.0f, out_.grad_q_thk.data_ptr<float>() + row * k_width_);
   }
 
-  void KeyGradients(int64_t head, int64_t block, int64_t queries) {
+  void KeyGradients(int64_t head, int64_t first_query, int64_t queries) {
     const float* q[kQueryBlock];
     const float* grad[kQueryBlock];
     for (int64_t i = 0; i < kQueryBlock; ++i) {
-      const int64_t row = (first_ + block + std::min(i, queries - 1)) * heads_ + head;
+      const int64_t row = (first_query + std::min(i, queries - 1)) * heads_ + head;
       q[i] = in_.q_thk.const_data_ptr<float>() + row * k_width_;
       grad[i] = in_.grad_thv.const_data_ptr<float>() + row * v_width_;
     }
-    const int64_t key_row = kv_head_ * in_.k_gtk.size(1) + first_;
-    float* grad_k = out_.grad_k_gtk.data_ptr<float>() + key_row * k_width_;
-    float* grad_v = out_.grad_v_gtv.data_ptr<float>() + key_row * v_width_;
-    for (int64_t j = 0; j < block + queries; ++j) {
+    const int64_t key_row = kv_head_ * in_.k_gxk.size(1) + rows_.first;
+    float* grad_k = out_.grad_k_gxk.data_ptr<float>() + key_row * k_width_;
+    float* grad_v = out_.grad_v_gxv.data_ptr<float>() + key_row * v_width_;
+    const int64_t keys = PositionOf(first_query) + queries;
+    for (int64_t j = 0; j < keys; ++j) {
       float score_grad[kQueryBlock] = {};
       float probability[kQueryBlock] = {};
       for (int64_t i = 0; i < queries; ++i) {
@@ -123,9 +149,11 @@ class HeadBackward {
   }
 
   const AttentionState& in_;
+  const std::vector<int64_t>& query_tokens_;
   const float softmax_scale_;
   const AttentionGradients& out_;
-  const int64_t first_, length_, kv_head_, heads_, k_width_, v_width_, stride_;
+  const SequenceRows rows_;
+  const int64_t kv_head_, heads_, k_width_, v_width_, stride_;
   const HeadRows keys_, values_;
   std::vector<float> probability_, score_grad_;
 };
@@ -136,18 +164,22 @@ static_assert(kQueryBlock == kLanes, "the masked end of a block's rows relies on
 
 AttentionGradients CausalAttentionGradients(const AttentionState& state,
                                             const std::vector<int64_t>& sequence_starts,
+                                            const std::vector<int64_t>& query_tokens,
                                             float softmax_scale) {
-  const AttentionGradients out{at::empty_like(state.q_thk), at::zeros_like(state.k_gtk),
-                               at::zeros_like(state.v_gtv)};
-  const int64_t kv_heads = state.k_gtk.size(0);
+  const AttentionGradients out{at::empty_like(state.q_thk), at::zeros_like(state.k_gxk),
+                               at::zeros_like(state.v_gxv)};
+  const int64_t kv_heads = state.k_gxk.size(0);
   const int64_t sequences = static_cast<int64_t>(sequence_starts.size()) - 1;
   at::parallel_for(0, kv_heads * sequences, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const auto sequence = static_cast<size_t>(i % sequences);
-      const int64_t first = sequence_starts[sequence];
-      HeadBackward(state, softmax_scale, out, first, sequence_starts[sequence + 1] - first,
-                   i / sequences)
-          .Run();
+      const int64_t first = sequence_starts[sequence], end_token = sequence_starts[sequence + 1];
+      const auto query_at = [&](int64_t token) {
+        return std::lower_bound(query_tokens.begin(), query_tokens.end(), token) -
+               query_tokens.begin();
+      };
+      const SequenceRows rows{first, end_token - first, query_at(first), query_at(end_token)};
+      HeadBackward(state, query_tokens, softmax_scale, out, rows, i / sequences).Run();
     }
   });
   return out;

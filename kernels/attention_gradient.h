@@ -11,18 +11,19 @@ namespace deduce {
 // What the forward pass leaves, keys and values by head: fp32 and contiguous, letters as in
 // causal_attention.h.
 struct AttentionState {
-  at::Tensor q_thk, k_gtk, v_gtv, out_thv;
+  at::Tensor q_thk, k_gxk, v_gxv, out_thv;
   at::Tensor log_sum_exp_ht;  // logarithm of each softmax's denominator
   at::Tensor grad_thv;        // of the result
 };
 
 struct AttentionGradients {
-  at::Tensor grad_q_thk, grad_k_gtk, grad_v_gtv;
+  at::Tensor grad_q_thk, grad_k_gxk, grad_v_gxv;
 };
 
 // Sums over queries run in the order of (head of the group, query), whatever the threads.
 AttentionGradients CausalAttentionGradients(const AttentionState& state,
                                             const std::vector<int64_t>& sequence_starts,
+                                            const std::vector<int64_t>& query_tokens,
                                             float softmax_scale);
 
 }  // namespace deduce

@@ -5,43 +5,46 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
+#include <numeric>
 
 #include "kernels/attention_gradient.h"
 #include "kernels/attention_row.h"
 #include "kernels/autograd.h"
+#include "kernels/double_precision.h"
 
 namespace deduce {
 namespace {
 
-// Keys and values by head, [kv_heads, t, width], so that a head's rows are neighbours.
-at::Tensor ByHead(const at::Tensor& x_tgk) { return x_tgk.transpose(0, 1).contiguous(); }
+// Keys and values by head, [kv_heads, x, width], so that a head's rows are neighbours.
+at::Tensor ByHead(const at::Tensor& x_xgk) { return x_xgk.transpose(0, 1).contiguous(); }
 
 // Fills out_thv and log_sum_exp_ht.
-void Forward(const at::Tensor& q_thk, const at::Tensor& k_gtk, const at::Tensor& v_gtv,
-             const std::vector<int64_t>& sequence_starts, float softmax_scale, at::Tensor& out_thv,
-             at::Tensor& log_sum_exp_ht) {
+void Forward(const at::Tensor& q_thk, const at::Tensor& k_gxk, const at::Tensor& v_gxv,
+             const std::vector<int64_t>& sequence_starts, const std::vector<int64_t>& query_tokens,
+             float softmax_scale, at::Tensor& out_thv, at::Tensor& log_sum_exp_ht) {
   const int64_t tokens = q_thk.size(0);
   const int64_t heads = q_thk.size(1);
-  const int64_t group = heads / k_gtk.size(0);
+  const int64_t group = heads / k_gxk.size(0);
   const int64_t k_width = q_thk.size(2);
-  const int64_t v_width = v_gtv.size(2);
+  const int64_t v_width = v_gxv.size(2);
   const float* q = q_thk.const_data_ptr<float>();
   float* out = out_thv.data_ptr<float>();
   float* log_sum_exp = log_sum_exp_ht.data_ptr<float>();
   // Head by head, so that each thread has whole heads and its keys stay in its cache.
   at::parallel_for(0, heads * tokens, 32, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores(static_cast<size_t>(PaddedKeys(tokens)));
+    std::vector<float> scores(static_cast<size_t>(PaddedKeys(k_gxk.size(1))));
     auto next = sequence_starts.end();
     for (int64_t i = begin; i < end; ++i) {
       const int64_t head = i / tokens;
-      const int64_t token = i % tokens;
-      if (next == sequence_starts.end() || token == 0 || token >= *next) {
+      const int64_t query = i % tokens;
+      const int64_t token = query_tokens[static_cast<size_t>(query)];
+      if (next == sequence_starts.end() || query == 0 || token >= *next) {
         next = std::upper_bound(sequence_starts.begin(), sequence_starts.end(), token);
       }
       const int64_t first = *(next - 1);
-      const int64_t row = token * heads + head;
-      log_sum_exp[i] = AttendRow(q + row * k_width, RowsOf(k_gtk, head / group, first),
-                                 RowsOf(v_gtv, head / group, first), token - first + 1,
+      const int64_t row = query * heads + head;
+      log_sum_exp[i] = AttendRow(q + row * k_width, RowsOf(k_gxk, head / group, first),
+                                 RowsOf(v_gxv, head / group, first), token - first + 1,
                                  softmax_scale, scores.data(), out + row * v_width);
     }
   });
@@ -50,15 +53,17 @@ void Forward(const at::Tensor& q_thk, const at::Tensor& k_gtk, const at::Tensor&
 class CausalAttentionFunction : public torch::autograd::Function<CausalAttentionFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q_thk,
-                            const at::Tensor& k_tgk, const at::Tensor& v_tgv,
-                            const std::vector<int64_t>& sequence_starts, double softmax_scale) {
+                            const at::Tensor& k_xgk, const at::Tensor& v_xgv,
+                            const std::vector<int64_t>& sequence_starts,
+                            const std::vector<int64_t>& query_tokens, double softmax_scale) {
     const BelowAutograd guard;
-    at::Tensor out_thv = at::empty({q_thk.size(0), q_thk.size(1), v_tgv.size(2)}, q_thk.options());
+    at::Tensor out_thv = at::empty({q_thk.size(0), q_thk.size(1), v_xgv.size(2)}, q_thk.options());
     at::Tensor log_sum_exp_ht = at::empty({q_thk.size(1), q_thk.size(0)}, q_thk.options());
-    Forward(q_thk, ByHead(k_tgk), ByHead(v_tgv), sequence_starts, static_cast<float>(softmax_scale),
-            out_thv, log_sum_exp_ht);
-    ctx->save_for_backward({q_thk, k_tgk, v_tgv, out_thv, log_sum_exp_ht});
+    Forward(q_thk, ByHead(k_xgk), ByHead(v_xgv), sequence_starts, query_tokens,
+            static_cast<float>(softmax_scale), out_thv, log_sum_exp_ht);
+    ctx->save_for_backward({q_thk, k_xgk, v_xgv, out_thv, log_sum_exp_ht});
     ctx->saved_data["sequence_starts"] = sequence_starts;
+    ctx->saved_data["query_tokens"] = query_tokens;
     ctx->saved_data["softmax_scale"] = softmax_scale;
     return out_thv;
   }
@@ -67,12 +72,17 @@ class CausalAttentionFunction : public torch::autograd::Function<CausalAttention
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
     const std::vector<int64_t> starts = ctx->saved_data["sequence_starts"].toIntVector();
+    const std::vector<int64_t> query_tokens = ctx->saved_data["query_tokens"].toIntVector();
     const BelowAutograd guard;
     const AttentionGradients out = CausalAttentionGradients(
         {saved[0], ByHead(saved[1]), ByHead(saved[2]), saved[3], saved[4], grads[0].contiguous()},
-        starts, static_cast<float>(ctx->saved_data["softmax_scale"].toDouble()));
-    return {out.grad_q_thk, out.grad_k_gtk.transpose(0, 1), out.grad_v_gtv.transpose(0, 1),
-            at::Tensor(), at::Tensor()};
+        starts, query_tokens, static_cast<float>(ctx->saved_data["softmax_scale"].toDouble()));
+    return {out.grad_q_thk,
+            out.grad_k_gxk.transpose(0, 1),
+            out.grad_v_gxv.transpose(0, 1),
+            at::Tensor(),
+            at::Tensor(),
+            at::Tensor()};
   }
 };
 
@@ -84,31 +94,54 @@ void CheckStarts(const std::vector<int64_t>& starts, int64_t tokens) {
               ", expected rising offsets from 0 to ", tokens);
 }
 
+void CheckQueries(const std::vector<int64_t>& query_tokens, int64_t queries, int64_t tokens) {
+  TORCH_CHECK(static_cast<int64_t>(query_tokens.size()) == queries &&
+                  std::is_sorted(query_tokens.begin(), query_tokens.end()) &&
+                  (queries == 0 || (query_tokens.front() >= 0 && query_tokens.back() < tokens)),
+              "CausalAttention: found ", query_tokens.size(), " query tokens, expected ", queries,
+              " rising ones below ", tokens);
+}
+
 }  // namespace
 
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
-                           const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
+                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
                            double softmax_scale) {
-  TORCH_CHECK(q_thk.dim() == 3 && k_tgk.dim() == 3 && v_tgv.dim() == 3 &&
-                  q_thk.size(0) == k_tgk.size(0) && q_thk.size(0) == v_tgv.size(0) &&
-                  q_thk.size(2) == k_tgk.size(2) && k_tgk.size(1) == v_tgv.size(1) &&
-                  q_thk.size(1) % k_tgk.size(1) == 0,
-              "CausalAttention: found q ", q_thk.sizes(), ", k ", k_tgk.sizes(), ", v ",
-              v_tgv.sizes(), ", expected [t, heads, k], [t, kv_heads, k], [t, kv_heads, v]");
-  TORCH_CHECK(q_thk.scalar_type() == at::kFloat && k_tgk.scalar_type() == at::kFloat &&
-                  v_tgv.scalar_type() == at::kFloat,
-              "CausalAttention: found types ", q_thk.scalar_type(), ", ", k_tgk.scalar_type(), ", ",
-              v_tgv.scalar_type(), ", expected fp32");
-  CheckStarts(sequence_starts, q_thk.size(0));
+  std::vector<int64_t> all_tokens(static_cast<size_t>(q_thk.size(0)));
+  std::iota(all_tokens.begin(), all_tokens.end(), int64_t{0});
+  TORCH_CHECK(q_thk.size(0) == k_xgk.size(0), "CausalAttention: found q ", q_thk.sizes(), ", k ",
+              k_xgk.sizes(), ", expected as many rows");
+  return CausalAttention(q_thk, k_xgk, v_xgv, sequence_starts, softmax_scale, all_tokens);
+}
+
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
+                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
+                           double softmax_scale, const std::vector<int64_t>& query_tokens) {
+  TORCH_CHECK(q_thk.dim() == 3 && k_xgk.dim() == 3 && v_xgv.dim() == 3 &&
+                  k_xgk.size(0) == v_xgv.size(0) && q_thk.size(2) == k_xgk.size(2) &&
+                  k_xgk.size(1) == v_xgv.size(1) && q_thk.size(1) % k_xgk.size(1) == 0,
+              "CausalAttention: found q ", q_thk.sizes(), ", k ", k_xgk.sizes(), ", v ",
+              v_xgv.sizes(), ", expected [t, heads, k], [x, kv_heads, k], [x, kv_heads, v]");
+  const at::ScalarType type = q_thk.scalar_type();
+  TORCH_CHECK((type == at::kFloat || type == at::kDouble) && k_xgk.scalar_type() == type &&
+                  v_xgv.scalar_type() == type,
+              "CausalAttention: found types ", type, ", ", k_xgk.scalar_type(), ", ",
+              v_xgv.scalar_type(), ", expected fp32");
+  CheckStarts(sequence_starts, k_xgk.size(0));
+  CheckQueries(query_tokens, q_thk.size(0), k_xgk.size(0));
+  if (type == at::kDouble) {
+    return fp64::CausalAttention(q_thk, k_xgk, v_xgv, sequence_starts, softmax_scale, query_tokens);
+  }
   const at::Tensor q = q_thk.contiguous();
-  if (WantsGradient(q, k_tgk, v_tgv)) {
-    return CausalAttentionFunction::apply(q, k_tgk, v_tgv, sequence_starts, softmax_scale);
+  if (WantsGradient(q, k_xgk, v_xgv)) {
+    return CausalAttentionFunction::apply(q, k_xgk, v_xgv, sequence_starts, query_tokens,
+                                          softmax_scale);
   }
   const BelowAutograd guard;
-  at::Tensor out_thv = at::empty({q.size(0), q.size(1), v_tgv.size(2)}, q.options());
+  at::Tensor out_thv = at::empty({q.size(0), q.size(1), v_xgv.size(2)}, q.options());
   at::Tensor log_sum_exp_ht = at::empty({q.size(1), q.size(0)}, q.options());
-  Forward(q, ByHead(k_tgk), ByHead(v_tgv), sequence_starts, static_cast<float>(softmax_scale),
-          out_thv, log_sum_exp_ht);
+  Forward(q, ByHead(k_xgk), ByHead(v_xgv), sequence_starts, query_tokens,
+          static_cast<float>(softmax_scale), out_thv, log_sum_exp_ht);
   return out_thv;
 }
 

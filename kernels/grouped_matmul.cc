@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "kernels/autograd.h"
+#include "kernels/double_precision.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {
@@ -106,7 +107,8 @@ at::Tensor GroupedMatmul(const at::Tensor& x_ni, const at::Tensor& weight_eoi,
   TORCH_CHECK(x_ni.dim() == 2 && weight_eoi.dim() == 3 && x_ni.size(1) == weight_eoi.size(2),
               "GroupedMatmul: found x ", x_ni.sizes(), " and weight ", weight_eoi.sizes(),
               ", expected [n, in] and [experts, out, in]");
-  TORCH_CHECK(x_ni.scalar_type() == at::kFloat && IsWeight(weight_eoi, type),
+  const bool is_double = x_ni.scalar_type() == at::kDouble;
+  TORCH_CHECK(is_double || (x_ni.scalar_type() == at::kFloat && IsWeight(weight_eoi, type)),
               "GroupedMatmul: found types ", x_ni.scalar_type(), " and ", weight_eoi.scalar_type(),
               ", expected fp32 for both (or a bf16 weight to compute in bf16)");
   const int64_t total = std::accumulate(rows_per_expert.begin(), rows_per_expert.end(), int64_t{0});
@@ -114,6 +116,7 @@ at::Tensor GroupedMatmul(const at::Tensor& x_ni, const at::Tensor& weight_eoi,
       static_cast<int64_t>(rows_per_expert.size()) == weight_eoi.size(0) && total == x_ni.size(0),
       "GroupedMatmul: found ", rows_per_expert.size(), " row counts adding up to ", total,
       ", expected ", weight_eoi.size(0), " adding up to ", x_ni.size(0));
+  if (is_double) return fp64::GroupedMatmul(x_ni, weight_eoi, rows_per_expert);
   if (WantsGradient(x_ni, weight_eoi)) {
     return GroupedMatmulFunction::apply(x_ni, weight_eoi, rows_per_expert,
                                         static_cast<int64_t>(type));

@@ -1,6 +1,7 @@
 #include "kernels/linear.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cstring>
@@ -65,6 +66,7 @@ at::Tensor Linear(const at::Tensor& x_ti, const at::Tensor& weight_oi, ComputeTy
   TORCH_CHECK(x_ti.dim() == 2 && weight_oi.dim() == 2 && x_ti.size(1) == weight_oi.size(1),
               "Linear: found x ", x_ti.sizes(), " and weight ", weight_oi.sizes(),
               ", expected [t, in] and [out, in]");
+  if (x_ti.scalar_type() == at::kDouble) return at::matmul(x_ti, weight_oi.t());
   TORCH_CHECK(x_ti.scalar_type() == at::kFloat && IsWeight(weight_oi, type), "Linear: found types ",
               x_ti.scalar_type(), " and ", weight_oi.scalar_type(),
               ", expected fp32 for both (or a bf16 weight to compute in bf16)");

@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "kernels/autograd.h"
+#include "kernels/double_precision.h"
 #include "kernels/masked_vector.h"
 #include "kernels/weight_gradient.h"
 
@@ -141,6 +142,7 @@ at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double ep
   TORCH_CHECK(x_td.dim() == 2 && weight_d.dim() == 1 && x_td.size(1) == weight_d.size(0),
               "RmsNorm: found x ", x_td.sizes(), " and weight ", weight_d.sizes(),
               ", expected [t, d] and [d]");
+  if (x_td.scalar_type() == at::kDouble) return fp64::RmsNorm(x_td, weight_d, eps);
   if (x_td.scalar_type() != at::kFloat || weight_d.scalar_type() != at::kFloat) {
     return RmsNorm(x_td.to(at::kFloat), weight_d.to(at::kFloat), eps).to(x_td.scalar_type());
   }

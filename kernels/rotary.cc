@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -11,6 +12,7 @@
 #include <vector>
 
 #include "kernels/autograd.h"
+#include "kernels/double_precision.h"
 
 namespace deduce {
 namespace {
@@ -148,7 +150,7 @@ RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions)
 at::Tensor ApplyRotary(const at::Tensor& x_thk, const at::Tensor& positions_t,
                        const RotaryTable& table, RotaryPairing pairing) {
   TORCH_CHECK(x_thk.dim() == 3 && x_thk.size(2) == 2 * table.cos_pk.size(1) &&
-                  x_thk.scalar_type() == at::kFloat,
+                  (x_thk.scalar_type() == at::kFloat || x_thk.scalar_type() == at::kDouble),
               "ApplyRotary: found x ", x_thk.sizes(), " ", x_thk.scalar_type(),
               ", expected fp32 [t, heads, ", 2 * table.cos_pk.size(1), "]");
   TORCH_CHECK(positions_t.dim() == 1 && positions_t.size(0) == x_thk.size(0) &&
@@ -162,6 +164,10 @@ at::Tensor ApplyRotary(const at::Tensor& x_thk, const at::Tensor& positions_t,
                 "ApplyRotary: found position ", position[i], ", expected 0 to ",
                 table.cos_pk.size(0) - 1);
   }
+  if (x_thk.scalar_type() == at::kDouble)
+    return fp64::Rotate(x_thk, at::index_select(table.cos_pk, 0, positions),
+                        at::index_select(table.sin_pk, 0, positions),
+                        pairing == RotaryPairing::kInterleaved);
   const at::Tensor x = x_thk.contiguous();
   if (WantsGradient(x)) {
     return RotaryFunction::apply(x, positions, table.cos_pk, table.sin_pk,

@@ -5,6 +5,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/autograd.h"
+#include "kernels/double_precision.h"
 #include "kernels/masked_vector.h"
 
 namespace deduce {
@@ -71,6 +72,7 @@ at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf) {
   TORCH_CHECK(gate_tf.sizes() == up_tf.sizes() && gate_tf.scalar_type() == up_tf.scalar_type(),
               "SwiGlu: found gate ", gate_tf.sizes(), " ", gate_tf.scalar_type(), " and up ",
               up_tf.sizes(), " ", up_tf.scalar_type(), ", expected the same shape and type");
+  if (gate_tf.scalar_type() == at::kDouble) return fp64::SwiGlu(gate_tf, up_tf);
   if (gate_tf.scalar_type() != at::kFloat) {
     return SwiGlu(gate_tf.to(at::kFloat), up_tf.to(at::kFloat)).to(gate_tf.scalar_type());
   }

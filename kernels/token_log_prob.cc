@@ -1,8 +1,10 @@
 #include "kernels/token_log_prob.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
+#include <ATen/ops/log_softmax.h>
 #include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -159,9 +161,17 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
   }
 };
 
+TokenLogProbs InDouble(const at::Tensor& hidden_td, const at::Tensor& head_vd,
+                       const at::Tensor& targets_t, double temperature) {
+  const at::Tensor log_prob_tv = at::log_softmax(Linear(hidden_td, head_vd) / temperature, 1);
+  return {log_prob_tv.gather(1, targets_t.unsqueeze(1)).squeeze(1),
+          -(log_prob_tv.exp() * log_prob_tv).sum(1).detach()};
+}
+
 void CheckArguments(const at::Tensor& hidden_td, const at::Tensor& head_vd, ComputeType type) {
   TORCH_CHECK(hidden_td.dim() == 2 && head_vd.dim() == 2 && hidden_td.size(1) == head_vd.size(1) &&
-                  hidden_td.scalar_type() == at::kFloat && IsWeight(head_vd, type),
+                  (hidden_td.scalar_type() == at::kDouble ||
+                   (hidden_td.scalar_type() == at::kFloat && IsWeight(head_vd, type))),
               "TokenLogProb: found hidden ", hidden_td.sizes(), " ", hidden_td.scalar_type(),
               " and head ", head_vd.sizes(), " ", head_vd.scalar_type(),
               ", expected fp32 [t, d] and [vocabulary, d] (or a bf16 head to compute in bf16)");
@@ -182,6 +192,8 @@ TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_v
     TORCH_CHECK(target[i] >= 0 && target[i] < head_vd.size(0), "TokenLogProb: found target ",
                 target[i], ", expected 0 to ", head_vd.size(0) - 1);
   }
+  if (hidden_td.scalar_type() == at::kDouble)
+    return InDouble(hidden_td, head_vd, targets, temperature);
   if (WantsGradient(hidden_td, head_vd)) {
     const auto outputs = TokenLogProbFunction::apply(hidden_td, head_vd, targets, temperature,
                                                      static_cast<int64_t>(type));

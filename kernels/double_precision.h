@@ -1,0 +1,27 @@
+// The kernels' formulas in fp64 by plain ATen operations: what a kernel does with fp64 operands.
+// For telling an error from rounding, with no thought of speed; where kernels round to fp32, models
+// in fp64 on two layouts still agree.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+namespace deduce::fp64 {
+
+// Each as the kernel of its name, for fp64 tensors, differentiable by autograd.
+at::Tensor GroupedMatmul(const at::Tensor& x_ni, const at::Tensor& weight_eoi,
+                         const std::vector<int64_t>& rows_per_expert);
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
+                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
+                           double softmax_scale, const std::vector<int64_t>& query_tokens);
+at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double eps);
+at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf);
+
+// cos_tk and sin_tk [t, width / 2]: of each row's angles. interleaved: element 2i turns with 2i + 1
+// and the result is laid out in halves; else i turns with i + width / 2.
+at::Tensor Rotate(const at::Tensor& x_thk, const at::Tensor& cos_tk, const at::Tensor& sin_tk,
+                  bool interleaved);
+
+}  // namespace deduce::fp64
