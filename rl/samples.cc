@@ -50,7 +50,8 @@ SampleSet CollectSamples(RankModel& model, RankGroups& ranks, const Tokenizer& t
                          const std::vector<Prompt>& prompts, int64_t num_generations,
                          const GenerationOptions& options, const RewardSet& rewards) {
   std::vector<GenerationRequest> requests;
-  for (size_t p = ranks.layout.replica(); p < prompts.size(); p += ranks.layout.num_replicas()) {
+  const Layout layout = ranks.layout.WithWholeContexts();
+  for (size_t p = layout.replica(); p < prompts.size(); p += layout.num_replicas()) {
     requests.push_back({prompts[p].tokens, num_generations, p * num_generations});
   }
   SampleRecords own;
@@ -64,7 +65,7 @@ SampleSet CollectSamples(RankModel& model, RankGroups& ranks, const Tokenizer& t
   own.set_reward_seconds(SecondsNow() - start - own.rollout_seconds());
 
   SampleSet set;
-  for (const std::string& bytes : ranks.replicas->AllGatherBytes(own.SerializeAsString())) {
+  for (const std::string& bytes : ranks.pieces->AllGatherBytes(own.SerializeAsString())) {
     SampleRecords theirs;
     TORCH_CHECK(theirs.ParseFromString(bytes), "CollectSamples: found ", bytes.size(),
                 " bytes that are no SampleRecords");

@@ -28,9 +28,9 @@ struct SampleSet {
   double reward_seconds = 0;
 };
 
-// Collective over the world. num_generations completions of every prompt; replica r generates
-// those of prompts r, r + num_replicas, ... and grades them; every rank returns all of them.
-// options.max_batch is per rank.
+// Collective over the world. num_generations completions of every prompt; replica r of R (context
+// ranks count as replicas here) generates those of prompts r, r + R, ... and grades them; every
+// rank returns all of them. options.max_batch is per rank.
 SampleSet CollectSamples(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
                          const std::vector<Prompt>& prompts, int64_t num_generations,
                          const GenerationOptions& options, const RewardSet& rewards);

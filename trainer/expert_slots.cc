@@ -104,7 +104,7 @@ at::Tensor ExpertSlots::GatherGradients(const std::vector<at::Tensor>& by_source
   }
   if (present.empty()) return {};
   FlatGroup& group = this->group();
-  at::Tensor gathered = at::empty({group.values.numel()});
+  at::Tensor gathered = at::empty({group.values.numel()}, group.values.options());
   int64_t begin = 0, slots_begin = 0;
   for (const Parameter* stack : group.parameters) {
     const int64_t count = stack->value.numel();
@@ -147,7 +147,8 @@ at::Tensor ExpertSlots::ExpertGradients(const Parameter& stack, int64_t slots_be
   std::vector<int64_t> nothing = stack.value.sizes().vec();
   nothing[0] = 0;
   at::Tensor received = groups_.experts->AllToAll(
-      sent.empty() ? at::empty(nothing) : at::stack(sent), send_rows, receive_rows);
+      sent.empty() ? at::empty(nothing, stack.value.options()) : at::stack(sent), send_rows,
+      receive_rows);
   std::vector<int64_t> next_row(ranks, 0);  // of each rank's
   for (int r = 1; r < ranks; ++r) next_row[r] = next_row[r - 1] + receive_rows[r - 1];
   std::vector<at::Tensor> sums;

@@ -17,10 +17,10 @@ LossTerms CrossEntropyLoss::operator()(const PackedBatch& batch,
     return terms;
   }
   // In double: the split into micro-batches then shows in the last bit of the result at most.
-  terms.sum = -at::sum((log_prob_x * batch.weights_x).to(at::kDouble)).to(at::kFloat);
+  terms.sum = -at::sum((log_prob_x * batch.weights_x).to(at::kDouble)).to(log_prob_x.scalar_type());
 
   const at::Tensor weights_x = batch.weights_x.contiguous();
-  const at::Tensor entropy_x = log_probs.entropy_t.contiguous();
+  const at::Tensor entropy_x = log_probs.entropy_t.to(at::kFloat).contiguous();
   const float* weight = weights_x.const_data_ptr<float>();
   const float* entropy = entropy_x.const_data_ptr<float>();
   double tokens = 0, entropy_sum = 0;

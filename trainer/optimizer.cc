@@ -11,8 +11,8 @@ namespace deduce {
 
 Optimizer::Optimizer(ParameterStore& store) : store_(store) {
   for (const FlatGroup& group : store.groups()) {
-    first_.push_back(at::zeros({store.owned_size(group)}));
-    second_.push_back(at::zeros({store.owned_size(group)}));
+    for (std::vector<at::Tensor>* moments : {&first_, &second_})
+      moments->push_back(at::zeros({store.owned_size(group)}, group.values.options()));
   }
 }
 

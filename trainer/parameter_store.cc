@@ -31,7 +31,7 @@ void MakeSlots(FlatGroup& group, const Layout& layout) {
     slots = (slots * layout.expert_parallel + layout.redundant_experts) / layout.expert_parallel;
     size += slots * stack->value[0].numel();
   }
-  group.slot_values = at::zeros({size});
+  group.slot_values = at::zeros({size}, group.parameters.front()->value.options());
   int64_t begin = 0;
   for (size_t i = 0; i < group.parameters.size(); ++i) {
     const int64_t count = shapes[i][0] * group.parameters[i]->value[0].numel();
@@ -53,7 +53,7 @@ void LayOut(FlatGroup& group) {
     if (parameter->decay) group.decay_end = size;
   }
   c10::NoGradGuard no_grad;
-  group.values = at::zeros({size});
+  group.values = at::zeros({size}, group.parameters.front()->value.options());
   int64_t begin = 0;
   for (Parameter* parameter : group.parameters) {
     const int64_t count = parameter->value.numel();
@@ -81,7 +81,8 @@ void DealShards(FlatGroup& group) {
 }
 
 // Eight running sums by element index modulo 8, added pairwise: a function of the block alone.
-double SumOfSquares(const float* data, int64_t count) {
+template <typename Float>
+double SumOfSquares(const Float* data, int64_t count) {
   double lane[8] = {};
   for (int64_t i = 0; i < count; ++i) lane[i % 8] += static_cast<double>(data[i]) * data[i];
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
@@ -92,13 +93,16 @@ using BlockSums = std::map<std::pair<std::string, int64_t>, double>;
 void AppendBlocks(const FlatGroup& group, int64_t begin, const at::Tensor& gradient,
                   std::string& bytes) {
   const int64_t end = begin + gradient.numel();
-  const float* data = gradient.const_data_ptr<float>();
+  const auto sum_at = [&](int64_t from, int64_t count) {
+    return gradient.scalar_type() == at::kDouble
+               ? SumOfSquares(gradient.const_data_ptr<double>() + from, count)
+               : SumOfSquares(gradient.const_data_ptr<float>() + from, count);
+  };
   for (const LogicalTensor& tensor : group.tensors) {
     for (int64_t offset = 0; offset < tensor.size; offset += kBlockElements) {
       const int64_t at = tensor.begin + offset;
       if (at < begin || at >= end) continue;
-      const double sum =
-          SumOfSquares(data + at - begin, std::min(kBlockElements, tensor.size - offset));
+      const double sum = sum_at(at - begin, std::min(kBlockElements, tensor.size - offset));
       bytes.append(tensor.name).push_back('\0');
       bytes.append(reinterpret_cast<const char*>(&offset), sizeof(offset));
       bytes.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
@@ -123,7 +127,7 @@ void ReadBlocks(const std::string& bytes, BlockSums& sums) {
 
 ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks,
                                bool sharded)
-    : sharded_(sharded) {
+    : num_parts_(ranks.layout.num_parts()), sharded_(sharded) {
   for (const Placement placement :
        {Placement::kReplicated, Placement::kExpertSharded, Placement::kEmbedding}) {
     FlatGroup group{.placement = placement};
@@ -174,7 +178,7 @@ at::Tensor ParameterStore::ReduceToShard(FlatGroup& group, const at::Tensor& cla
     if (rank < num_present) send_rows[r] = theirs;
     if (r < num_present) recv_rows[r] = shard_size(group);
   }
-  at::Tensor send = rank < num_present ? class_sum : at::empty({0});
+  at::Tensor send = rank < num_present ? class_sum : at::empty({0}, group.values.options());
   if (!sharded_ && rank < num_present) send = at::cat(std::vector<at::Tensor>(holders, class_sum));
   const at::Tensor received = group.holders->AllToAll(send, send_rows, recv_rows);
   std::vector<at::Tensor> parts;

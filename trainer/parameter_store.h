@@ -53,13 +53,16 @@ struct FlatGroup {
 class ParameterStore {
  public:
   // Moves every parameter into the flat buffers and makes its gradient leaves. `parameters` and
-  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1);
+  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1 or 2);
   // otherwise holder 0's view is everybody's.
   ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks, bool sharded);
 
   std::vector<FlatGroup>& groups() { return groups_; }
   const std::vector<FlatGroup>& groups() const { return groups_; }
   bool sharded() const { return sharded_; }
+
+  // How many holders of a group work on one micro-batch: all parts of it.
+  int64_t HoldersOfMicroBatch(const FlatGroup& /*group*/) const { return num_parts_; }
 
   // Concatenates the gradients of one source's leaves of a group into `flat` [gradient_size] and
   // clears them; a leaf without gradient contributes zeros.
@@ -88,6 +91,7 @@ class ParameterStore {
   }
 
   std::vector<FlatGroup> groups_;
+  int64_t num_parts_;
   bool sharded_;
 };
 

@@ -19,7 +19,7 @@ absl::Status CheckModelLayout(const ModelConfig& config, const Layout& layout) {
 }
 
 RankModel::RankModel(const ModelConfig& config, std::optional<uint64_t> seed, RankGroups& ranks,
-                     bool sharded)
+                     bool sharded, at::ScalarType type)
     : ranks_(ranks) {
   const Layout& layout = ranks.layout;
   pipeline_ = layout.Pipeline(layout.Padded(1));
@@ -29,7 +29,8 @@ RankModel::RankModel(const ModelConfig& config, std::optional<uint64_t> seed, Ra
   for (StageGroups& stage : MakeStageGroups(ranks, pipeline_)) {
     ModelChunk chunk{.stage = std::move(stage)};
     const RankGroups& groups = chunk.stage.groups;
-    chunk.model = Transformer::Create(config, seed, *groups.experts, parts->at(chunk.stage.stage));
+    chunk.model =
+        Transformer::Create(config, seed, ModelGroups(groups), parts->at(chunk.stage.stage), type);
     chunk.store = std::make_unique<ParameterStore>(chunk.model->parameters(), groups, sharded);
     chunks_.push_back(std::move(chunk));
   }

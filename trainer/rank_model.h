@@ -35,9 +35,10 @@ struct RolloutCache {
 class RankModel {
  public:
   // Collective over the world of `ranks` (not owned, address must stay). seed: as Transformer's.
-  // sharded: as ParameterStore's. Throws c10::Error when CheckModelLayout would refuse.
+  // sharded: as ParameterStore's. type: as Transformer's. Throws c10::Error when CheckModelLayout
+  // would refuse.
   RankModel(const ModelConfig& config, std::optional<uint64_t> seed, RankGroups& ranks,
-            bool sharded);
+            bool sharded, at::ScalarType type = at::kFloat);
 
   const ModelConfig& config() const { return chunks_.front().model->config(); }
   RankGroups& ranks() const { return ranks_; }

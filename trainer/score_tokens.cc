@@ -8,6 +8,7 @@
 #include <string>
 
 #include "parallel/executor.h"
+#include "trainer/micro_batch_part.h"
 #include "trainer/step_plan.h"
 #include "trainer/weighted_log_probs.h"
 

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "parallel/executor.h"
+#include "trainer/micro_batch_part.h"
 #include "trainer/shared_embedding.h"
 #include "trainer/step_numbers.h"
 #include "trainer/step_plan.h"

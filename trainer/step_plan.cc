@@ -1,13 +1,12 @@
 #include "trainer/step_plan.h"
 
-#include <ATen/ops/empty.h>
-
 #include "parallel/gradient_tree.h"
 
 namespace deduce {
 
 StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_only) {
-  const Layout& layout = model.ranks().layout;
+  const Layout layout =
+      forward_only ? model.ranks().layout.WithWholeContexts() : model.ranks().layout;
   const int64_t replicas = layout.num_replicas();
   const int each = static_cast<int>((num_micro_batches + replicas - 1) / replicas);
   const int padded = layout.Padded(each);
@@ -24,15 +23,6 @@ StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_
     }
   }
   return step;
-}
-
-PackedBatch EmptyBatch() {
-  PackedBatch batch;
-  batch.tokens_x = batch.positions_x = batch.targets_x = at::empty({0}, at::kLong);
-  batch.weights_x = batch.advantages_x = batch.old_log_probs_x = batch.ref_log_probs_x =
-      at::empty({0});
-  batch.sequence_starts = {0};
-  return batch;
 }
 
 }  // namespace deduce

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <vector>
 
-#include "data/batch.h"
 #include "trainer/rank_model.h"
 
 namespace deduce {
@@ -16,9 +15,8 @@ struct StepPlan {
   std::vector<int64_t> micro_batch_of;
 };
 
+// forward_only: micro-batches are dealt to context ranks as if these were replicas, as none is
+// split.
 StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_only);
-
-// A batch of no tokens.
-PackedBatch EmptyBatch();
 
 }  // namespace deduce

@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/ones_like.h>
-#include <ATen/ops/zeros_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -16,18 +15,6 @@
 #include "trainer/weighted_log_probs.h"
 
 namespace deduce {
-
-MtpTargets ShiftTargets(const PackedBatch& batch) {
-  MtpTargets shifted{at::zeros_like(batch.targets_x), at::zeros_like(batch.weights_x)};
-  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
-    const int64_t begin = batch.sequence_starts[s];
-    const int64_t count = batch.sequence_starts[s + 1] - begin - 1;
-    if (count <= 0) continue;
-    shifted.targets_x.narrow(0, begin, count).copy_(batch.targets_x.narrow(0, begin + 1, count));
-    shifted.weights_x.narrow(0, begin, count).copy_(batch.weights_x.narrow(0, begin + 1, count));
-  }
-  return shifted;
-}
 
 TrainingStage::TrainingStage(ModelChunk& chunk, const StepWork& work)
     : chunk_(chunk),
@@ -48,27 +35,40 @@ bool TrainingStage::IsReal(int micro_batch) const {
   return work_.micro_batch_of.at(micro_batch) < static_cast<int64_t>(work_.micro_batches.size());
 }
 
-const PackedBatch& TrainingStage::Batch(int micro_batch) const {
-  return IsReal(micro_batch) ? work_.micro_batches[work_.micro_batch_of[micro_batch]] : empty_;
+// Lives as long as the stage: graphs may read it.
+const MicroBatchPart& TrainingStage::Part(int micro_batch) {
+  const auto found = parts_.find(micro_batch);
+  if (found != parts_.end()) return found->second;
+  const PackedBatch& whole =
+      IsReal(micro_batch) ? work_.micro_batches[work_.micro_batch_of[micro_batch]] : empty_;
+  return parts_
+      .emplace(micro_batch, TakePart(whole, chunk_.stage.groups.layout, work_.denominators.mtp > 0))
+      .first->second;
 }
 
-void TrainingStage::Report(int micro_batch, const std::string& name, double value) {
-  if (IsReal(micro_batch)) work_.numbers.Add(name, work_.micro_batch_of[micro_batch], value);
+void TrainingStage::Report(int micro_batch, const std::string& name, double value, int64_t layer,
+                           int64_t layers) {
+  if (!IsReal(micro_batch)) return;
+  const Layout& layout = chunk_.stage.groups.layout;
+  const int64_t index = work_.micro_batch_of[micro_batch] * layers + layer;
+  work_.numbers.Add(name, index * layout.num_parts() + layout.part(), value);
 }
 
 at::Tensor TrainingStage::EmptyInput(int micro_batch) {
-  return at::empty({Batch(micro_batch).num_tokens(), chunk_.model->config().hidden_size()});
+  return at::empty({Part(micro_batch).batch.num_tokens(), chunk_.model->config().hidden_size()},
+                   chunk_.model->type());
 }
 
 at::Tensor TrainingStage::Loss(int micro_batch, const ForwardResult& forward) {
-  const PackedBatch& batch = Batch(micro_batch);
+  const MicroBatchPart& part = Part(micro_batch);
+  const PackedBatch& batch = part.batch;
   const LossTerms terms =
       work_.loss(batch, WeightedLogProbs(*chunk_.model, forward.hidden_xd, batch.targets_x,
                                          batch.weights_x, work_.loss.temperature()));
   at::Tensor loss = terms.sum / work_.denominators.main;
   Report(micro_batch, "step/loss", terms.sum.item<double>());
   if (work_.denominators.mtp > 0) {
-    const MtpTargets mtp = ShiftTargets(batch);
+    const MtpTargets& mtp = part.mtp;
     const TokenLogProbs log_probs =
         WeightedLogProbs(*chunk_.model, forward.mtp_hidden_xd, mtp.targets_x, mtp.weights_x);
     const at::Tensor sum = -(log_probs.log_prob_t * mtp.weights_x).sum();
@@ -82,17 +82,16 @@ at::Tensor TrainingStage::Loss(int micro_batch, const ForwardResult& forward) {
 TrainingStage::Held TrainingStage::Compute(int micro_batch, const at::Tensor& input_xd) {
   Held held;
   if (input_xd.defined()) held.input_xd = input_xd.detach().requires_grad_(true);
+  const MicroBatchPart& part = Part(micro_batch);
   ForwardResult forward =
-      chunk_.model->Forward(Batch(micro_batch), work_.denominators.mtp > 0, held.input_xd,
-                            work_.recompute == LayoutConfig::selective);
+      chunk_.model->Forward(part.batch, work_.denominators.mtp > 0, held.input_xd,
+                            work_.recompute == LayoutConfig::selective, part.share.get());
   held.root = chunk_.model->part().last ? Loss(micro_batch, forward) : forward.x_xd;
   held.balance = std::move(forward.balance_losses);
-  if (!IsReal(micro_batch)) return held;
   const int64_t layers = NumRoutedLayers(chunk_.model->config());
   for (size_t i = 0; i < held.balance.size(); ++i) {
-    const int64_t layer = routed_layers_before_ + static_cast<int64_t>(i);
-    work_.numbers.Add("step/balance_loss", work_.micro_batch_of[micro_batch] * layers + layer,
-                      held.balance[i].item<double>());
+    Report(micro_batch, "step/balance_loss", held.balance[i].item<double>(),
+           routed_layers_before_ + static_cast<int64_t>(i), layers);
   }
   return held;
 }
@@ -106,7 +105,11 @@ at::Tensor TrainingStage::Forward(int micro_batch, const at::Tensor& input_xd) {
     // Without gradients experts' loads and losses are not counted; the second forward does.
     const c10::NoGradGuard no_grad;
     held_[micro_batch].input_xd = input_xd;
-    return chunk_.model->Forward(Batch(micro_batch), /*with_mtp=*/false, input_xd).x_xd;
+    const MicroBatchPart& part = Part(micro_batch);
+    return chunk_.model
+        ->Forward(part.batch, /*with_mtp=*/false, input_xd, /*recompute_attention=*/false,
+                  part.share.get())
+        .x_xd;
   }
   return (held_[micro_batch] = Compute(micro_batch, input_xd)).root.detach();
 }
@@ -168,42 +171,66 @@ int TrainingStage::SourceReplica(const FlatGroup& group, int source) const {
 }
 
 void TrainingStage::CollectGradients(int micro_batch) {
-  const int64_t replicas = chunk_.stage.groups.layout.num_replicas();
+  const Layout& layout = chunk_.stage.groups.layout;
+  const int64_t replicas = layout.num_replicas();
   const int64_t round = work_.micro_batch_of[micro_batch] / replicas;
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
-    at::Tensor flat = at::empty({group.gradient_size()});
+    at::Tensor flat;
+    std::vector<at::Tensor> sources;  // with zero_stage 2: all replicas are at a micro-batch now
     for (int source = 0; source < group.num_sources; ++source) {
+      if (!flat.defined() || !sources.empty())
+        flat = at::empty({group.gradient_size()}, group.values.options());
       ParameterStore::TakeGradients(group, source, flat);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
-      if (theirs < static_cast<int64_t>(work_.micro_batches.size())) trees_[g][source].Add(flat);
+      if (layout.zero_stage == 2) {
+        sources.push_back(flat);
+      } else if (theirs < static_cast<int64_t>(work_.micro_batches.size())) {
+        trees_[g][source].Add(flat);
+      }
     }
+    if (layout.zero_stage == 2)
+      AddToShard(g, ReduceSources(group, std::move(sources), group.holders->size()));
   }
 }
 
+void TrainingStage::AddToShard(size_t group, const at::Tensor& gradient) {
+  if (group == shards_.size()) {
+    shards_.push_back(gradient);
+  } else {
+    shards_[group].add_(gradient);
+  }
+}
+
+// Collective over the group's holders. This rank's shard of the sum over sources and holders.
+at::Tensor TrainingStage::ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources,
+                                        int num_present) {
+  const auto reduce = [&](const at::Tensor& sum) {
+    return chunk_.store->ReduceToShard(group, sum, num_present);
+  };
+  if (group.placement == Placement::kEmbedding) {
+    // The ends of the model are added last, be they on one rank or on two.
+    at::Tensor shard = reduce(sources[0]);
+    for (size_t end = 1; end < sources.size(); ++end) shard.add_(reduce(sources[end]));
+    return shard;
+  }
+  if (group.slot_values.defined()) return reduce(chunk_.slots->GatherGradients(sources));
+  std::erase_if(sources, [](const at::Tensor& sum) { return !sum.defined(); });
+  return reduce(sources.empty() ? at::Tensor() : TreeSum(std::move(sources)));
+}
+
 void TrainingStage::Reduce() {
+  if (chunk_.stage.groups.layout.zero_stage == 2) return;  // it was, micro-batch by micro-batch
   const auto num_micro_batches = static_cast<int64_t>(work_.micro_batches.size());
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
+    // A micro-batch's holders are together, so those of the first micro-batches are the first.
+    const int64_t of_each = chunk_.store->HoldersOfMicroBatch(group);
     const int num_present =
-        static_cast<int>(std::min<int64_t>(group.holders->size(), num_micro_batches));
-    const auto reduce = [&](const at::Tensor& class_sum) {
-      return chunk_.store->ReduceToShard(group, class_sum, num_present);
-    };
+        static_cast<int>(std::min<int64_t>(group.holders->size(), num_micro_batches * of_each));
     std::vector<at::Tensor> sources;
     for (GradientTree& tree : trees_[g]) sources.push_back(tree.Finish());
-    if (group.placement == Placement::kEmbedding) {
-      // The ends of the model are added last, be they on one rank or on two.
-      shards_.push_back(reduce(sources[0]));
-      for (size_t end = 1; end < sources.size(); ++end) shards_.back().add_(reduce(sources[end]));
-      continue;
-    }
-    if (group.slot_values.defined()) {
-      shards_.push_back(reduce(chunk_.slots->GatherGradients(sources)));
-      continue;
-    }
-    std::erase_if(sources, [](const at::Tensor& sum) { return !sum.defined(); });
-    shards_.push_back(reduce(sources.empty() ? at::Tensor() : TreeSum(std::move(sources))));
+    AddToShard(g, ReduceSources(group, std::move(sources), num_present));
   }
 }
 

@@ -14,6 +14,7 @@
 #include "parallel/executor.h"
 #include "parallel/gradient_tree.h"
 #include "trainer/loss.h"
+#include "trainer/micro_batch_part.h"
 #include "trainer/rank_model.h"
 #include "trainer/step_numbers.h"
 
@@ -34,13 +35,6 @@ struct StepWork {
   LayoutConfig::Recompute recompute = LayoutConfig::none;
   StepNumbers& numbers;  // step/loss, step/mtp_loss, step/balance_loss, then the LossFn's
 };
-
-// The prediction module's targets: position i of a sequence predicts token i + 2, which is the next
-// position's target.
-struct MtpTargets {
-  at::Tensor targets_x, weights_x;
-};
-MtpTargets ShiftTargets(const PackedBatch& batch);
 
 class TrainingStage : public PipelineStage {
  public:
@@ -70,19 +64,23 @@ class TrainingStage : public PipelineStage {
     std::vector<std::pair<at::Tensor, at::Tensor>> done;  // leaves and gradients that did not wait
   };
 
-  const PackedBatch& Batch(int micro_batch) const;
+  const MicroBatchPart& Part(int micro_batch);
   bool IsReal(int micro_batch) const;
   Held Compute(int micro_batch, const at::Tensor& input_xd);
   at::Tensor Loss(int micro_batch, const ForwardResult& forward);
-  void Report(int micro_batch, const std::string& name, double value);
+  void Report(int micro_batch, const std::string& name, double value, int64_t layer = 0,
+              int64_t layers = 1);
   // Runs autograd; returns the gradient of the input.
   at::Tensor RunBackward(int micro_batch, const at::Tensor& grad_output_xd);
   void CollectGradients(int micro_batch);
+  void AddToShard(size_t group, const at::Tensor& gradient);
+  at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
   int SourceReplica(const FlatGroup& group, int source) const;
 
   ModelChunk& chunk_;
   const StepWork& work_;
   const PackedBatch empty_;
+  std::map<int, MicroBatchPart> parts_;
   const int64_t routed_layers_before_;
   std::map<int, Held> held_;
   std::map<int, PutOff> put_off_;

@@ -3,7 +3,7 @@
 #include <ATen/ops/index_copy.h>
 #include <ATen/ops/index_select.h>
 #include <ATen/ops/nonzero.h>
-#include <ATen/ops/zeros_like.h>
+#include <ATen/ops/zeros.h>
 
 namespace deduce {
 
@@ -15,7 +15,7 @@ TokenLogProbs WeightedLogProbs(const Transformer& model, const at::Tensor& hidde
     return model.LogProbs(hidden_xd, targets_x, temperature);
   const TokenLogProbs picked = model.LogProbs(at::index_select(hidden_xd, 0, index_n),
                                               at::index_select(targets_x, 0, index_n), temperature);
-  const at::Tensor zeros_x = at::zeros_like(weights_x);
+  const at::Tensor zeros_x = at::zeros(weights_x.sizes(), picked.log_prob_t.options());
   return {at::index_copy(zeros_x, 0, index_n, picked.log_prob_t),
           at::index_copy(zeros_x, 0, index_n, picked.entropy_t)};
 }

@@ -74,6 +74,26 @@ class SameBits(unittest.TestCase):
         self.assertEqual([line["rollout/logprob_bitwise_equal_ratio"] for line in lines if "reward" in line], [1.0] * 6)
         self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])
 
+    def test_context_ranks_have_the_bits_of_their_own_layout_and_of_the_rollouts(self):
+        """Inexact, so near one rank's numbers at first; but a killed run goes on with the same bits."""
+        sets = ["layout { context_parallel: 2 exact: false }"]
+        d.train(self.root / "context", ranks=4, sets=sets)
+        lines = d.untimed(self.root / "context")
+        self.assertEqual([line["rollout/logprob_bitwise_equal_ratio"] for line in lines if "reward" in line], [1.0] * 6)
+        losses = [next(line["loss"] for line in run if "loss" in line) for run in (lines, self.reference)]
+        self.assertAlmostEqual(losses[0], losses[1], delta=1e-6 * losses[1])
+        self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])
+
+        run_dir = self.root / "context, killed"
+        process = subprocess.Popen(d.command(d.train_words(run_dir, sets=sets), 4), cwd=d.SOURCE, env=d.ENVIRONMENT,
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while process.poll() is None and d.num_lines(run_dir) < 9:
+            time.sleep(0.002)
+        self.assertTrue(d.kill(run_dir), "the run ended before it could be killed")
+        process.wait(timeout=60)
+        d.train(run_dir, ranks=4, sets=sets)
+        self.assertEqual(d.untimed(run_dir), lines)
+
     def test_killed_runs_end_like_the_uninterrupted_one(self):
         """Five times SIGKILL to every process, at random moments after a random line; then 1, 2, 1, ... ranks go on."""
         numbers = random.Random(7)

@@ -34,11 +34,17 @@ TEST(StepPlanTest, EveryMicroBatchIsWorkedOnOnceInTheOrderOfTheTree) {
   }
 }
 
-TEST(StepPlanTest, AnEmptyBatchHasNoTokens) {
-  const PackedBatch batch = EmptyBatch();
-  EXPECT_EQ(batch.num_tokens(), 0);
-  EXPECT_EQ(batch.num_sequences(), 0);
-  EXPECT_EQ(batch.sequence_starts, std::vector<int64_t>{0});
+TEST(StepPlanTest, ForwardsAreDealtToContextRanksToo) {
+  RunRanks(4, [&](Communicator& world) {
+    LayoutConfig config;
+    config.set_context_parallel(2);
+    config.set_exact(false);
+    TinyTraining training(world, config);
+    EXPECT_EQ(MakeStepPlan(*training.model, 4, /*forward_only=*/false).micro_batch_of,
+              TreeOrder(4, world.rank() / 2, 2));
+    EXPECT_EQ(MakeStepPlan(*training.model, 4, /*forward_only=*/true).micro_batch_of,
+              TreeOrder(4, world.rank(), 4));
+  });
 }
 
 }  // namespace

@@ -83,16 +83,5 @@ TEST(TrainingStageTest, NumbersAreThoseOfEachMicroBatch) {
   EXPECT_NEAR(loss / (9 + 2 + 7 * 0.5), std::log(64.0), 0.7);
 }
 
-TEST(TrainingStageTest, TargetsOfThePredictionModuleAreTheNextPositions) {
-  const PackedBatch batch = LongPrompt(0);
-  const MtpTargets shifted = ShiftTargets(batch);
-  const int64_t last = batch.num_tokens() - 1;
-  // The last two positions of the sequence predict nothing.
-  EXPECT_TRUE(
-      at::equal(shifted.targets_x.narrow(0, 0, last - 1), batch.targets_x.narrow(0, 1, last - 1)));
-  EXPECT_EQ(shifted.weights_x.sum().item<float>(), 2);
-  EXPECT_EQ(shifted.weights_x[last].item<float>(), 0);
-}
-
 }  // namespace
 }  // namespace deduce

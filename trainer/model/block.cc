@@ -26,7 +26,7 @@ std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
   }
   const int64_t routed_layer = parts.num_routed_layers++;
   return Moe(config, routed_layer, prefix, parts.factory, parts.buffers, parts.placements,
-             parts.expert_group);
+             *parts.groups.experts);
 }
 
 }  // namespace
@@ -47,17 +47,11 @@ at::Tensor Block::Attention(const at::Tensor& x_td, ForwardContext& context) con
 }
 
 at::Tensor Block::Forward(const at::Tensor& x_td, ForwardContext& context) const {
-  const at::Tensor attended_td =
-      x_td.add(context.recompute_attention
-                   ? Recomputed(x_td,
-                                [this, &starts = *context.sequence_starts,
-                                 positions_t = context.positions_t](const at::Tensor& again_td) {
-                                  ForwardContext packed;
-                                  packed.positions_t = positions_t;
-                                  packed.sequence_starts = &starts;
-                                  return Attention(again_td, packed);
-                                })
-                   : Attention(x_td, context));
+  const at::Tensor attended_td = x_td.add(
+      context.recompute_attention
+          ? Recomputed(x_td, [this, again = context.ForAttention()](
+                                 const at::Tensor& x) mutable { return Attention(x, again); })
+          : Attention(x_td, context));
   const at::Tensor ffn_in_td = RmsNorm(attended_td, post_attention_norm_.leaf(), eps_);
   if (const Moe* moe = std::get_if<Moe>(&ffn_)) {
     return attended_td.add(moe->Forward(ffn_in_td, context));

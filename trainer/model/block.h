@@ -28,7 +28,7 @@ struct BlockParts {
   ParameterFactory& factory;
   std::vector<ModelBuffer>& buffers;
   std::vector<ExpertPlacement>& placements;  // of the routed layers
-  Communicator& expert_group;
+  const ModelGroups& groups;
   int64_t& num_routed_layers;  // made so far, of this part of the model
 };
 

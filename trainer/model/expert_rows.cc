@@ -1,6 +1,10 @@
 #include "trainer/model/expert_rows.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/argsort.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/floor_divide.h>
+#include <ATen/ops/index_select.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
@@ -123,6 +127,8 @@ ExpertOrder OrderByExpert(const at::Tensor& expert_tk, int64_t num_experts) {
 }
 
 at::Tensor GatherRows(const at::Tensor& x_td, const at::Tensor& row_tk) {
+  if (x_td.scalar_type() == at::kDouble)
+    return at::index_select(x_td, 0, at::argsort(row_tk.flatten()).floor_divide(row_tk.size(1)));
   if (WantsGradient(x_td)) return GatherFunction::apply(x_td, row_tk);
   return Gathered(x_td, row_tk);
 }
@@ -133,6 +139,11 @@ at::Tensor CombineRows(const at::Tensor& rows_nd, const at::Tensor& gate_tk,
       rows_nd.dim() == 2 && rows_nd.size(0) == row_tk.numel() && gate_tk.sizes() == row_tk.sizes(),
       "CombineRows: found rows ", rows_nd.sizes(), " and gates ", gate_tk.sizes(),
       ", expected rows and gates for pairs ", row_tk.sizes());
+  if (rows_nd.scalar_type() == at::kDouble) {
+    const at::Tensor rows_tkd = at::index_select(rows_nd, 0, row_tk.flatten())
+                                    .view({row_tk.size(0), row_tk.size(1), rows_nd.size(1)});
+    return (rows_tkd * gate_tk.unsqueeze(2)).sum(1);
+  }
   const at::Tensor rows = rows_nd.contiguous();
   const at::Tensor gates = gate_tk.contiguous();
   if (WantsGradient(rows, gates)) return CombineFunction::apply(rows, gates, row_tk);

@@ -135,8 +135,13 @@ void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_sl
   int64_t* load = context.expert_load_le.mutable_data_ptr<int64_t>() + routed_layer_ * num_experts_;
   for (int e = 0; e < num_experts_; ++e)
     load[e] += rows_per_slot[placement().SlotFor(e, group_->rank())];
+  at::Tensor load_se = SequenceLoad(routing.expert_tk, num_experts_, *context.sequence_starts);
+  if (context.share != nullptr) {
+    load_se = AllReduceSum(*context.groups->tensor, load_se);
+    load_se = AllReduceSum(*context.groups->context, load_se);
+  }
   context.balance_losses.push_back(
-      SequenceBalanceLoss(routing.affinity_te, routing.expert_tk, *context.sequence_starts));
+      SequenceBalanceLoss(routing.affinity_te, routing_.top_k, load_se, *context.sequence_starts));
 }
 
 }  // namespace deduce

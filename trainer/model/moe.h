@@ -34,8 +34,9 @@ class Moe {
       ParameterFactory& factory, std::vector<ModelBuffer>& buffers,
       std::vector<ExpertPlacement>& placements, Communicator& expert_group);
 
-  // Collective over the expert group, here and in backward. x_td [t, d] -> [t, d]; t may be 0.
-  // Under gradients it adds to the context's load and balance loss.
+  // Collective over the expert group, here and in backward; with a share of tokens over the groups
+  // that have the others. x_td [t, d] -> [t, d]; t may be 0. Under gradients it adds to the
+  // context's load and balance loss.
   at::Tensor Forward(const at::Tensor& x_td, ForwardContext& context) const;
 
  private:

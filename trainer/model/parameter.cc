@@ -45,6 +45,7 @@ at::Tensor Parameter::Gradient() const {
 }
 
 ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
+  parameter.value = parameter.value.to(type_);
   MakeLeaves(parameter, num_sources);
   parameters_.push_back(std::move(parameter));
   return {&parameters_, parameters_.size() - 1};

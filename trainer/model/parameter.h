@@ -27,7 +27,7 @@ struct Parameter {
   // along dimension 0 are logical tensors of their own ("...experts.3.up_proj.weight"): those of
   // this rank's experts.
   std::vector<std::string> names;
-  at::Tensor value;  // fp32, contiguous; storage may be rebound to a slice of a flat buffer
+  at::Tensor value;  // contiguous; storage may be rebound to a slice of a flat buffer
   Placement placement = Placement::kReplicated;
   bool decay = true;  // weight decay applies (matrices, not norms and biases)
   ComputeType compute = ComputeType::kFloat32;  // of the products that it is a weight of
@@ -48,8 +48,8 @@ struct Parameter {
 
   bool is_copy = false;  // of an embedding on the last stage: the first stage updates it
 
-  // Moves value (keeping its contents) into `storage` (fp32, contiguous, same number of elements,
-  // else c10::Error) and makes `num_sources` new leaves.
+  // Moves value (keeping its contents) into `storage` (contiguous, same type, same number of
+  // elements, else c10::Error) and makes `num_sources` new leaves.
   void Rebind(const at::Tensor& storage, int num_sources);
 
   // What forward reads.
@@ -90,17 +90,19 @@ class ParameterRef {
 // bits. Without a seed matrices are zero.
 class ParameterFactory {
  public:
-  // deviation: of initial matrices; compute: of their products. The expert rank out of
+  // deviation: of initial matrices; compute: of their products; type: of all parameters,
+  // kDouble with the numbers of kFloat. The expert rank out of
   // `expert_ranks` holds the stacks' slices.
   ParameterFactory(std::optional<uint64_t> seed, double deviation, int expert_rank,
                    int expert_ranks, std::vector<Parameter>& parameters,
-                   ComputeType compute = ComputeType::kFloat32)
+                   ComputeType compute = ComputeType::kFloat32, at::ScalarType type = at::kFloat)
       : seed_(seed),
         deviation_(deviation),
         expert_rank_(expert_rank),
         expert_ranks_(expert_ranks),
         parameters_(parameters),
-        compute_(compute) {}
+        compute_(compute),
+        type_(type) {}
 
   // [out, in], normal numbers.
   ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
@@ -127,6 +129,7 @@ class ParameterFactory {
   int expert_ranks_;
   std::vector<Parameter>& parameters_;
   ComputeType compute_;
+  at::ScalarType type_;
 };
 
 // While it lives, products in bf16 read copies of the weights, rounded once, instead of rounding

@@ -44,25 +44,25 @@ RotaryTable MakeTable(const ModelConfig& config) {
 
 std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config,
                                                  std::optional<uint64_t> seed,
-                                                 Communicator& expert_group,
-                                                 std::optional<ModelPart> part) {
+                                                 const ModelGroups& groups,
+                                                 std::optional<ModelPart> part,
+                                                 at::ScalarType type) {
   return std::unique_ptr<Transformer>(
-      new Transformer(config, seed, expert_group, part.value_or(WholeModel(config))));
+      new Transformer(config, seed, groups, part.value_or(WholeModel(config)), type));
 }
 
 Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed,
-                         Communicator& expert_group, const ModelPart& part)
-    : config_(config), part_(part) {
+                         const ModelGroups& groups, const ModelPart& part, at::ScalarType type)
+    : config_(config), part_(part), groups_(groups), type_(type) {
   TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
               "Transformer: found compute bf16_where_native, expected ChooseCompute's answer");
   const RotaryTable table = MakeTable(config_);
   const ComputeType compute =
       config_.compute() == ModelConfig::bf16 ? ComputeType::kBfloat16 : ComputeType::kFloat32;
-  ParameterFactory factory(seed, config_.initializer_range(), expert_group.rank(),
-                           expert_group.size(), parameters_, compute);
+  ParameterFactory factory(seed, config_.initializer_range(), groups_.experts->rank(),
+                           groups_.experts->size(), parameters_, compute, type);
   int64_t routed_layers = 0;
-  const BlockParts parts{config_,     table,        factory,      buffers_,
-                         placements_, expert_group, routed_layers};
+  const BlockParts parts{config_, table, factory, buffers_, placements_, groups_, routed_layers};
   const int64_t vocabulary = config_.vocab_size(), hidden = config_.hidden_size();
   const char* const embedding = "model.embed_tokens.weight";
   if (SharesEmbedding(config_) && (part_.first || part_.last)) {
@@ -95,13 +95,17 @@ at::Tensor Transformer::RunBlocks(const at::Tensor& tokens_t, const at::Tensor& 
 }
 
 ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp,
-                                   const at::Tensor& input_xd, bool recompute_attention) {
+                                   const at::Tensor& input_xd, bool recompute_attention,
+                                   const TokenShare* share) {
   const int64_t t = batch.num_tokens();
   const at::Tensor none = at::empty({0}, at::kLong);
   static const std::vector<int64_t> no_sequences = {0};
   ForwardContext context;
   context.positions_t = t > 0 ? batch.positions_x : none;
-  context.sequence_starts = t > 0 ? &batch.sequence_starts : &no_sequences;
+  if (share != nullptr) context.positions_t = share->context_positions_t;
+  context.share = share;
+  context.groups = &groups_;
+  context.sequence_starts = share != nullptr || t > 0 ? &batch.sequence_starts : &no_sequences;
   context.expert_load_le = expert_load_le_;
   context.recompute_attention = recompute_attention && c10::GradMode::is_enabled();
 
@@ -131,6 +135,7 @@ at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vec
   const BelowAutograd below_autograd;
   ForwardContext context;
   context.positions_t = at::from_blob(const_cast<int64_t*>(positions.data()), {t}, at::kLong);
+  context.groups = &groups_;
   context.cache = &cache;
   context.slots = &slots;
   context.positions = &positions;

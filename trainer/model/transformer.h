@@ -13,10 +13,11 @@
 #include "configs/config.pb.h"
 #include "data/batch.h"
 #include "kernels/token_log_prob.h"
-#include "parallel/communicator.h"
+#include "parallel/token_split.h"
 #include "trainer/model/block.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/kv_cache.h"
+#include "trainer/model/model_groups.h"
 #include "trainer/model/model_part.h"
 #include "trainer/model/mtp.h"
 #include "trainer/model/parameter.h"
@@ -38,23 +39,26 @@ class Transformer {
  public:
   // Weights are normal(0, initializer_range), norms 1, a function of (seed, parameter name) alone:
   // every layout starts from the same bits; without a seed they are zero, for whoever reads others
-  // from a file. `expert_group` (not owned) splits routed experts evenly; it must outlive the
-  // model. Without a part: the whole model.
+  // from a file. `groups`' experts split routed experts evenly; all must outlive the model.
+  // Without a part: the whole model. type: of weights and all else, kFloat, or kDouble for training
+  // steps that are to tell errors from rounding (kernels/double_precision).
   static std::unique_ptr<Transformer> Create(const ModelConfig& config,
                                              std::optional<uint64_t> seed,
-                                             Communicator& expert_group,
-                                             std::optional<ModelPart> part = std::nullopt);
+                                             const ModelGroups& groups,
+                                             std::optional<ModelPart> part = std::nullopt,
+                                             at::ScalarType type = at::kFloat);
   // Layers keep the addresses of the members below.
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
-  // Collective over the expert group. Forward for training or scoring; builds the graph when
-  // gradients are enabled. with_mtp: also run the prediction module, if it is here. input_xd: x_xd
-  // of the part before; undefined for the first. An empty batch (0 tokens) is allowed and takes
-  // part in the collectives, backward included. recompute_attention: see ForwardContext; the batch
-  // must outlive the graph then.
+  // Collective over the expert group, and with a share over the groups that have the other tokens.
+  // Forward for training or scoring; builds the graph when gradients are enabled. with_mtp: also
+  // run the prediction module, if it is here. input_xd: x_xd of the part before; undefined for the
+  // first. An empty batch (0 tokens) is allowed and takes part in the collectives, backward
+  // included. recompute_attention: see ForwardContext; batch and share must outlive the graph then.
+  // share: the batch has these of a micro-batch's tokens; null: it is the micro-batch.
   ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {},
-                        bool recompute_attention = false);
+                        bool recompute_attention = false, const TokenShare* share = nullptr);
 
   // Collective over the expert group. Forward of new tokens of sequences in a cache, without
   // gradients: row i is the token at positions[i] of slot slots[i]; its keys and values are written
@@ -95,12 +99,13 @@ class Transformer {
   // -= speed above it.
   void UpdateRoutingBias(const at::Tensor& global_load_le, double speed);
 
+  at::ScalarType type() const { return type_; }
   const ModelConfig& config() const { return config_; }
   const ModelPart& part() const { return part_; }
 
  private:
-  Transformer(const ModelConfig& config, std::optional<uint64_t> seed, Communicator& expert_group,
-              const ModelPart& part);
+  Transformer(const ModelConfig& config, std::optional<uint64_t> seed, const ModelGroups& groups,
+              const ModelPart& part, at::ScalarType type);
   at::Tensor RunBlocks(const at::Tensor& tokens_t, const at::Tensor& input_td,
                        ForwardContext& context) const;
   const at::Tensor& HeadWeight() const;
@@ -111,6 +116,8 @@ class Transformer {
 
   const ModelConfig config_;
   const ModelPart part_;
+  const ModelGroups groups_;
+  const at::ScalarType type_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;
   std::vector<ExpertPlacement> placements_;

@@ -1,5 +1,6 @@
 #include "trainer/model/balance_loss.h"
 
+#include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
 #include "tests/trainer/model/tiny_models.h"
@@ -7,13 +8,19 @@
 namespace deduce {
 namespace {
 
+at::Tensor Loss(const at::Tensor& affinity_te, const at::Tensor& expert_tk,
+                const std::vector<int64_t>& starts) {
+  return SequenceBalanceLoss(affinity_te, expert_tk.size(1),
+                             SequenceLoad(expert_tk, affinity_te.size(1), starts), starts);
+}
+
 TEST(BalanceLossTest, EvenChoicesGiveOnePerSequence) {
   // Two sequences of 4 tokens over 4 experts, top 2: every expert is chosen twice in each. Then the
   // loss is 1 whatever the affinities are, because f_i is 1 and the P_i add up to 1.
   const at::Tensor expert_tk =
       at::tensor(std::vector<int64_t>{0, 1, 2, 3, 1, 2, 3, 0, 0, 2, 1, 3, 0, 2, 3, 1}).view({8, 2});
   const at::Tensor affinity_te = NormalTensor({8, 4}, 1).sigmoid();
-  const at::Tensor loss = SequenceBalanceLoss(affinity_te, expert_tk, {0, 4, 8});
+  const at::Tensor loss = Loss(affinity_te, expert_tk, {0, 4, 8});
   EXPECT_FLOAT_EQ(loss.item<float>(), 2.0f);
 }
 
@@ -22,7 +29,7 @@ TEST(BalanceLossTest, OneExpertForAllGivesTheNumberOfExpertsTimesItsShare) {
   const at::Tensor affinity_te =
       at::tensor({0.5f, 0.2f, 0.2f, 0.1f, 0.6f, 0.1f, 0.1f, 0.2f}).view({2, 4});
   const at::Tensor expert_tk = at::tensor(std::vector<int64_t>{0, 0}).view({2, 1});
-  EXPECT_FLOAT_EQ(SequenceBalanceLoss(affinity_te, expert_tk, {0, 2}).item<float>(), 2.2f);
+  EXPECT_FLOAT_EQ(Loss(affinity_te, expert_tk, {0, 2}).item<float>(), 2.2f);
 }
 
 TEST(BalanceLossTest, GradientAgreesWithCentralDifferences) {
@@ -30,7 +37,7 @@ TEST(BalanceLossTest, GradientAgreesWithCentralDifferences) {
   const at::Tensor expert_tk =
       at::tensor(std::vector<int64_t>{0, 1, 0, 2, 0, 3, 2, 1, 0, 1}).view({5, 2});
   const std::vector<int64_t> starts = {0, 3, 5};
-  (SequenceBalanceLoss(affinity_te, expert_tk, starts) * 2.0).backward();
+  (Loss(affinity_te, expert_tk, starts) * 2.0).backward();
   const at::NoGradGuard no_grad;
   const float h = 1.0f / 64;
   for (int64_t i = 0; i < 5; ++i) {
@@ -39,13 +46,36 @@ TEST(BalanceLossTest, GradientAgreesWithCentralDifferences) {
       at::Tensor down = up.clone();
       up[i][e] += h;
       down[i][e] -= h;
-      const float difference = (SequenceBalanceLoss(up, expert_tk, starts).item<float>() -
-                                SequenceBalanceLoss(down, expert_tk, starts).item<float>()) /
+      const float difference = (Loss(up, expert_tk, starts).item<float>() -
+                                Loss(down, expert_tk, starts).item<float>()) /
                                h;
       // Truncation h^2 * f''' / 6 with f''' below 6, and fp32 rounding 1e-7 / h.
       EXPECT_NEAR(affinity_te.grad()[i][e].item<float>(), difference, 5e-4) << i << "," << e;
     }
   }
+}
+
+// Sequences of 6 and 3 tokens in two parts: the parts' losses and gradients are the whole's.
+TEST(BalanceLossTest, PartsOfSequencesAddUp) {
+  const at::Tensor affinity_te =
+      NormalTensor({9, 4}, 3).sigmoid().to(at::kDouble).requires_grad_(true);
+  const at::Tensor expert_tk =
+      at::tensor(std::vector<int64_t>{0, 1, 0, 2, 0, 3, 2, 1, 0, 1, 3, 1, 2, 0, 2, 3, 1, 0})
+          .view({9, 2});
+  const at::Tensor whole = Loss(affinity_te, expert_tk, {0, 6, 9});
+  whole.backward();
+  const at::Tensor expected = affinity_te.grad().clone();
+  affinity_te.mutable_grad().zero_();
+
+  const at::Tensor load_se = SequenceLoad(expert_tk, 4, {0, 6, 9});
+  const auto part = [&](const std::vector<int64_t>& tokens, const std::vector<int64_t>& starts) {
+    return SequenceBalanceLoss(affinity_te.index_select(0, at::tensor(tokens, at::kLong)), 2,
+                               load_se, starts);
+  };
+  const at::Tensor sum = part({0, 1, 5, 8}, {0, 3, 4}) + part({2, 3, 4, 6, 7}, {0, 3, 5});
+  sum.backward();
+  EXPECT_NEAR(sum.item<double>(), whole.item<double>(), 1e-14);
+  EXPECT_LT((affinity_te.grad() - expected).abs().max().item<double>(), 1e-14);
 }
 
 }  // namespace

@@ -1,0 +1,151 @@
+// Layouts that split tokens, or add up gradients in another order, against one rank: not the same
+// bits, so how far apart they are is the claim. Run twice: ranks as threads, and as processes.
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/abs.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/pipeline_layouts.h"
+
+namespace deduce {
+namespace {
+
+constexpr int64_t kSteps = 10;
+
+// Losses and gradient norms of ten steps, and the weights after them by logical name.
+struct Outcome {
+  std::vector<double> numbers;
+  std::map<std::string, at::Tensor> weights;
+};
+
+void AddWeights(Transformer& model, std::map<std::string, at::Tensor>& weights) {
+  for (const Parameter& parameter : model.parameters()) {
+    for (size_t i = 0; i < parameter.names.size(); ++i) {
+      const at::Tensor value =
+          parameter.names.size() == 1 ? parameter.value : parameter.value[static_cast<int64_t>(i)];
+      weights[parameter.names[i]] = value.detach().clone();
+    }
+  }
+}
+
+Outcome Train(Communicator& world, const std::string& layout, const ModelConfig& model,
+              at::ScalarType type) {
+  StageConfig stage = TinyTrainingStage();
+  stage.set_steps(kSteps);
+  TinyTraining training(world, LayoutOf(layout), model, type);
+  Outcome outcome;
+  for (int64_t step = 0; step < kSteps; ++step) {
+    const StepStats stats = training.Step(stage, step);
+    for (const double number : {stats.loss, stats.mtp_loss, stats.balance_loss, stats.grad_norm,
+                                stats.max_over_mean_load})
+      outcome.numbers.push_back(number);
+  }
+  for (const ModelChunk& chunk : training.model->chunks())
+    AddWeights(*chunk.model, outcome.weights);
+  return outcome;
+}
+
+// Trained once in each process.
+const Outcome& OnOneRank(const ModelConfig& model, at::ScalarType type) {
+  static auto& known = *new std::map<std::pair<std::string, at::ScalarType>, Outcome>;
+  const auto [found, is_new] = known.try_emplace({model.SerializeAsString(), type});
+  if (is_new) {
+    const auto self = MakeOneMemberCommunicator();
+    found->second = Train(*self, "", model, type);
+  }
+  return found->second;
+}
+
+// What numbers (relative to 1 + their size) and weights may differ by after ten steps.
+struct Bound {
+  double numbers, weights;
+};
+
+void ExpectWithin(const Bound& bound, int num_ranks, const std::string& layout,
+                  const ModelConfig& model, at::ScalarType type) {
+  const Outcome& expected = OnOneRank(model, type);
+  RunRanks(num_ranks, [&](Communicator& world) {
+    const Outcome found = Train(world, layout + " exact: false", model, type);
+    double numbers = 0, weights = 0;
+    for (size_t i = 0; i < expected.numbers.size(); ++i) {
+      numbers = std::max(numbers, std::abs(found.numbers[i] - expected.numbers[i]) /
+                                      (1 + std::abs(expected.numbers[i])));
+    }
+    for (const auto& [name, value] : found.weights)
+      weights = std::max(weights, (value - expected.weights.at(name)).abs().max().item<double>());
+    EXPECT_LE(numbers, bound.numbers) << layout << " on rank " << world.rank();
+    EXPECT_LE(weights, bound.weights) << layout << " on rank " << world.rank();
+    if (world.rank() == 0)
+      std::printf("%s, %s: numbers %.1e, weights %.1e\n", layout.c_str(), at::toString(type),
+                  numbers, weights);
+  });
+}
+
+// Ten steps of training in fp64 leave no room for a wrong sum: only its last bits.
+constexpr Bound kFp64 = {1e-10, 1e-10};
+// In fp32 a sum's rounding is 1e-7 of its largest term, and AdamW divides by the gradient's own size:
+// where terms nearly cancel, that is a share of a step (3e-3), of which a tenth is allowed. Losses
+// and norms are means over many weights.
+constexpr Bound kFp32 = {1e-5, 3e-4};
+
+void ExpectAsOneRank(int num_ranks, const std::string& layout, const ModelConfig& model) {
+  ExpectWithin(kFp64, num_ranks, layout, model, at::kDouble);
+  ExpectWithin(kFp32, num_ranks, layout, model, at::kFloat);
+}
+
+void ExpectAsOneRank(int num_ranks, const std::string& layout) {
+  ExpectAsOneRank(num_ranks, layout, DeepRoutedModel());
+  ExpectAsOneRank(num_ranks, layout, DeepTiedModel());
+}
+
+TEST(SplitLayoutsTest, TwoContextRanks) { ExpectAsOneRank(2, "context_parallel: 2"); }
+
+TEST(SplitLayoutsTest, ThreeContextRanks) { ExpectAsOneRank(3, "context_parallel: 3"); }
+
+TEST(SplitLayoutsTest, TwoContextRanksTwoDataRanks) {
+  ExpectAsOneRank(4, "context_parallel: 2");
+  ExpectAsOneRank(4, "context_parallel: 2 zero_stage: 0");
+}
+
+TEST(SplitLayoutsTest, TwoContextRanksTwoExpertRanks) {
+  ExpectAsOneRank(4, "context_parallel: 2 expert_parallel: 2", DeepRoutedModel());
+  ExpectAsOneRank(4, "context_parallel: 2 expert_parallel: 2 rebalance_every: 3",
+                  DeepRoutedModel());
+}
+
+TEST(SplitLayoutsTest, TwoContextRanksTwoStages) {
+  for (const char* schedule : {"1f1b", "zb_h1", "dualpipe"}) {
+    ExpectAsOneRank(
+        4, std::string("context_parallel: 2 pipeline_parallel: 2 schedule: \"") + schedule + "\"");
+  }
+}
+
+TEST(SplitLayoutsTest, TwoContextRanksRecomputed) {
+  ExpectAsOneRank(2, "context_parallel: 2 recompute: selective");
+  ExpectAsOneRank(4, "context_parallel: 2 pipeline_parallel: 2 recompute: full");
+}
+
+TEST(SplitLayoutsTest, EightRanksOfAllAxes) {
+  ExpectAsOneRank(8, "context_parallel: 2 pipeline_parallel: 2 expert_parallel: 2",
+                  DeepRoutedModel());
+}
+
+TEST(SplitLayoutsTest, ShardedSumsOfGradients) {
+  ExpectAsOneRank(2, "zero_stage: 2");
+  ExpectAsOneRank(4, "zero_stage: 2 expert_parallel: 2", DeepRoutedModel());
+  ExpectAsOneRank(4, "zero_stage: 2 context_parallel: 2");
+  for (const char* schedule : {"1f1b", "zb_h1", "zbv"}) {
+    ExpectAsOneRank(
+        4, std::string("zero_stage: 2 pipeline_parallel: 2 schedule: \"") + schedule + "\"");
+  }
+}
+
+TEST(SplitLayoutsTest, ThreeReplicas) { ExpectAsOneRank(3, "data_parallel: 3"); }
+
+}  // namespace
+}  // namespace deduce
