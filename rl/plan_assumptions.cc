@@ -64,7 +64,9 @@ void AddMemory(const RunPlan& plan, std::vector<std::string>& list) {
       "it; "
       "no communication buffers, workspaces or fragmentation",
       settings.weight_bytes(), settings.gradient_bytes(), settings.optimizer_bytes()));
-  list.push_back(settings.gradient_sums() > 0
+  list.push_back(plan.layout.zero_stage == 2
+                     ? "the gradient of one micro-batch, and a share of their sum"
+                 : settings.gradient_sums() > 0
                      ? absl::StrFormat("%d sum of gradients a stage (exact mode's tree keeps one "
                                        "more for every doubling of the micro-batches)",
                                        settings.gradient_sums())

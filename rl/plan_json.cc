@@ -15,6 +15,8 @@ ordered_json LayoutJson(const RunPlan& plan) {
           {"pipeline_parallel", plan.layout.pipeline_parallel},
           {"expert_parallel", plan.layout.expert_parallel},
           {"data_parallel", plan.layout.data_parallel},
+          {"context_parallel", plan.layout.context_parallel},
+          {"tensor_parallel", plan.layout.tensor_parallel},
           {"replicas", plan.layout.num_replicas()},
           {"schedule", plan.update.plan.schedule.name},
           {"micro_batches", plan.update.micro_batches},

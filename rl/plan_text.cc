@@ -27,17 +27,27 @@ std::string LayersText(const ModelConfig& model, const ModelPart& part) {
   return text;
 }
 
+// The axes that split micro-batches, where there are any.
+std::string PartsText(const Layout& layout) {
+  std::string text;
+  if (layout.context_parallel > 1)
+    absl::StrAppend(&text, " x context_parallel ", layout.context_parallel);
+  if (layout.tensor_parallel > 1)
+    absl::StrAppend(&text, " x tensor_parallel ", layout.tensor_parallel);
+  return text;
+}
+
 std::string LayoutText(const RunPlan& plan) {
   const Layout& layout = plan.layout;
   std::string text = absl::StrFormat(
-      "layout: %d ranks = pipeline_parallel %d x expert_parallel %d x data_parallel %d; %d "
+      "layout: %d ranks = pipeline_parallel %d x expert_parallel %d x data_parallel %d%s; %d "
       "replicas\n"
       "schedule: %s, %d micro-batches of a replica (%d of them padding), %.0f tokens each at most\n"
       "update: %.0f sequences of %.0f tokens\n",
       layout.num_ranks, layout.pipeline_parallel, layout.expert_parallel, layout.data_parallel,
-      layout.num_replicas(), plan.update.plan.schedule.name, plan.update.micro_batches,
-      plan.update.padding, plan.shape.micro_batch_tokens, plan.shape.sequences,
-      plan.shape.sequence_length);
+      PartsText(layout), layout.num_replicas(), plan.update.plan.schedule.name,
+      plan.update.micro_batches, plan.update.padding, plan.shape.micro_batch_tokens,
+      plan.shape.sequences, plan.shape.sequence_length);
   absl::StrAppend(&text, "stages:\n");
   const Schedule& schedule = plan.update.plan.schedule;
   for (size_t stage = 0; stage < plan.parts.size(); ++stage) {

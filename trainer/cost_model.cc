@@ -5,6 +5,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "trainer/memory_plan.h"
 
 namespace deduce {
 namespace {
@@ -66,6 +67,8 @@ CostModel::CostModel(const RunConfig& config, const ClusterConfig& cluster, cons
       cluster_(cluster),
       expert_parallel_(layout.expert_parallel),
       num_replicas_(layout.num_replicas()),
+      context_parallel_(layout.context_parallel),
+      num_shares_(layout.num_parts()),
       parts_(parts) {
   const double rate = 1 / (cluster.peak_tflops() * 1e12 * cluster.efficiency());
   rates_ = {rate, rate, rate, rate};
@@ -95,10 +98,7 @@ double CostModel::SecondsOfExperts(const ModelPart& part, double tokens) const {
   const int64_t first = std::max(part.first_layer, moe.first_k_dense_replace());
   const int64_t modules = part.last ? model.num_nextn_predict_layers() : 0;
   const double layers = static_cast<double>(std::max<int64_t>(0, last - first) + modules);
-  const bool one_node =
-      !cluster_.has_ranks_per_node() || expert_parallel_ <= cluster_.ranks_per_node();
-  const double bandwidth =
-      1e9 * (one_node ? cluster_.node_gb_per_second() : cluster_.network_gb_per_second());
+  const double bandwidth = BandwidthAmong(expert_parallel_);
   const double copies =
       static_cast<double>(moe.n_group() > 1 ? std::min(moe.topk_group(), moe.num_experts_per_tok())
                                             : moe.num_experts_per_tok());
@@ -106,33 +106,50 @@ double CostModel::SecondsOfExperts(const ModelPart& part, double tokens) const {
   return layers * tokens * copies * 2 * bytes / bandwidth;
 }
 
+// Bytes a second between ranks of a group of neighbours.
+double CostModel::BandwidthAmong(int ranks) const {
+  const bool one_node = !cluster_.has_ranks_per_node() || ranks <= cluster_.ranks_per_node();
+  return 1e9 * (one_node ? cluster_.node_gb_per_second() : cluster_.network_gb_per_second());
+}
+
+// Keys and values of the tokens that other context ranks have come in, and their gradients go out.
+double CostModel::SecondsOfKeys(const ModelPart& part, double tokens) const {
+  const double others = 1 - 1.0 / context_parallel_;
+  return others * tokens * GatheredBytes(config_, part) /
+         BandwidthAmong(static_cast<int>(num_shares_));
+}
+
 std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
+  const double tokens = shape.tokens / num_shares_;
   const LayoutConfig::Recompute recompute = config_.layout().recompute();
   std::vector<StageFlops> stages;
   for (const ModelPart& part : parts_) {
     const PartFlops flops = ForwardFlops(config_.model(), part, shape.sequence_length);
-    const double products = flops.products * shape.tokens;
-    const double attention = flops.attention * shape.tokens;
+    const double products = flops.products * tokens;
+    const double attention = flops.attention * tokens;
     const double forward = products + attention;
     const double again = recompute == LayoutConfig::full ? forward
                          : recompute == LayoutConfig::selective
-                             ? flops.attention_products * shape.tokens + attention
+                             ? flops.attention_products * tokens + attention
                              : 0;
-    stages.push_back({.forward = forward,
-                      .input_gradient = products + 2 * attention + again,
-                      .weight_gradient = products,
-                      .sent = calibrated_ ? 0 : SecondsOfExperts(part, shape.tokens)});
+    stages.push_back(
+        {.forward = forward,
+         .input_gradient = products + 2 * attention + again,
+         .weight_gradient = products,
+         .sent =
+             calibrated_ ? 0 : SecondsOfExperts(part, tokens) + SecondsOfKeys(part, shape.tokens)});
   }
   return stages;
 }
 
 ScheduleCosts CostModel::Costs(const MicroBatchShape& shape) const {
   ScheduleCosts costs = config_.plan().stage_seconds_size() > 0 ? MeasuredCosts() : CostsOf(shape);
-  costs.transfer_bytes = shape.tokens * static_cast<double>(config_.model().hidden_size()) *
+  costs.transfer_bytes = shape.tokens / num_shares_ *
+                         static_cast<double>(config_.model().hidden_size()) *
                          config_.plan().activation_bytes();
   costs.transfer = cluster_.network_latency_seconds() +
                    costs.transfer_bytes / (cluster_.network_gb_per_second() * 1e9);
-  costs.cores = cluster_.cores() / num_replicas_;
+  costs.cores = cluster_.cores() / (num_replicas_ * num_shares_);
   return costs;
 }
 

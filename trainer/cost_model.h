@@ -40,15 +40,16 @@ class CostModel {
   // `parts`: the layout's stages in order; cluster: completed. With plan.calibration the rates are
   // such that the schedule of the measured step has the measured sums, on the rank that
   // plan.calibration names or as means over all;
-  // without it every rate is 1 / (peak * efficiency), and what experts send lies beside the work:
-  // added to it, or in an overlapped pair hidden by it as far as it is shorter. InvalidArgument,
-  // naming the field, when a time is missing, or is there without such work in the schedule. With
-  // plan.stage_seconds the costs are those numbers, of which there must be one for each stage.
+  // without it every rate is 1 / (peak * efficiency), and what experts and context ranks send lies
+  // beside the work: added to it, or in an overlapped pair hidden by it as far as it is shorter.
+  // InvalidArgument, naming the field, when a time is missing, or is there without such work in the
+  // schedule. With plan.stage_seconds the costs are those numbers, of which there must be one for
+  // each stage.
   static absl::StatusOr<CostModel> Make(const RunConfig& config, const ClusterConfig& cluster,
                                         const Layout& layout, const std::vector<ModelPart>& parts);
 
-  // Seconds of each stage, and of what goes from stage to stage. Replicas have equal shares of
-  // plan.cluster.cores.
+  // Seconds of each stage, and of what goes from stage to stage. Ranks of a
+  // stage have equal shares of plan.cluster.cores.
   ScheduleCosts Costs(const MicroBatchShape& shape) const;
 
   bool calibrated() const { return calibrated_; }
@@ -61,12 +62,16 @@ class CostModel {
   ScheduleCosts MeasuredCosts() const;
   std::vector<StageFlops> FlopsOf(const MicroBatchShape& shape) const;
   double SecondsOfExperts(const ModelPart& part, double tokens) const;
+  double SecondsOfKeys(const ModelPart& part, double tokens) const;
+  double BandwidthAmong(int ranks) const;
   absl::Status Calibrate(const Layout& layout);
 
   RunConfig config_;
   ClusterConfig cluster_;
   int expert_parallel_ = 1;
   double num_replicas_ = 1;
+  double context_parallel_ = 1;
+  double num_shares_ = 1;  // parts that a micro-batch's tokens are in
   std::vector<ModelPart> parts_;
   WorkRates rates_;
   bool calibrated_ = false;

@@ -84,6 +84,19 @@ double ActivationBytes(const RunConfig& config, const ModelPart& part) {
   return bytes;
 }
 
+double GatheredBytes(const RunConfig& config, const ModelPart& part) {
+  const ModelConfig& c = config.model();
+  const double modules =
+      part.last && c.num_nextn_predict_layers() > 0 ? 1 : 0;  // the module's block
+  const double width =
+      c.attention() == ModelConfig::MLA
+          ? static_cast<double>(c.num_attention_heads() *
+                                (c.qk_nope_head_dim() + c.qk_rope_head_dim() + c.v_head_dim()))
+          : static_cast<double>(2 * GqaAttention::KvHeads(c) * GqaAttention::HeadDim(c));
+  return (static_cast<double>(part.num_layers) + modules) * width *
+         config.plan().activation_bytes();
+}
+
 std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, const Plan& plan,
                                 const std::vector<ModelPart>& parts, double micro_batch_tokens) {
   const PlanConfig& settings = config.plan();
@@ -91,9 +104,12 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   const double d = static_cast<double>(config.model().hidden_size());
   const double copies = static_cast<double>(schedule.paths.size());
   const bool again = config.layout().recompute() == LayoutConfig::full;
-  const bool sharded = config.layout().zero_stage() == 1;
-  const Holders holders = {sharded ? copies * layout.num_replicas() : 1,
-                           sharded ? copies * layout.data_parallel : 1};
+  const bool sharded = layout.zero_stage >= 1, each_reduced = layout.zero_stage == 2;
+  const double shares = layout.num_parts();
+  const Holders holders = {sharded ? copies * layout.num_replicas() * shares : 1,
+                           sharded ? copies * layout.data_parallel * shares : 1};
+  const bool gathers =
+      layout.context_parallel > 1 && config.layout().recompute() != LayoutConfig::selective;
   // Of all experts, the part that a rank has copies of in slots.
   const double slots =
       layout.rebalance_every == 0
@@ -121,13 +137,19 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         const double dense = static_cast<double>(size.total() - size.experts);
         const double in_slots = slots * static_cast<double>(size.experts);
         bytes.weights += settings.weight_bytes() * (dense + experts + in_slots);
-        bytes.gradients += settings.gradient_bytes() * static_cast<double>(sums) *
-                           (dense + std::max(experts, in_slots));
+        const double of_micro_batch = dense + std::max(experts, in_slots);
+        bytes.gradients +=
+            settings.gradient_bytes() *
+            (each_reduced ? of_micro_batch + dense / holders.dense + experts / holders.experts
+                          : static_cast<double>(sums) * of_micro_batch);
         bytes.optimizer +=
             settings.optimizer_bytes() * (dense / holders.dense + experts / holders.experts);
-        const double all = micro_batch_tokens * ActivationBytes(config, parts[stage]);
+        const double all =
+            micro_batch_tokens *
+            (ActivationBytes(config, parts[stage]) / shares +
+             (gathers ? GatheredBytes(config, parts[stage]) / layout.tensor_parallel : 0));
         chunk_bytes[path[stage].chunk] =
-            again ? micro_batch_tokens * d * settings.activation_bytes() : all;
+            again ? micro_batch_tokens / shares * d * settings.activation_bytes() : all;
         if (again) transient = std::max(transient, all);
       }
     }

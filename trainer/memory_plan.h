@@ -13,8 +13,9 @@ namespace deduce {
 
 struct RankBytes {
   double weights = 0;
-  double gradients = 0;    // of all sums that are alive at once
-  double optimizer = 0;    // this rank's share with zero_stage 1
+  double gradients = 0;    // of all sums that are alive at once; with zero_stage 2 a micro-batch's
+                           // and this rank's share of the sum
+  double optimizer = 0;    // this rank's share with zero_stage 1 or 2
   double activations = 0;  // at their peak over the plan
   double total() const { return weights + gradients + optimizer + activations; }
 };
@@ -22,6 +23,10 @@ struct RankBytes {
 // Bytes that a token leaves in a part between its forward and its backward. `all`: an estimate from
 // the shapes of what every operation reads again, not a measurement.
 double ActivationBytes(const RunConfig& config, const ModelPart& part);
+
+// Of the keys and values that a token has in the layers of a part: what context ranks gather of all
+// tokens of a micro-batch, and keep unless layout.recompute has them gathered again.
+double GatheredBytes(const RunConfig& config, const ModelPart& part);
 
 // For each rank of the pipeline. parts: the stages in order. With layout.recompute full a rank
 // keeps the inputs of its stages, and all activations of one micro-batch of its larger chunk while

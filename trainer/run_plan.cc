@@ -62,7 +62,7 @@ double OptimizerSeconds(const RunConfig& config, const ClusterConfig& cluster, c
   if (config.plan().has_calibration()) return config.plan().calibration().optimizer_seconds();
   double most = 0;
   for (const RankBytes& rank : memory) {
-    const double moved = layout.num_replicas() == 1 ? 0 : 2 * rank.weights;
+    const double moved = layout.num_replicas() * layout.num_parts() == 1 ? 0 : 2 * rank.weights;
     most = std::max(most, moved / (cluster.network_gb_per_second() * 1e9) +
                               2 * rank.optimizer / (cluster.memory_gb_per_second() * 1e9));
   }
@@ -98,15 +98,13 @@ void FillSpeed(int num_ranks, RunPlan& plan) {
 }  // namespace
 
 absl::StatusOr<int> NumPlannedRanks(const LayoutConfig& config, int64_t asked) {
-  if (asked == 0 && config.data_parallel() == 0) {
-    return absl::InvalidArgumentError(
-        "layout.data_parallel: found 0, expected a number, or --ranks");
-  }
   double ranks = static_cast<double>(asked);
   if (asked == 0) {
-    ranks = static_cast<double>(config.data_parallel()) *
-            static_cast<double>(config.expert_parallel()) *
-            static_cast<double>(config.pipeline_parallel());
+    ranks = 1;
+    for (const int64_t axis :
+         {std::max<int64_t>(1, config.data_parallel()), config.expert_parallel(),
+          config.pipeline_parallel(), config.context_parallel(), config.tensor_parallel()})
+      ranks *= static_cast<double>(axis);
   }
   if (ranks < 1 || ranks > static_cast<double>(kMaxRanks)) {
     return absl::InvalidArgumentError(absl::StrCat(asked == 0 ? "layout" : "--ranks", ": found ",

@@ -52,8 +52,8 @@ struct RunPlan {
   double dollars_per_trillion_tokens = 0;  // 0 without a price
 };
 
-// Ranks of a layout whose axes are all given; asked: what the command line says, or 0.
-// InvalidArgument, naming the field, when data_parallel is not given either way, or there are more
+// Ranks of a layout; asked: what the command line says, or 0 for the product of its axes, with one
+// data rank where data_parallel says none. InvalidArgument, naming the field, when there are more
 // than 2^20.
 absl::StatusOr<int> NumPlannedRanks(const LayoutConfig& config, int64_t asked);
 

@@ -69,8 +69,6 @@ TEST(PlanCommandTest, TheTraceIsWrittenWhereItIsAskedFor) {
 }
 
 TEST(PlanCommandTest, WhatCannotBePlannedIsRefusedBeforeAnythingIsPrinted) {
-  ExpectRefused({kConfig, "--set=layout { data_parallel: 0 }"},
-                "layout.data_parallel: found 0, expected a number, or --ranks");
   ExpectRefused({kConfig, "--ranks=100"}, "expected the 100 ranks");
   ExpectRefused({kConfig, "--ranks=-1"}, "--ranks: found -1, expected at least 1");
   ExpectRefused({kConfig, "--set=plan { cluster { name: 'abacus' } }"},

@@ -6,6 +6,7 @@
 #include "parallel/schedule/make_schedule.h"
 #include "tests/trainer/planned_models.h"
 #include "trainer/cluster.h"
+#include "trainer/memory_plan.h"
 
 namespace deduce {
 namespace {
@@ -123,6 +124,20 @@ TEST(CostModelTest, UncalibratedWorkTakesItsFlopsOverTheRate) {
   // In an overlapped pair the slower of work and communication counts.
   const double work = 4096 * (3 * flops.products + 3 * flops.attention) / 50e12;
   EXPECT_NEAR(costs.overlapped_stages[1][1], std::max(work, 2 * sent), 1e-12);
+}
+
+TEST(CostModelTest, ContextRanksShareTheWorkAndGatherKeys) {
+  const std::string axes = "layout { data_parallel: 1 context_parallel: 2 exact: false }";
+  const Made one = Make({}, /*calibrated=*/false), two = Make({axes}, /*calibrated=*/false);
+  ASSERT_TRUE(one.costs.ok() && two.costs.ok()) << two.costs.status();
+  const MicroBatchShape shape = {4096, 4096};
+  const ScheduleCosts whole = one.costs->Costs(shape), half = two.costs->Costs(shape);
+  EXPECT_DOUBLE_EQ(half.transfer_bytes, whole.transfer_bytes / 2);
+  // Half the work and half the experts' rows, and the keys and values of the other half's tokens.
+  const double gathered = 2048 * GatheredBytes(two.config, two.parts[3]) /
+                          (CompleteCluster(two.config.plan().cluster()).node_gb_per_second() * 1e9);
+  EXPECT_NEAR(half.stages[3].forward, whole.stages[3].forward / 2 + gathered,
+              1e-9 * whole.stages[3].forward);
 }
 
 TEST(CostModelTest, RecomputedAttentionAddsItsForwardToTheInputGradient) {

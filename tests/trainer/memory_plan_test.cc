@@ -40,6 +40,27 @@ TEST(MemoryPlanTest, OneRankHoldsEverythingOnce) {
   EXPECT_EQ(bytes.total(), bytes.weights + bytes.gradients + bytes.optimizer + bytes.activations);
 }
 
+TEST(MemoryPlanTest, ShardedSumsLeaveAMicroBatchsGradient) {
+  const RankBytes one = BytesOf(TinyRun("plan { gradient_sums: 1 }"), 1, 8, 64).front();
+  const RunConfig config = TinyRun("layout { data_parallel: 4 zero_stage: 2 exact: false }");
+  EXPECT_EQ(BytesOf(config, 4, 8, 64).front().gradients, one.gradients * 1.25);
+}
+
+TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndGatherKeys) {
+  const RunConfig config = TinyRun("layout { context_parallel: 2 exact: false }");
+  const ModelPart whole = WholeModel(config.model());
+  const RankBytes one = BytesOf(TinyRun(""), 1, 1, 64).front();
+  const RankBytes half = BytesOf(config, 2, 1, 64).front();
+  EXPECT_EQ(half.weights, one.weights);
+  EXPECT_EQ(half.optimizer, one.optimizer / 2);
+  // Three layers and the module's, of 2 heads with keys of 10 and values of 7.
+  EXPECT_EQ(GatheredBytes(config, whole), 4 * 2 * (10 + 7) * 4);
+  EXPECT_EQ(half.activations, 64 * (ActivationBytes(config, whole) / 2 + 4 * 2 * 17 * 4));
+  const RunConfig again =
+      TinyRun("layout { context_parallel: 2 exact: false recompute: selective }");
+  EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations, 32 * ActivationBytes(again, whole));
+}
+
 TEST(MemoryPlanTest, ExactModesTreeHasASumMoreForEveryDoubling) {
   const RankBytes once = BytesOf(TinyRun("plan { gradient_sums: 1 }"), 1, 8, 64).front();
   EXPECT_EQ(BytesOf(TinyRun(""), 1, 1, 64).front().gradients, once.gradients);

@@ -12,13 +12,14 @@ using ::testing::HasSubstr;
 
 TEST(RunPlanTest, TheNumberOfRanksIsAskedForOrTheProductOfTheAxes) {
   LayoutConfig layout;
-  EXPECT_EQ(NumPlannedRanks(layout, 0).status().message(),
-            "layout.data_parallel: found 0, expected a number, or --ranks");
+  EXPECT_EQ(*NumPlannedRanks(layout, 0), 1);
   EXPECT_EQ(*NumPlannedRanks(layout, 6), 6);
   layout.set_data_parallel(2);
   layout.set_expert_parallel(4);
   layout.set_pipeline_parallel(3);
   EXPECT_EQ(*NumPlannedRanks(layout, 0), 24);
+  layout.set_context_parallel(5);
+  EXPECT_EQ(*NumPlannedRanks(layout, 0), 120);
   layout.set_data_parallel(1 << 20);
   EXPECT_THAT(std::string(NumPlannedRanks(layout, 0).status().message()),
               HasSubstr("expected 1 to 1048576"));
