@@ -33,6 +33,12 @@ absl::Status MakePartialFolder(const std::string& dir, const std::string& partia
   return absl::OkStatus();
 }
 
+// What a slice is called in its file.
+std::string KeyOf(const TensorSlice& slice) {
+  const std::string key = absl::StrCat(slice.name, "@", slice.begin);
+  return slice.columns ? absl::StrCat(key, "@", slice.columns->begin) : key;
+}
+
 // Writes this rank's file (none if it has no elements) and returns its slices as JSON, for rank 0's
 // manifest.
 absl::StatusOr<std::string> WriteShard(const std::string& partial, int rank,
@@ -43,7 +49,7 @@ absl::StatusOr<std::string> WriteShard(const std::string& partial, int rank,
   for (const TensorSlice& slice : slices) {
     TORCH_CHECK(slice.data.dim() == 1, slice.name, ": expected a flat slice, got ",
                 slice.data.sizes());
-    const std::string key = absl::StrCat(slice.name, "@", slice.begin);
+    const std::string key = KeyOf(slice);
     if (slice.data.numel() > 0) tensors.push_back({key, slice.data});
     list.push_back({{"name", slice.name},
                     {"dtype", static_cast<int>(slice.data.scalar_type())},
@@ -53,6 +59,7 @@ absl::StatusOr<std::string> WriteShard(const std::string& partial, int rank,
                     {"begin", slice.begin},
                     {"end", slice.begin + slice.data.numel()},
                     {"hash", ContentHash(slice.data)}});
+    if (slice.columns) list.back()["columns"] = {slice.columns->begin, slice.columns->end};
   }
   if (!tensors.empty())
     RETURN_IF_ERROR(WriteSafetensors(absl::StrCat(partial, "/", file), tensors));
@@ -66,12 +73,14 @@ absl::StatusOr<Manifest> MergeSlices(const std::string& dir,
   for (const std::string& text : slices_by_rank) {
     for (const Json& slice : Json::parse(text)) {
       const auto dtype = static_cast<at::ScalarType>(slice["dtype"].get<int>());
-      RETURN_IF_ERROR(AddSlice(manifest, slice["name"], dtype, slice["shape"],
-                               {.file = slice["file"],
-                                .key = slice["key"],
-                                .begin = slice["begin"],
-                                .end = slice["end"],
-                                .hash = slice["hash"]}));
+      SliceRecord record{.file = slice["file"],
+                         .key = slice["key"],
+                         .begin = slice["begin"],
+                         .end = slice["end"],
+                         .hash = slice["hash"]};
+      if (slice.contains("columns"))
+        record.columns = ColumnRange{slice["columns"][0], slice["columns"][1]};
+      RETURN_IF_ERROR(AddSlice(manifest, slice["name"], dtype, slice["shape"], record));
     }
   }
   RETURN_IF_ERROR(CheckCoverage(dir, manifest));

@@ -7,20 +7,26 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "parallel/communicator.h"
+#include "trainer/element_range.h"
 
 namespace deduce {
 
-// A range of a logical tensor's elements, in row-major order.
+// A range of a logical tensor's elements, in row-major order; with columns, of the matrix that
+// these columns of it are.
 struct TensorSlice {
   std::string name;
   std::vector<int64_t> shape;  // of the whole logical tensor
   int64_t begin = 0;           // elements
   at::Tensor data;             // [n], contiguous, CPU; any safetensors type; n may be 0
+  std::optional<ColumnRange> columns = std::nullopt;
+
+  ElementRange range() const { return {begin, begin + data.numel(), columns}; }
 };
 
 // Collective. Writes `dir` from the slices of all ranks: each element of each logical tensor must

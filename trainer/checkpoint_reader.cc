@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -23,6 +22,19 @@ absl::Status HashError(const std::string& path, const std::string& what, const s
       absl::StrCat(path, ": found hash ", found, " of ", what, ", expected ", expected));
 }
 
+bool IsWithin(const ElementRange& range, const TensorRecord& record) {
+  int64_t elements = record.num_elements();
+  if (range.columns) {
+    const ColumnRange& columns = *range.columns;
+    if (record.shape.size() != 2 || columns.begin < 0 || columns.size() <= 0 ||
+        columns.end > record.shape[1]) {
+      return false;
+    }
+    elements = record.shape[0] * columns.size();
+  }
+  return range.begin >= 0 && range.end <= elements;
+}
+
 }  // namespace
 
 // The files of a checkpoint, each opened when first used: a rank of a large run reads few of them.
@@ -34,7 +46,7 @@ class CheckpointReader::Shards {
   absl::StatusOr<at::Tensor> Read(const std::string& name, at::ScalarType dtype,
                                   const SliceRecord& slice) const {
     ASSIGN_OR_RETURN(const SafetensorsFile* file, File(slice.file));
-    const std::string what = absl::StrCat("tensor ", name, " [", slice.begin, ", ", slice.end, ")");
+    const std::string what = absl::StrCat("tensor ", name, " ", RangeText(slice.range()));
     const auto entry = file->entries().find(slice.key);
     const std::vector<int64_t> shape = {slice.end - slice.begin};
     if (entry == file->entries().end() || entry->second.dtype != dtype ||
@@ -99,33 +111,35 @@ const std::vector<int64_t>& CheckpointReader::shape(const std::string& name) con
   return manifest_->tensors.at(name).shape;
 }
 
-absl::Status CheckpointReader::Read(const std::string& name, int64_t begin,
-                                    at::Tensor& out_flat) const {
+absl::Status CheckpointReader::Read(const std::string& name, int64_t begin, at::Tensor& out_flat,
+                                    std::optional<ColumnRange> columns) const {
   const auto found = manifest_->tensors.find(name);
-  const int64_t end = begin + out_flat.numel();
+  const ElementRange wanted{begin, begin + out_flat.numel(), columns};
   if (found == manifest_->tensors.end() || found->second.dtype != out_flat.scalar_type() ||
-      begin < 0 || end > found->second.num_elements()) {
+      !IsWithin(wanted, found->second)) {
     return absl::InvalidArgumentError(
         absl::StrCat(dir_, ": found ",
                      found == manifest_->tensors.end()
                          ? absl::StrCat("no tensor ", name)
                          : absl::StrCat(name, " of ", SafetensorsDtype(found->second.dtype), " ",
                                         ShapeText(found->second.shape)),
-                     ", expected elements [", begin, ", ", end, ") of ",
+                     ", expected elements ", RangeText(wanted), " of ",
                      SafetensorsDtype(out_flat.scalar_type())));
   }
   TORCH_CHECK(out_flat.is_contiguous() && out_flat.is_cpu(), name,
               ": expected a contiguous CPU tensor to read into");
+  const TensorRecord& record = found->second;
+  const int64_t width = record.shape.empty() ? 1 : record.shape.back();
   const auto item_bytes = static_cast<int64_t>(out_flat.element_size());
   char* out = static_cast<char*>(out_flat.mutable_data_ptr());
-  for (const SliceRecord& slice : found->second.slices) {
-    const int64_t from = std::max(begin, slice.begin);
-    const int64_t to = std::min(end, slice.end);
-    if (from >= to) continue;
-    ASSIGN_OR_RETURN(const at::Tensor data, shards_->Read(name, found->second.dtype, slice));
-    std::memcpy(out + (from - begin) * item_bytes,
-                TensorBytes(data).data() + (from - slice.begin) * item_bytes,
-                (to - from) * item_bytes);
+  for (const SliceRecord& slice : record.slices) {
+    const std::vector<SharedRun> runs = SharedRuns(slice.range(), wanted, width);
+    if (runs.empty()) continue;
+    ASSIGN_OR_RETURN(const at::Tensor data, shards_->Read(name, record.dtype, slice));
+    for (const SharedRun& run : runs) {
+      std::memcpy(out + run.in_b * item_bytes, TensorBytes(data).data() + run.in_a * item_bytes,
+                  run.count * item_bytes);
+    }
   }
   return absl::OkStatus();
 }

@@ -6,11 +6,13 @@
 #include <cstdint>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "trainer/element_range.h"
 
 namespace deduce {
 
@@ -34,9 +36,10 @@ class CheckpointReader {
   const std::vector<int64_t>& shape(const std::string& name) const;
 
   // Fills out_flat (contiguous, CPU, the tensor's dtype) with the elements [begin, begin +
-  // out_flat.numel()) of the logical tensor, from whatever slices hold them, checking the hash of
-  // each slice it touches.
-  absl::Status Read(const std::string& name, int64_t begin, at::Tensor& out_flat) const;
+  // out_flat.numel()) of the logical tensor, or of the matrix that `columns` of it are, from
+  // whatever slices hold them, checking the hash of each slice it touches.
+  absl::Status Read(const std::string& name, int64_t begin, at::Tensor& out_flat,
+                    std::optional<ColumnRange> columns = std::nullopt) const;
 
   // The contents of an extra file, its hash checked.
   absl::StatusOr<std::string> ReadExtraFile(const std::string& file_name) const;

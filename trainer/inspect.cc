@@ -39,6 +39,7 @@ OrderedJson Describe(const std::string& name, const TensorRecord& record) {
   for (const SliceRecord& slice : record.slices) {
     slices.push_back(
         {{"file", slice.file}, {"begin", slice.begin}, {"end", slice.end}, {"hash", slice.hash}});
+    if (slice.columns) slices.back()["columns"] = {slice.columns->begin, slice.columns->end};
   }
   return {{"tensor", name},
           {"dtype", SafetensorsDtype(record.dtype)},

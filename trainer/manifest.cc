@@ -16,7 +16,8 @@ using Json = nlohmann::json;
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kFormat[] = "deduce-checkpoint";
-constexpr int64_t kVersion = 1;
+constexpr int64_t kVersion = 2;
+constexpr int64_t kVersionWithoutColumns = 1;
 // What stands in the hash field while the hash of the text is taken.
 constexpr char kNoHash[] = "0000000000000000";
 
@@ -45,7 +46,17 @@ bool IsPlainName(const std::string& name) {
   return !name.empty() && name.find('/') == std::string::npos && name.front() != '.';
 }
 
-bool ParseTensor(const Json& value, TensorRecord& record) {
+// Those of a slice, if it has any.
+bool ParseColumns(const Json& slice, int64_t version, std::optional<ColumnRange>& columns) {
+  if (!slice.contains("columns")) return true;
+  const Json& pair = slice["columns"];
+  if (version < kVersion || !pair.is_array() || pair.size() != 2) return false;
+  if (!pair[0].is_number_unsigned() || !pair[1].is_number_unsigned()) return false;
+  columns = ColumnRange{pair[0].get<int64_t>(), pair[1].get<int64_t>()};
+  return true;
+}
+
+bool ParseTensor(const Json& value, int64_t version, TensorRecord& record) {
   std::string dtype;
   if (!Get(value, "dtype", dtype)) return false;
   const auto type = ParseSafetensorsDtype("", dtype);
@@ -63,14 +74,15 @@ bool ParseTensor(const Json& value, TensorRecord& record) {
     SliceRecord& slice = record.slices.emplace_back();
     if (!Get(entry, "file", slice.file) || !Get(entry, "key", slice.key) ||
         !Get(entry, "begin", slice.begin) || !Get(entry, "end", slice.end) ||
-        !Get(entry, "hash", slice.hash) || !IsPlainName(slice.file)) {
+        !Get(entry, "hash", slice.hash) || !IsPlainName(slice.file) ||
+        !ParseColumns(entry, version, slice.columns)) {
       return false;
     }
   }
   return true;
 }
 
-bool ParseBody(const Json& json, Manifest& manifest) {
+bool ParseBody(const Json& json, int64_t version, Manifest& manifest) {
   int64_t num_ranks = 0;
   if (!Get(json, "num_ranks", num_ranks) || num_ranks < 1 || num_ranks > INT32_MAX) return false;
   manifest.num_ranks = static_cast<int>(num_ranks);
@@ -83,9 +95,66 @@ bool ParseBody(const Json& json, Manifest& manifest) {
   }
   if (!json.contains("tensors") || !json["tensors"].is_object()) return false;
   for (const auto& [name, value] : json["tensors"].items()) {
-    if (!ParseTensor(value, manifest.tensors[name])) return false;
+    if (!ParseTensor(value, version, manifest.tensors[name])) return false;
   }
   return true;
+}
+
+absl::Status SliceError(const std::string& where, const std::string& name, const SliceRecord& slice,
+                        const std::string& expected) {
+  return Error(
+      absl::StatusCode::kInternal, where,
+      absl::StrCat("a slice ", RangeText(slice.range()), " of tensor ", name, " in ", slice.file),
+      expected);
+}
+
+using Slices = std::vector<SliceRecord>;
+
+// Of the sorted slices that have the same columns, whether they are all `elements` of these.
+absl::Status CheckElements(const std::string& where, const std::string& name,
+                           Slices::const_iterator first, Slices::const_iterator last,
+                           int64_t elements, const std::string& shape) {
+  int64_t position = 0;
+  for (auto slice = first; slice != last; ++slice) {
+    if (slice->begin != position || slice->end <= slice->begin) {
+      return SliceError(where, name, *slice,
+                        absl::StrCat("the next one to begin at element ", position));
+    }
+    position = slice->end;
+  }
+  if (position == elements) return absl::OkStatus();
+  return Error(absl::StatusCode::kInternal, where,
+               absl::StrCat("slices of tensor ", name, " that end at element ", position),
+               absl::StrCat(elements, " elements of ", shape));
+}
+
+absl::Status CheckSlices(const std::string& where, const std::string& name,
+                         const TensorRecord& record) {
+  const Slices& slices = record.slices;
+  const std::string shape = absl::StrCat("shape ", ShapeText(record.shape));
+  if (slices.empty() || !slices.back().columns) {
+    return CheckElements(where, name, slices.begin(), slices.end(), record.num_elements(), shape);
+  }
+  int64_t column = 0;
+  for (auto first = slices.begin(); first != slices.end();) {
+    const auto last = std::find_if(first, slices.end(), [&](const SliceRecord& slice) {
+      return slice.columns != first->columns;
+    });
+    if (record.shape.size() != 2 || !first->columns || first->columns->begin != column ||
+        first->columns->size() <= 0 || first->columns->end > record.shape[1]) {
+      return SliceError(where, name, *first,
+                        absl::StrCat("the next one to begin at column ", column, " of ", shape));
+    }
+    RETURN_IF_ERROR(CheckElements(
+        where, name, first, last, record.shape[0] * first->columns->size(),
+        absl::StrCat("columns [", column, ", ", first->columns->end, ") of ", shape)));
+    column = first->columns->end;
+    first = last;
+  }
+  if (column == record.shape[1]) return absl::OkStatus();
+  return Error(absl::StatusCode::kInternal, where,
+               absl::StrCat("slices of tensor ", name, " that end at column ", column),
+               absl::StrCat(record.shape[1], " columns of ", shape));
 }
 
 }  // namespace
@@ -117,35 +186,17 @@ absl::Status AddSlice(Manifest& manifest, const std::string& name, at::ScalarTyp
 absl::Status CheckCoverage(const std::string& where, Manifest& manifest) {
   for (auto& [name, record] : manifest.tensors) {
     std::sort(record.slices.begin(), record.slices.end(), [](const auto& a, const auto& b) {
-      return std::tie(a.begin, a.end, a.file) < std::tie(b.begin, b.end, b.file);
+      return std::tie(a.columns, a.begin, a.end, a.file) <
+             std::tie(b.columns, b.begin, b.end, b.file);
     });
-    int64_t position = 0;
-    for (const SliceRecord& slice : record.slices) {
-      if (slice.begin != position || slice.end <= slice.begin) {
-        return Error(absl::StatusCode::kInternal, where,
-                     absl::StrCat("a slice [", slice.begin, ", ", slice.end, ") of tensor ", name,
-                                  " in ", slice.file),
-                     absl::StrCat("the next one to begin at element ", position));
-      }
-      position = slice.end;
-    }
-    if (position != record.num_elements()) {
-      return Error(
-          absl::StatusCode::kInternal, where,
-          absl::StrCat("slices of tensor ", name, " that end at element ", position),
-          absl::StrCat(record.num_elements(), " elements of shape ", ShapeText(record.shape)));
-    }
+    RETURN_IF_ERROR(CheckSlices(where, name, record));
   }
   return absl::OkStatus();
 }
 
 std::string EncodeManifest(const Manifest& manifest) {
-  OrderedJson json = {{"format", kFormat}, {"version", kVersion}, {"hash", kNoHash}};
-  json["num_ranks"] = manifest.num_ranks;
-  json["state"] = manifest.state;
-  json["files"] = OrderedJson(OrderedJson::object());
-  for (const auto& [name, hash] : manifest.file_hashes) json["files"][name] = hash;
-  OrderedJson& tensors = json["tensors"] = OrderedJson::object();
+  bool has_columns = false;
+  OrderedJson tensors = OrderedJson::object();
   for (const auto& [name, record] : manifest.tensors) {
     OrderedJson& tensor = tensors[name];
     tensor = {{"dtype", SafetensorsDtype(record.dtype)}, {"shape", record.shape}};
@@ -156,8 +207,19 @@ std::string EncodeManifest(const Manifest& manifest) {
                         {"begin", slice.begin},
                         {"end", slice.end},
                         {"hash", slice.hash}});
+      if (!slice.columns) continue;
+      slices.back()["columns"] = {slice.columns->begin, slice.columns->end};
+      has_columns = true;
     }
   }
+  OrderedJson json = {{"format", kFormat},
+                      {"version", has_columns ? kVersion : kVersionWithoutColumns},
+                      {"hash", kNoHash}};
+  json["num_ranks"] = manifest.num_ranks;
+  json["state"] = manifest.state;
+  json["files"] = OrderedJson(OrderedJson::object());
+  for (const auto& [name, hash] : manifest.file_hashes) json["files"][name] = hash;
+  json["tensors"] = std::move(tensors);
   std::string text = json.dump(1, ' ', false, OrderedJson::error_handler_t::replace) + "\n";
   const std::string hash = ContentHash(text);
   text.replace(text.find(HashField(kNoHash)), HashField(kNoHash).size(), HashField(hash));
@@ -176,9 +238,9 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::strin
                  absl::StrCat("\"format\": \"", kFormat, "\""));
   }
   int64_t version = 0;
-  if (!Get(json, "version", version) || version != kVersion) {
+  if (!Get(json, "version", version) || version < kVersionWithoutColumns || version > kVersion) {
     return Error(absl::StatusCode::kInvalidArgument, path, absl::StrCat("version ", version),
-                 absl::StrCat(kVersion));
+                 absl::StrCat(kVersionWithoutColumns, " or ", kVersion));
   }
   std::string blank = text;
   const bool has_hash = Get(json, "hash", hash);
@@ -192,9 +254,9 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::strin
                  absl::StrCat(hash, ", as it says itself"));
   }
   Manifest manifest;
-  if (!ParseBody(json, manifest)) {
+  if (!ParseBody(json, version, manifest)) {
     return Error(absl::StatusCode::kDataLoss, path, "fields missing or of another type",
-                 absl::StrCat("a manifest of version ", kVersion));
+                 absl::StrCat("a manifest of version ", version));
   }
   if (const absl::Status covered = CheckCoverage(path, manifest); !covered.ok()) {
     return absl::DataLossError(covered.message());

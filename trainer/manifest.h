@@ -7,11 +7,13 @@
 #include <cstdint>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "trainer/element_range.h"
 
 namespace deduce {
 
@@ -20,13 +22,18 @@ struct SliceRecord {
   std::string key;    // the tensor's name in that file
   int64_t begin = 0;  // elements of the logical tensor
   int64_t end = 0;
-  std::string hash;  // ContentHash of the bytes
+  std::string hash;                                   // ContentHash of the bytes
+  std::optional<ColumnRange> columns = std::nullopt;  // then elements are of these columns
+
+  ElementRange range() const { return {begin, end, columns}; }
 };
 
 struct TensorRecord {
   at::ScalarType dtype = at::kFloat;
   std::vector<int64_t> shape;
-  std::vector<SliceRecord> slices;  // by begin; together every element once
+  // By columns, then by begin. Together every element once: those without columns are all of the
+  // tensor, or the slices of each run of columns are all of that, and the runs all columns.
+  std::vector<SliceRecord> slices;
 
   int64_t num_elements() const;
 };
@@ -44,13 +51,14 @@ absl::Status AddSlice(Manifest& manifest, const std::string& name, at::ScalarTyp
                       const std::vector<int64_t>& shape, const SliceRecord& slice);
 
 // Sorts the slices; an error, starting with `where`, unless they cover each element of each tensor
-// exactly once.
+// exactly once, as TensorRecord says.
 absl::Status CheckCoverage(const std::string& where, Manifest& manifest);
 
+// In the oldest version that has what is to be said, so that older programs read what they can.
 std::string EncodeManifest(const Manifest& manifest);
 
-// `path` is for messages. InvalidArgument if the text is that of another format or version;
-// DataLoss if it is damaged.
+// `path` is for messages. InvalidArgument if the text is that of another format or of a version
+// that is not known; DataLoss if it is damaged.
 absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::string& text);
 
 }  // namespace deduce

@@ -129,6 +129,44 @@ TEST_F(CheckpointReaderTest, DamageOutsideTheRangeButInTheSliceIsFound) {
   EXPECT_THAT(std::string(status.message()), HasSubstr("tensor left [0, 91)"));
 }
 
+// A tensor [13, 7] that one rank has the columns [0, 3) of, another the rest.
+TEST_F(CheckpointReaderTest, DamageOfColumnsIsNamedByThemAndFoundWhereTheyAreRead) {
+  const std::string split = scratch_ / "split";
+  const TensorSlice whole{"left", {13, 7}, 0, left_};
+  RunThreadRanks(2, [&](Communicator& world) {
+    const ColumnRange columns = world.rank() == 0 ? ColumnRange{0, 3} : ColumnRange{3, 7};
+    const TensorSlice slice{"left", {13, 7}, 0, Elements(whole, columns), columns};
+    EXPECT_EQ(SaveCheckpoint(world, split, {slice}, "{}", {}), absl::OkStatus());
+  });
+  const std::string path = split + "/rank-00001.safetensors";
+  std::string bytes = Slurp(path);
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  Spill(path, bytes);
+  const auto reader = CheckpointReader::Open(split);
+  ASSERT_TRUE(reader.ok()) << reader.status();
+  at::Tensor out = at::empty({5}, at::kFloat);
+  EXPECT_EQ(reader->Read("left", 2, out, ColumnRange{1, 3}), absl::OkStatus());
+  EXPECT_EQ(reader->Read("left", 2, out, ColumnRange{1, 4}).code(), absl::StatusCode::kDataLoss);
+  EXPECT_EQ(reader->Read("left", 0, out).code(), absl::StatusCode::kDataLoss);
+  const absl::Status status = reader->VerifyAll();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("tensor left [0, 52) of columns [3, 7)"));
+}
+
+TEST_F(CheckpointReaderTest, ColumnsThatATensorLacksAreInvalid) {
+  const auto reader = CheckpointReader::Open(dir());
+  at::Tensor out = at::empty({5}, at::kFloat), byte = at::empty({5}, at::kByte);
+  EXPECT_THAT(std::string(reader->Read("left", 0, out, ColumnRange{6, 8}).message()),
+              HasSubstr("[13, 7], expected elements [0, 5) of columns [6, 8) of F32"));
+  for (const ColumnRange& columns : {ColumnRange{-1, 2}, ColumnRange{3, 3}, ColumnRange{4, 3}}) {
+    EXPECT_EQ(reader->Read("left", 0, out, columns).code(), absl::StatusCode::kInvalidArgument);
+  }
+  EXPECT_EQ(reader->Read("left", 22, out, ColumnRange{1, 3}).code(),
+            absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(reader->Read("right", 0, byte, ColumnRange{0, 1}).code(),
+            absl::StatusCode::kInvalidArgument);
+}
+
 TEST_F(CheckpointReaderTest, WrongNamesTypesAndRangesAreInvalid) {
   const auto reader = CheckpointReader::Open(dir());
   at::Tensor floats = at::empty({5}, at::kFloat), longs = at::empty({5}, at::kLong);

@@ -46,7 +46,7 @@ std::vector<absl::Status> SaveOnThreads(const std::string& dir,
   return statuses;
 }
 
-// Reads every tensor whole and in random ranges.
+// Reads every tensor whole and in random ranges, of its own elements and of some of its columns.
 void ExpectReads(const std::string& dir, const std::vector<TensorSlice>& tensors, uint64_t seed) {
   std::mt19937_64 random(seed);
   const auto reader = CheckpointReader::Open(dir);
@@ -56,17 +56,22 @@ void ExpectReads(const std::string& dir, const std::vector<TensorSlice>& tensors
     ASSERT_TRUE(reader->Has(tensor.name));
     EXPECT_EQ(reader->shape(tensor.name), tensor.shape);
     EXPECT_EQ(reader->dtype(tensor.name), tensor.data.scalar_type());
-    const int64_t elements = tensor.data.numel();
-    std::vector<std::pair<int64_t, int64_t>> ranges = {{0, elements}};
-    for (int i = 0; i < 3; ++i) {
-      ranges.push_back(std::minmax({static_cast<int64_t>(random() % (elements + 1)),
-                                    static_cast<int64_t>(random() % (elements + 1))}));
-    }
-    for (const auto& [begin, end] : ranges) {
-      at::Tensor out = at::empty({end - begin}, tensor.data.scalar_type());
-      const absl::Status status = reader->Read(tensor.name, begin, out);
-      ASSERT_TRUE(status.ok()) << status;
-      EXPECT_TRUE(SameBits(out, tensor.data.slice(0, begin, end))) << tensor.name;
+    std::vector<std::optional<ColumnRange>> columns = RandomColumns(tensor, random);
+    columns.push_back(std::nullopt);
+    for (const std::optional<ColumnRange>& some : columns) {
+      const at::Tensor data = Elements(tensor, some);
+      const int64_t elements = data.numel();
+      std::vector<std::pair<int64_t, int64_t>> ranges = {{0, elements}};
+      for (int i = 0; i < 3; ++i) {
+        ranges.push_back(std::minmax({static_cast<int64_t>(random() % (elements + 1)),
+                                      static_cast<int64_t>(random() % (elements + 1))}));
+      }
+      for (const auto& [begin, end] : ranges) {
+        at::Tensor out = at::empty({end - begin}, tensor.data.scalar_type());
+        const absl::Status status = reader->Read(tensor.name, begin, out, some);
+        ASSERT_TRUE(status.ok()) << status;
+        EXPECT_TRUE(SameBits(out, data.slice(0, begin, end))) << tensor.name;
+      }
     }
   }
 }

@@ -48,6 +48,21 @@ TEST_F(InspectTest, PrintsASummaryAndOneLineATensor) {
   EXPECT_EQ(parsed[1]["slices"][0]["begin"], 0);
 }
 
+TEST_F(InspectTest, SlicesOfColumnsArePrintedWithThem) {
+  const TensorSlice whole = RandomTensors(1)[0];
+  std::vector<TensorSlice> slices;
+  for (const ColumnRange& columns : {ColumnRange{0, 3}, ColumnRange{3, 7}})
+    slices.push_back({whole.name, whole.shape, 0, Elements(whole, columns), columns});
+  const auto world = MakeOneMemberCommunicator();
+  ASSERT_EQ(SaveCheckpoint(*world, dir_ / "d", slices, "{}", {}), absl::OkStatus());
+  std::ostringstream out;
+  ASSERT_EQ(Inspect(dir_ / "d", true, out), absl::OkStatus());
+  const auto line = nlohmann::json::parse(out.str().substr(out.str().find('\n') + 1));
+  EXPECT_EQ(line["slices"][0]["columns"], nlohmann::json::parse("[0,3]"));
+  EXPECT_EQ(line["slices"][1]["columns"], nlohmann::json::parse("[3,7]"));
+  EXPECT_EQ(line["slices"][1]["end"], 13 * 4);
+}
+
 TEST_F(InspectTest, DamageIsFoundByVerifyAloneAndNothingIsPrinted) {
   const std::string path = dir_ / "c/rank-00000.safetensors";
   std::string bytes = Slurp(path);

@@ -64,14 +64,15 @@ TEST(ManifestTest, ForeignTextIsNamedAsSuch) {
   EXPECT_THAT(ParseError("hello", absl::StatusCode::kDataLoss), HasSubstr("m.json: found"));
   EXPECT_THAT(ParseError("{}", absl::StatusCode::kInvalidArgument), HasSubstr("another format"));
   EXPECT_THAT(ParseError("[]", absl::StatusCode::kInvalidArgument), HasSubstr("another format"));
-  EXPECT_THAT(ParseError(R"({"format": "deduce-checkpoint", "version": 2})",
+  EXPECT_THAT(ParseError(R"({"format": "deduce-checkpoint", "version": 3})",
                          absl::StatusCode::kInvalidArgument),
-              HasSubstr("version 2, expected 1"));
+              HasSubstr("version 3, expected 1 or 2"));
 }
 
 // A text whose own hash is right, so that only its fields can be wrong.
-std::string WithHash(const std::string& body) {
-  const std::string head = R"({"format": "deduce-checkpoint", "version": 1, "hash": ")";
+std::string WithHash(const std::string& body, int version = 1) {
+  const std::string head =
+      R"({"format": "deduce-checkpoint", "version": )" + std::to_string(version) + R"(, "hash": ")";
   const std::string tail = R"(", "num_ranks": 1, "state": {}, )" + body + "}";
   return head + ContentHash(head + std::string(16, '0') + tail) + tail;
 }
@@ -111,6 +112,90 @@ TEST(ManifestTest, GapsAndOverlapsAreRefused) {
     manifest.tensors["a"].slices = slices;
     EXPECT_EQ(CheckCoverage("x", manifest).code(), absl::StatusCode::kInternal);
   }
+}
+
+SliceRecord ColumnSlice(int64_t begin, int64_t end, int64_t from, int64_t to) {
+  SliceRecord slice = Slice(begin, end);
+  slice.columns = ColumnRange{from, to};
+  return slice;
+}
+
+// The [2, 3] of the example as its columns 0 and 1, whose four elements are in two slices, and 2.
+Manifest ColumnExample() {
+  Manifest manifest = Example();
+  manifest.tensors["a"].slices = {ColumnSlice(0, 2, 2, 3), ColumnSlice(3, 4, 0, 2),
+                                  ColumnSlice(0, 3, 0, 2)};
+  EXPECT_EQ(CheckCoverage("x", manifest), absl::OkStatus());
+  return manifest;
+}
+
+TEST(ManifestTest, ColumnsComeBackAsTheyWere) {
+  const Manifest before = ColumnExample();
+  const auto after = ParseManifest("m.json", EncodeManifest(before));
+  ASSERT_TRUE(after.ok()) << after.status();
+  const std::vector<SliceRecord>& slices = after->tensors.at("a").slices;
+  ASSERT_EQ(slices.size(), 3u);
+  EXPECT_EQ(slices[1].begin, 3);
+  EXPECT_EQ(slices[1].columns, (ColumnRange{0, 2}));
+  EXPECT_EQ(slices[2].columns, (ColumnRange{2, 3}));
+  EXPECT_EQ(EncodeManifest(*after), EncodeManifest(before));
+}
+
+TEST(ManifestTest, OnlyColumnsNeedTheSecondVersion) {
+  EXPECT_THAT(EncodeManifest(Example()), HasSubstr("\"version\": 1,"));
+  EXPECT_THAT(EncodeManifest(ColumnExample()), HasSubstr("\"version\": 2,"));
+}
+
+TEST(ManifestTest, EveryFlippedBitOfAManifestWithColumnsIsFound) {
+  const std::string text = EncodeManifest(ColumnExample());
+  for (size_t bit = 0; bit < 8 * text.size(); ++bit) {
+    std::string flipped = text;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    EXPECT_FALSE(ParseManifest("m.json", flipped).ok()) << "bit " << bit;
+  }
+}
+
+TEST(ManifestTest, GapsAndOverlapsOfColumnsAreRefused) {
+  const std::vector<std::vector<SliceRecord>> wrong = {
+      {ColumnSlice(0, 2, 0, 1), ColumnSlice(0, 2, 2, 3)},   // column 1 is missing
+      {ColumnSlice(0, 4, 0, 2)},                            // column 2 is missing
+      {ColumnSlice(0, 2, 1, 2), ColumnSlice(0, 2, 2, 3)},   // column 0 is missing
+      {ColumnSlice(0, 4, 0, 2), ColumnSlice(0, 4, 1, 3)},   // column 1 is there twice
+      {ColumnSlice(0, 6, 0, 3), ColumnSlice(0, 4, 0, 2)},   // all are, and again two
+      {ColumnSlice(0, 6, 0, 3), Slice(0, 6)},               // all are there, twice
+      {ColumnSlice(0, 4, 0, 2), Slice(0, 6)},               // and one of two ways
+      {ColumnSlice(0, 3, 0, 2), ColumnSlice(0, 2, 2, 3)},   // an element is missing
+      {ColumnSlice(0, 5, 0, 2), ColumnSlice(0, 2, 2, 3)},   // there is one too many
+      {ColumnSlice(0, 4, 0, 2), ColumnSlice(0, 4, 2, 4)},   // there is no column 3
+      {ColumnSlice(0, 0, 0, 0), ColumnSlice(0, 6, 0, 3)},   // nothing of no columns
+      {ColumnSlice(0, 4, 0, 2), ColumnSlice(0, 2, 3, 2)}};  // columns that end before they begin
+  for (size_t i = 0; i < wrong.size(); ++i) {
+    Manifest manifest = Example();
+    manifest.tensors["a"].slices = wrong[i];
+    EXPECT_EQ(CheckCoverage("x", manifest).code(), absl::StatusCode::kInternal) << i;
+  }
+}
+
+TEST(ManifestTest, OnlyMatricesHaveColumns) {
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{6}, {1, 2, 3}, {}}) {
+    Manifest manifest;
+    EXPECT_TRUE(AddSlice(manifest, "a", at::kFloat, shape, ColumnSlice(0, 6, 0, 3)).ok());
+    EXPECT_EQ(CheckCoverage("x", manifest).code(), absl::StatusCode::kInternal);
+  }
+}
+
+TEST(ManifestTest, WrongColumnsUnderARightHashAreRefused) {
+  const auto body = [](const std::string& columns) {
+    return R"("files": {}, "tensors": {"a": {"dtype": "F32", "shape": [2, 3], "slices": [{"file": "f",
+      "key": "k", "begin": 0, "end": 6, "hash": "h", "columns": )" +
+           columns + "}]}}";
+  };
+  EXPECT_TRUE(ParseManifest("m", WithHash(body("[0, 3]"), 2)).ok());
+  for (const char* columns : {"[0, 2]", "[0]", "[0, 3, 3]", "[-1, 3]", "[0, 3.0]", "{}", "3",
+                              "[0, 9223372036854775807]", "[0, 18446744073709551615]"}) {
+    ParseError(WithHash(body(columns), 2), absl::StatusCode::kDataLoss);
+  }
+  ParseError(WithHash(body("[0, 3]"), 1), absl::StatusCode::kDataLoss);
 }
 
 TEST(ManifestTest, SlicesOfOneTensorMustAgree) {

@@ -6,7 +6,10 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <random>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -34,20 +37,45 @@ inline std::vector<TensorSlice> RandomTensors(uint64_t seed) {
   return tensors;
 }
 
-// Cuts each tensor at up to four random places (empty slices included) and gives each piece to a
-// random rank.
+// Up to three runs of columns that are all of a matrix; of other tensors, and now and then, none.
+inline std::vector<std::optional<ColumnRange>> RandomColumns(const TensorSlice& tensor,
+                                                             std::mt19937_64& random) {
+  if (tensor.shape.size() != 2 || tensor.data.numel() == 0 || random() % 2 == 0) return {{}};
+  const int64_t width = tensor.shape[1];
+  std::set<int64_t> cuts = {0, width};
+  for (uint64_t n = random() % 3; n > 0; --n) cuts.insert(random() % width);
+  std::vector<std::optional<ColumnRange>> columns;
+  for (auto cut = cuts.begin(); std::next(cut) != cuts.end(); ++cut)
+    columns.push_back(ColumnRange{*cut, *std::next(cut)});
+  return columns;
+}
+
+// The elements of a whole tensor, or of some of its columns.
+inline at::Tensor Elements(const TensorSlice& whole, const std::optional<ColumnRange>& columns) {
+  if (!columns) return whole.data;
+  return whole.data.view(whole.shape)
+      .slice(1, columns->begin, columns->end)
+      .contiguous()
+      .view({-1});
+}
+
+// Cuts each tensor at up to four random places (empty slices included), some after they were cut by
+// columns, and gives each piece to a random rank.
 inline std::vector<std::vector<TensorSlice>> RandomLayout(const std::vector<TensorSlice>& tensors,
                                                           int num_ranks, uint64_t seed) {
   std::mt19937_64 random(seed);
   std::vector<std::vector<TensorSlice>> by_rank(num_ranks);
   for (const TensorSlice& tensor : tensors) {
-    const int64_t elements = tensor.data.numel();
-    std::vector<int64_t> cuts = {0, elements};
-    for (uint64_t n = random() % 5; n > 0; --n) cuts.push_back(random() % (elements + 1));
-    std::sort(cuts.begin(), cuts.end());
-    for (size_t i = 0; i + 1 < cuts.size(); ++i) {
-      by_rank[random() % num_ranks].push_back(
-          {tensor.name, tensor.shape, cuts[i], tensor.data.slice(0, cuts[i], cuts[i + 1])});
+    for (const std::optional<ColumnRange>& columns : RandomColumns(tensor, random)) {
+      const at::Tensor data = Elements(tensor, columns);
+      const int64_t elements = data.numel();
+      std::vector<int64_t> cuts = {0, elements};
+      for (uint64_t n = random() % 5; n > 0; --n) cuts.push_back(random() % (elements + 1));
+      std::sort(cuts.begin(), cuts.end());
+      for (size_t i = 0; i + 1 < cuts.size(); ++i) {
+        by_rank[random() % num_ranks].push_back(
+            {tensor.name, tensor.shape, cuts[i], data.slice(0, cuts[i], cuts[i + 1]), columns});
+      }
     }
   }
   return by_rank;
