@@ -136,7 +136,24 @@ absl::Status CheckRope(const RopeConfig& rope) {
   });
 }
 
+// What the tensor axis splits evenly.
+absl::Status CheckTensorAxis(int64_t ranks, const ModelConfig& model) {
+  const std::string path = "layout.tensor_parallel";
+  const int64_t heads = model.num_attention_heads(), width = model.intermediate_size();
+  const int64_t kv_heads = model.has_num_key_value_heads() ? model.num_key_value_heads() : heads;
+  const bool has_dense = !model.has_moe() || model.moe().first_k_dense_replace() > 0;
+  const auto divisor = [](const char* field, int64_t value) {
+    return absl::StrCat("a divisor of model.", field, " (", value, ")");
+  };
+  return FirstBroken({
+      Number(heads % ranks == 0, path, ranks, divisor("num_attention_heads", heads)),
+      Number(kv_heads % ranks == 0, path, ranks, divisor("num_key_value_heads", kv_heads)),
+      Number(!has_dense || width % ranks == 0, path, ranks, divisor("intermediate_size", width)),
+  });
+}
+
 absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
+  RETURN_IF_ERROR(CheckTensorAxis(layout.tensor_parallel(), model));
   const int64_t experts = layout.expert_parallel(), copies = layout.redundant_experts();
   const int64_t routed = model.moe().n_routed_experts();
   return FirstBroken({

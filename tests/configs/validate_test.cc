@@ -157,6 +157,20 @@ TEST(ValidateTest, GqaRules) {
         "model.q_lora_rank: found a value, expected none with attention GQA"}});
 }
 
+TEST(ValidateTest, TheTensorAxisDividesWhatItSplits) {
+  ExpectErrors(
+      kGqa,
+      {{"num_attention_heads: 4 }", "num_attention_heads: 4 } layout { tensor_parallel: 3 }",
+        "layout.tensor_parallel: found 3, expected a divisor of model.num_attention_heads (4)"},
+       {"num_attention_heads: 4 }",
+        "num_attention_heads: 4 num_key_value_heads: 2 } layout { tensor_parallel: 4 }",
+        "layout.tensor_parallel: found 4, expected a divisor of model.num_key_value_heads (2)"},
+       {"intermediate_size: 96 num_hidden_layers: 3 num_attention_heads: 4 }",
+        "intermediate_size: 98 num_hidden_layers: 3 num_attention_heads: 4 } layout { "
+        "tensor_parallel: 4 }",
+        "layout.tensor_parallel: found 4, expected a divisor of model.intermediate_size (98)"}});
+}
+
 TEST(ValidateTest, LayoutAndCheckpointRules) {
   const char* name = "name: \"tiny\"";
   ExpectErrors(
