@@ -39,7 +39,7 @@ absl::Status FillModel(ModelFolder& folder, std::optional<ModelConfig::Compute> 
   folder.model = std::make_unique<RankModel>(folder.config, /*seed=*/std::nullopt, *folder.ranks,
                                              /*sharded=*/true);
   RETURN_IF_ERROR(read(*folder.model));
-  folder.tensors = WholeTensors(*folder.model);
+  folder.tensors = HeldTensors(*folder.model);
   return absl::OkStatus();
 }
 

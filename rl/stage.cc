@@ -22,7 +22,6 @@
 #include "trainer/hugging_face/read_weights.h"
 #include "trainer/lr_schedule.h"
 #include "trainer/snapshot.h"
-#include "trainer/weights_hash.h"
 
 namespace deduce {
 namespace {
@@ -158,7 +157,7 @@ absl::Status StageLoop::Save() {
     for (TensorSlice& slice : WeightSlices(*reference_, kReferencePrefix))
       slices.push_back(std::move(slice));
   }
-  ASSIGN_OR_RETURN(const std::string hash, WeightsHash(world_, WholeTensors(model_)));
+  ASSIGN_OR_RETURN(const std::string hash, HashOfWeights(model_));
   const nlohmann::ordered_json saved = {
       {"stage", config_.name()},
       {"stage_kind", StageKind::Kind_Name(config_.kind())},
@@ -223,7 +222,7 @@ absl::Status StageLoop::Finish(MetricsRecord head, MetricsRecord tail, double st
     RETURN_IF_ERROR(stage_.evaluator->Append(model_, head));
   }
   if (SavesNow() || context_.config.checkpoint().weights_hash_every_step()) {
-    ASSIGN_OR_RETURN(const std::string hash, WeightsHash(world_, WholeTensors(model_)));
+    ASSIGN_OR_RETURN(const std::string hash, HashOfWeights(model_));
     head.emplace_back("weights_hash", hash);
   }
   head.emplace_back("step_time", seconds);

@@ -14,11 +14,29 @@
 namespace deduce {
 namespace {
 
-// Logical shape of each tensor of a parameter: a stack of experts loses its first dimension.
+// Logical shape of each tensor of a parameter: a stack of experts loses its first dimension, a
+// piece is as large as all.
 std::vector<int64_t> LogicalShape(const Parameter& parameter) {
   std::vector<int64_t> shape = parameter.value.sizes().vec();
   if (parameter.placement == Placement::kExpertSharded) shape.erase(shape.begin());
+  if (parameter.split != SplitBy::kNone)
+    shape[parameter.split == SplitBy::kColumns ? 1 : 0] *= parameter.num_pieces;
   return shape;
+}
+
+LogicalTensor MakeLogicalTensor(const Parameter& parameter, const std::string& name,
+                                int64_t begin) {
+  LogicalTensor tensor;
+  tensor.name = name;
+  tensor.shape = LogicalShape(parameter);
+  tensor.begin = begin;
+  tensor.size = parameter.value.numel() / static_cast<int64_t>(parameter.names.size());
+  tensor.in_pieces_before = parameter.piece * tensor.size;
+  if (parameter.split == SplitBy::kColumns) {
+    const int64_t width = parameter.value.size(1);
+    tensor.columns = ColumnRange{parameter.piece * width, (parameter.piece + 1) * width};
+  }
+  return tensor;
 }
 
 // A buffer for the slots of experts that are placed by load, and each stack's view of it.
@@ -45,10 +63,9 @@ void LayOut(FlatGroup& group) {
                         [](const Parameter* p) { return p->decay; });
   int64_t size = 0;
   for (const Parameter* parameter : group.parameters) {
-    const int64_t each = parameter->value.numel() / static_cast<int64_t>(parameter->names.size());
     for (const std::string& name : parameter->names) {
-      group.tensors.push_back({name, LogicalShape(*parameter), size, each});
-      size += each;
+      group.tensors.push_back(MakeLogicalTensor(*parameter, name, size));
+      size += group.tensors.back().size;
     }
     if (parameter->decay) group.decay_end = size;
   }
@@ -103,8 +120,9 @@ void AppendBlocks(const FlatGroup& group, int64_t begin, const at::Tensor& gradi
       const int64_t at = tensor.begin + offset;
       if (at < begin || at >= end) continue;
       const double sum = sum_at(at - begin, std::min(kBlockElements, tensor.size - offset));
+      const int64_t place = tensor.in_pieces_before + offset;
       bytes.append(tensor.name).push_back('\0');
-      bytes.append(reinterpret_cast<const char*>(&offset), sizeof(offset));
+      bytes.append(reinterpret_cast<const char*>(&place), sizeof(place));
       bytes.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
     }
   }
@@ -123,20 +141,33 @@ void ReadBlocks(const std::string& bytes, BlockSums& sums) {
   }
 }
 
+Communicator* HoldersOf(Placement placement, const RankGroups& ranks) {
+  switch (placement) {
+    case Placement::kExpertSharded:
+      return ranks.data.get();
+    case Placement::kPiece:
+      return ranks.pieces.get();
+    default:
+      return ranks.replicas.get();
+  }
+}
+
 }  // namespace
 
 ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks,
                                bool sharded)
-    : num_parts_(ranks.layout.num_parts()), sharded_(sharded) {
-  for (const Placement placement :
-       {Placement::kReplicated, Placement::kExpertSharded, Placement::kEmbedding}) {
+    : num_parts_(ranks.layout.num_parts()),
+      context_parallel_(ranks.layout.context_parallel),
+      sharded_(sharded) {
+  for (const Placement placement : {Placement::kReplicated, Placement::kExpertSharded,
+                                    Placement::kEmbedding, Placement::kPiece}) {
     FlatGroup group{.placement = placement};
     for (Parameter& parameter : parameters) {
       if (parameter.placement == placement) group.parameters.push_back(&parameter);
     }
     if (group.parameters.empty()) continue;
     const bool is_expert = placement == Placement::kExpertSharded;
-    group.holders = is_expert ? ranks.data.get() : ranks.replicas.get();
+    group.holders = HoldersOf(placement, ranks);
     if (is_expert) group.num_sources = ranks.experts->size();
     if (placement == Placement::kEmbedding) {
       group.num_sources = static_cast<int>(group.parameters.front()->leaves.size());

@@ -6,10 +6,12 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "parallel/rank_groups.h"
+#include "trainer/element_range.h"
 #include "trainer/model/parameter.h"
 
 namespace deduce {
@@ -18,12 +20,16 @@ namespace deduce {
 // block, so the global norm has the same bits however blocks are dealt to ranks.
 inline constexpr int64_t kBlockElements = 16384;
 
-// One logical tensor inside a flat buffer.
+// One logical tensor, or this rank's piece of it, inside a flat buffer.
 struct LogicalTensor {
   std::string name;
-  std::vector<int64_t> shape;
-  int64_t begin = 0;  // in the flat buffer
+  std::vector<int64_t> shape;  // of the whole
+  int64_t begin = 0;           // in the flat buffer
   int64_t size = 0;
+  int64_t in_pieces_before = 0;        // elements that lower tensor ranks have of it
+  std::optional<ColumnRange> columns;  // of a piece by columns
+  // The first element here among those of the tensor, or of its columns.
+  int64_t first() const { return columns ? 0 : in_pieces_before; }
 };
 
 // The parameters of one placement. Parameters with weight decay come first, so a shard has at most
@@ -53,16 +59,19 @@ struct FlatGroup {
 class ParameterStore {
  public:
   // Moves every parameter into the flat buffers and makes its gradient leaves. `parameters` and
-  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1 or 2);
-  // otherwise holder 0's view is everybody's.
+  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1 or
+  // 2); otherwise holder 0's view is everybody's.
   ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks, bool sharded);
 
   std::vector<FlatGroup>& groups() { return groups_; }
   const std::vector<FlatGroup>& groups() const { return groups_; }
   bool sharded() const { return sharded_; }
 
-  // How many holders of a group work on one micro-batch: all parts of it.
-  int64_t HoldersOfMicroBatch(const FlatGroup& /*group*/) const { return num_parts_; }
+  // How many holders of a group work on one micro-batch: all parts of it, of pieces one for each
+  // context rank.
+  int64_t HoldersOfMicroBatch(const FlatGroup& group) const {
+    return group.placement == Placement::kPiece ? context_parallel_ : num_parts_;
+  }
 
   // Concatenates the gradients of one source's leaves of a group into `flat` [gradient_size] and
   // clears them; a leaf without gradient contributes zeros.
@@ -92,11 +101,13 @@ class ParameterStore {
 
   std::vector<FlatGroup> groups_;
   int64_t num_parts_;
+  int64_t context_parallel_;
   bool sharded_;
 };
 
 // Collective. Square root of the sum of squares of all logical tensors, added block by block in the
-// order of tensor names, in double: the same bits on every layout. block_squares: what the stores
+// order of tensor names, in double: the same bits on every layout without a tensor axis, whose
+// pieces have blocks of their own. block_squares: what the stores
 // of this rank appended.
 double GlobalNorm(const std::string& block_squares, Communicator& world);
 

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "configs/status.h"
+#include "trainer/weights_hash.h"
 
 namespace deduce {
 namespace {
@@ -14,16 +15,15 @@ namespace {
 constexpr char kFirstMoment[] = "optimizer.first.";
 constexpr char kSecondMoment[] = "optimizer.second.";
 
-// The pieces of a group's logical tensors that lie in `flat`, which begins at `begin` of the
-// group's buffer.
-void AppendPieces(const FlatGroup& group, int64_t begin, const at::Tensor& flat,
+// What lies in `flat` of a group's logical tensors; it begins at `begin` of the group's buffer.
+void AppendSlices(const FlatGroup& group, int64_t begin, const at::Tensor& flat,
                   const std::string& prefix, std::vector<TensorSlice>& slices) {
   for (const LogicalTensor& tensor : group.tensors) {
     const int64_t from = std::max(begin, tensor.begin);
     const int64_t to = std::min(begin + flat.numel(), tensor.begin + tensor.size);
     if (from >= to) continue;
-    slices.push_back({prefix + tensor.name, tensor.shape, from - tensor.begin,
-                      flat.narrow(0, from - begin, to - from)});
+    slices.push_back({prefix + tensor.name, tensor.shape, tensor.first() + from - tensor.begin,
+                      flat.narrow(0, from - begin, to - from), tensor.columns});
   }
 }
 
@@ -33,22 +33,22 @@ bool Writes(const ParameterStore& store, const FlatGroup& group) {
   return store.sharded() || group.holders->rank() == 0;
 }
 
-absl::Status ReadPieces(const CheckpointReader& reader, const std::vector<TensorSlice>& pieces) {
-  for (const TensorSlice& piece : pieces) {
-    if (!reader.Has(piece.name)) {
+absl::Status ReadSlices(const CheckpointReader& reader, const std::vector<TensorSlice>& slices) {
+  for (const TensorSlice& slice : slices) {
+    if (!reader.Has(slice.name)) {
       return absl::InvalidArgumentError(absl::StrCat(
-          reader.dir(), ": ", piece.name, ": found no such tensor, expected one of shape [",
-          absl::StrJoin(piece.shape, ", "), "]"));
+          reader.dir(), ": ", slice.name, ": found no such tensor, expected one of shape [",
+          absl::StrJoin(slice.shape, ", "), "]"));
     }
-    if (reader.shape(piece.name) != piece.shape ||
-        reader.dtype(piece.name) != piece.data.scalar_type()) {
+    if (reader.shape(slice.name) != slice.shape ||
+        reader.dtype(slice.name) != slice.data.scalar_type()) {
       return absl::InvalidArgumentError(absl::StrCat(
-          reader.dir(), ": ", piece.name, ": found ", c10::toString(reader.dtype(piece.name)), " [",
-          absl::StrJoin(reader.shape(piece.name), ", "), "], expected ",
-          c10::toString(piece.data.scalar_type()), " [", absl::StrJoin(piece.shape, ", "), "]"));
+          reader.dir(), ": ", slice.name, ": found ", c10::toString(reader.dtype(slice.name)), " [",
+          absl::StrJoin(reader.shape(slice.name), ", "), "], expected ",
+          c10::toString(slice.data.scalar_type()), " [", absl::StrJoin(slice.shape, ", "), "]"));
     }
-    at::Tensor into = piece.data;
-    RETURN_IF_ERROR(reader.Read(piece.name, piece.begin, into));
+    at::Tensor into = slice.data;
+    RETURN_IF_ERROR(reader.Read(slice.name, slice.begin, into, slice.columns));
   }
   return absl::OkStatus();
 }
@@ -85,8 +85,8 @@ void AppendMoments(TrainState& state, bool only_written, std::vector<TensorSlice
       const FlatGroup& group = store.groups()[g];
       if (only_written && !Writes(store, group)) continue;
       const int64_t begin = store.owned_begin(group);
-      AppendPieces(group, begin, state.optimizers[c].first_moments()[g], kFirstMoment, slices);
-      AppendPieces(group, begin, state.optimizers[c].second_moments()[g], kSecondMoment, slices);
+      AppendSlices(group, begin, state.optimizers[c].first_moments()[g], kFirstMoment, slices);
+      AppendSlices(group, begin, state.optimizers[c].second_moments()[g], kSecondMoment, slices);
     }
   }
 }
@@ -100,7 +100,7 @@ std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefi
     for (const FlatGroup& group : store.groups()) {
       if (!Writes(store, group)) continue;
       const int64_t begin = store.owned_begin(group);
-      AppendPieces(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
+      AppendSlices(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
                    slices);
     }
     if (chunk.stage.groups.replicas->rank() == 0) AppendBuffers(*chunk.model, prefix, slices);
@@ -114,11 +114,11 @@ std::vector<TensorSlice> MomentSlices(TrainState& state) {
   return slices;
 }
 
-std::vector<TensorSlice> WholeTensors(RankModel& model) {
+std::vector<TensorSlice> HeldTensors(RankModel& model) {
   std::vector<TensorSlice> slices;
   for (const ModelChunk& chunk : model.chunks()) {
     for (const FlatGroup& group : chunk.store->groups()) {
-      AppendPieces(group, 0, group.values, "", slices);
+      AppendSlices(group, 0, group.values, "", slices);
       if (group.slot_values.defined()) AppendSlots(chunk, group, slices);
     }
     AppendBuffers(*chunk.model, "", slices);
@@ -129,16 +129,21 @@ std::vector<TensorSlice> WholeTensors(RankModel& model) {
 absl::Status ReadWeights(const CheckpointReader& reader, const std::string& prefix,
                          RankModel& model) {
   c10::NoGradGuard no_grad;
-  std::vector<TensorSlice> slices = WholeTensors(model);
+  std::vector<TensorSlice> slices = HeldTensors(model);
   for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
-  return ReadPieces(reader, slices);
+  return ReadSlices(reader, slices);
 }
 
 absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state) {
   c10::NoGradGuard no_grad;
   std::vector<TensorSlice> slices;
   AppendMoments(state, /*only_written=*/false, slices);
-  return ReadPieces(reader, slices);
+  return ReadSlices(reader, slices);
+}
+
+absl::StatusOr<std::string> HashOfWeights(RankModel& model) {
+  const RankGroups& ranks = model.ranks();
+  return WeightsHash(*ranks.world, HeldTensors(model), ranks.tensor.get());
 }
 
 void CopyWeights(RankModel& from, RankModel& to) {

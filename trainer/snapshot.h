@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "trainer/checkpoint.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/rank_model.h"
@@ -22,9 +23,12 @@ std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefi
 // This rank's part of the optimizer's moments.
 std::vector<TensorSlice> MomentSlices(TrainState& state);
 
-// All logical tensors this rank holds, whole: what WeightsHash takes. With them the copies of
-// experts that it computes.
-std::vector<TensorSlice> WholeTensors(RankModel& model);
+// All logical tensors this rank holds, each whole, or this rank's piece of it where the tensor axis
+// splits it. With them the copies of experts that it computes.
+std::vector<TensorSlice> HeldTensors(RankModel& model);
+
+// Collective over the world of the model's ranks. WeightsHash of all that they hold.
+absl::StatusOr<std::string> HashOfWeights(RankModel& model);
 
 // Reads what this rank holds, from a checkpoint of any layout. Error: InvalidArgument or DataLoss
 // naming the tensor, with shape found and expected; a model is then partly overwritten and must not

@@ -10,16 +10,36 @@
 namespace deduce {
 namespace {
 
+// Collective. The whole of a tensor, [elements], of which every rank holds a piece.
+at::Tensor JoinPieces(const TensorSlice& piece, Communicator& ranks) {
+  const at::Tensor pieces = ranks.AllGather(piece.data);  // [ranks, elements of a piece]
+  if (!piece.columns) return pieces.reshape({-1});
+  return pieces.view({pieces.size(0), piece.shape[0], piece.columns->size()})
+      .transpose(0, 1)
+      .reshape({-1});
+}
+
+// Whether a slice is the one that its rank has of as many equal pieces as there are ranks.
+bool IsPieceOf(const TensorSlice& slice, int64_t elements, const Communicator& ranks) {
+  if (slice.data.numel() * ranks.size() != elements) return false;
+  if (!slice.columns) return slice.begin == ranks.rank() * slice.data.numel();
+  return slice.begin == 0 && slice.columns->begin == ranks.rank() * slice.columns->size();
+}
+
 // "name TAB hash NEWLINE" for each tensor.
-std::string LocalHashes(const std::vector<TensorSlice>& tensors) {
+std::string LocalHashes(const std::vector<TensorSlice>& tensors, Communicator* ranks) {
   std::string lines;
   for (const TensorSlice& tensor : tensors) {
     int64_t elements = 1;
     for (const int64_t size : tensor.shape) elements *= size;
-    TORCH_CHECK(tensor.begin == 0 && tensor.data.numel() == elements, tensor.name,
-                ": expected the whole tensor of ", elements, " elements, got ", tensor.data.numel(),
-                " from ", tensor.begin);
-    absl::StrAppend(&lines, tensor.name, "\t", ContentHash(tensor.data), "\n");
+    at::Tensor whole = tensor.data;
+    if (tensor.data.numel() < elements || tensor.columns) {
+      TORCH_CHECK(ranks != nullptr && IsPieceOf(tensor, elements, *ranks), tensor.name,
+                  ": expected the whole tensor of ", elements, " elements or a rank's piece, got ",
+                  RangeText(tensor.range()));
+      whole = JoinPieces(tensor, *ranks);
+    }
+    absl::StrAppend(&lines, tensor.name, "\t", ContentHash(whole), "\n");
   }
   return lines;
 }
@@ -27,9 +47,10 @@ std::string LocalHashes(const std::vector<TensorSlice>& tensors) {
 }  // namespace
 
 absl::StatusOr<std::string> WeightsHash(Communicator& world,
-                                        const std::vector<TensorSlice>& whole_local_tensors) {
+                                        const std::vector<TensorSlice>& local_tensors,
+                                        Communicator* tensor) {
   const std::vector<std::string> lines_by_rank =
-      world.AllGatherBytes(LocalHashes(whole_local_tensors));
+      world.AllGatherBytes(LocalHashes(local_tensors, tensor));
   std::map<std::string, std::pair<std::string, int>> hashes;  // by name: hash and first rank
   for (int rank = 0; rank < world.size(); ++rank) {
     for (const auto& line : absl::StrSplit(lines_by_rank[rank], '\n', absl::SkipEmpty())) {

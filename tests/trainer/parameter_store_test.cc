@@ -110,6 +110,81 @@ TEST(ParameterStoreTest, GlobalNormHasTheSameBitsOnEveryNumberOfRanks) {
   EXPECT_EQ(norm(2, false), one);
 }
 
+// A layout of a tensor axis and a data axis, and what its ranks hold of two matrices that are split
+// by rows and by columns, with a bias and a norm that is whole. Values are those of the whole
+// tensors.
+struct SplitParameters {
+  SplitParameters(Communicator& world, int tensor_parallel) {
+    Layout layout;
+    layout.num_ranks = world.size();
+    layout.rank = world.rank();
+    layout.tensor_parallel = tensor_parallel;
+    layout.data_parallel = world.size() / tensor_parallel;
+    layout.tensor_rank = world.rank() % tensor_parallel;
+    layout.data_rank = world.rank() / tensor_parallel;
+    ranks = MakeRankGroups(world, layout);
+    ParameterFactory factory(3, 0.5, 0, 1, parameters, ComputeType::kFloat32, at::kFloat,
+                             layout.tensor_rank, tensor_parallel);
+    factory.Matrix("rows", 64, 1200, SplitBy::kRows);
+    factory.Norm("norm", 7);
+    factory.Bias("bias", 64, SplitBy::kRows);
+    factory.Matrix("columns", 500, 128, SplitBy::kColumns);
+  }
+  std::vector<Parameter> parameters;
+  RankGroups ranks;
+};
+
+TEST(ParameterStoreTest, PiecesAreAGroupWithTheRanksThatHoldTheSameOnes) {
+  RunRanks(4, [](Communicator& world) {
+    SplitParameters split(world, 2);
+    const ParameterStore store(split.parameters, split.ranks, true);
+    ASSERT_EQ(store.groups().size(), 2u);
+    EXPECT_EQ(store.groups()[0].holders->size(), 4);
+    const FlatGroup& pieces = store.groups()[1];
+    EXPECT_EQ(pieces.placement, Placement::kPiece);
+    EXPECT_EQ(pieces.holders->size(), 2);
+    const int64_t tensor_rank = world.rank() % 2;
+    ASSERT_EQ(pieces.tensors.size(), 3u);
+    const LogicalTensor &rows = pieces.tensors[0], &columns = pieces.tensors[1];
+    EXPECT_EQ(rows.shape, (std::vector<int64_t>{64, 1200}));
+    EXPECT_EQ(rows.first(), tensor_rank * 32 * 1200);
+    EXPECT_FALSE(rows.columns.has_value());
+    EXPECT_EQ(columns.shape, (std::vector<int64_t>{500, 128}));
+    EXPECT_EQ(columns.first(), 0);
+    EXPECT_EQ(columns.columns, (ColumnRange{64 * tensor_rank, 64 * tensor_rank + 64}));
+    EXPECT_EQ(pieces.tensors[2].shape, (std::vector<int64_t>{64}));
+    EXPECT_EQ(pieces.tensors[2].first(), 32 * tensor_rank);
+  });
+}
+
+TEST(ParameterStoreTest, EveryPieceEntersTheGlobalNormOnce) {
+  // Of values in place of gradients, whose squares add up to the same but for rounding in double.
+  const auto norm = [](int num_ranks, int tensor_parallel, bool sharded) {
+    double result = 0;
+    RunRanks(num_ranks, [&](Communicator& world) {
+      SplitParameters split(world, tensor_parallel);
+      ParameterStore store(split.parameters, split.ranks, sharded);
+      std::vector<at::Tensor> own;
+      for (const FlatGroup& group : store.groups()) {
+        own.push_back(
+            group.values.narrow(0, store.owned_begin(group), store.owned_size(group)).contiguous());
+      }
+      std::string squares;
+      store.AppendBlockSquares(own, squares);
+      const double value = GlobalNorm(squares, world);
+      if (world.rank() == 0) result = value;
+    });
+    return result;
+  };
+  const double one = norm(1, 1, true);
+  EXPECT_GT(one, 100);
+  for (const bool sharded : {true, false}) {
+    EXPECT_NEAR(norm(2, 2, sharded), one, one * 1e-12);
+    EXPECT_NEAR(norm(4, 2, sharded), one, one * 1e-12);
+    EXPECT_NEAR(norm(4, 4, sharded), one, one * 1e-12);
+  }
+}
+
 TEST(ParameterStoreTest, ReduceLeavesOutRanksWithoutMicroBatches) {
   RunRanks(3, [](Communicator& world) {
     std::vector<Parameter> parameters = Parameters();

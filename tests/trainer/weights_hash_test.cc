@@ -68,6 +68,43 @@ TEST(WeightsHashTest, DisagreementNamesTensorAndRanksOnAllRanks) {
   });
 }
 
+TEST(WeightsHashTest, PiecesHaveTheHashOfTheWhole) {
+  // Rows, columns, and a tensor that is not split.
+  std::vector<TensorSlice> tensors = RandomTensors(1);
+  const std::vector<std::vector<int64_t>> shapes = {{8, 6}, {6, 8}};
+  for (size_t i = 0; i < shapes.size(); ++i) {
+    tensors.push_back(tensors[0]);
+    tensors.back().name = "split" + std::to_string(i);
+    tensors.back().shape = shapes[i];
+    tensors.back().data = tensors[0].data.slice(0, i, i + 48);
+  }
+  const std::string expected = HashOnOneRank(tensors);
+  for (const int ranks : {1, 2, 4}) {
+    RunRanks(ranks, [&](Communicator& world) {
+      std::vector<TensorSlice> held = tensors;
+      TensorSlice &rows = held[held.size() - 2], &columns = held.back();
+      const int64_t each = 48 / world.size(), width = 8 / world.size();
+      rows.begin = world.rank() * each;
+      rows.data = rows.data.slice(0, rows.begin, rows.begin + each);
+      const ColumnRange own{world.rank() * width, (world.rank() + 1) * width};
+      columns.data = Elements(columns, own);
+      columns.columns = own;
+      EXPECT_EQ(*WeightsHash(world, held, &world), expected);
+    });
+  }
+}
+
+TEST(WeightsHashTest, PiecesOfOtherRanksAreRefused) {
+  RunThreadRanks(2, [&](Communicator& world) {
+    TensorSlice piece{"a", {2, 2}, 0, RandomTensors(1)[0].data.slice(0, 0, 2)};
+    piece.begin = world.rank() == 0 ? 2 : 0;
+    EXPECT_THROW(WeightsHash(world, {piece}, &world).IgnoreError(), c10::Error);
+    piece.begin = 0;
+    piece.columns = world.rank() == 0 ? ColumnRange{1, 2} : ColumnRange{0, 1};
+    EXPECT_THROW(WeightsHash(world, {piece}, &world).IgnoreError(), c10::Error);
+  });
+}
+
 TEST(WeightsHashTest, PartsOfTensorsAreRefused) {
   TensorSlice part = RandomTensors(1)[0];
   part.data = part.data.slice(0, 0, 10);

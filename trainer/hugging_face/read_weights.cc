@@ -1,5 +1,7 @@
 #include "trainer/hugging_face/read_weights.h"
 
+#include <ATen/ops/empty.h>
+
 #include <memory>
 #include <set>
 #include <string>
@@ -28,6 +30,25 @@ std::string Shown(const Tensor& tensor) {
   return absl::StrCat(SafetensorsDtype(tensor.dtype), " ", ShapeText(tensor.shape));
 }
 
+// All elements of a tensor in fp32, [elements].
+absl::Status Decode(const HuggingFaceFolder& folder, const Tensor& tensor, const std::string& name,
+                    at::Tensor& whole) {
+  DecodeWeights(tensor.bytes, tensor.dtype, whole);
+  if (tensor.dtype != at::kFloat8_e4m3fn) return absl::OkStatus();
+  if (tensor.shape.size() != 2) {
+    return TensorError(tensor.path, name, Shown(tensor), "F8_E4M3 for matrices only");
+  }
+  const std::string scale_name = name + kScaleSuffix;
+  const Tensor* scales = folder.weights.Find(scale_name);
+  const std::vector<int64_t> shape = ScaleShape(tensor.shape);
+  if (scales == nullptr || scales->dtype != at::kFloat || scales->shape != shape) {
+    return TensorError(tensor.path, scale_name, scales ? Shown(*scales) : "nothing",
+                       absl::StrCat("F32 ", ShapeText(shape), " beside F8_E4M3"));
+  }
+  ApplyBlockScales(scales->bytes, tensor.shape, whole);
+  return absl::OkStatus();
+}
+
 absl::Status ReadOne(const HuggingFaceFolder& folder, const TensorSlice& slice) {
   const Tensor* tensor = folder.weights.Find(slice.name);
   if (tensor == nullptr) {
@@ -41,20 +62,20 @@ absl::Status ReadOne(const HuggingFaceFolder& folder, const TensorSlice& slice) 
   if (!IsWeightDtype(tensor->dtype)) {
     return TensorError(tensor->path, slice.name, Shown(*tensor), "F32, BF16, F16 or F8_E4M3");
   }
+  const auto elements =
+      static_cast<int64_t>(tensor->bytes.size() / c10::elementSize(tensor->dtype));
+  if (slice.data.numel() == elements) {
+    at::Tensor whole = slice.data;
+    return Decode(folder, *tensor, slice.name, whole);
+  }
+  // Scales are of blocks that a piece may cut.
+  at::Tensor whole = at::empty({elements}, at::kFloat);
+  RETURN_IF_ERROR(Decode(folder, *tensor, slice.name, whole));
   at::Tensor into = slice.data;
-  DecodeWeights(tensor->bytes, tensor->dtype, into);
-  if (tensor->dtype != at::kFloat8_e4m3fn) return absl::OkStatus();
-  if (slice.shape.size() != 2) {
-    return TensorError(tensor->path, slice.name, Shown(*tensor), "F8_E4M3 for matrices only");
+  if (slice.columns) {
+    whole = whole.view(slice.shape).narrow(1, slice.columns->begin, slice.columns->size());
   }
-  const std::string scale_name = slice.name + kScaleSuffix;
-  const Tensor* scales = folder.weights.Find(scale_name);
-  const std::vector<int64_t> shape = ScaleShape(slice.shape);
-  if (scales == nullptr || scales->dtype != at::kFloat || scales->shape != shape) {
-    return TensorError(tensor->path, scale_name, scales ? Shown(*scales) : "nothing",
-                       absl::StrCat("F32 ", ShapeText(shape), " beside F8_E4M3"));
-  }
-  ApplyBlockScales(scales->bytes, slice.shape, into);
+  into.copy_(whole.reshape({-1}).narrow(0, slice.begin, into.numel()));
   return absl::OkStatus();
 }
 
@@ -83,7 +104,7 @@ absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, RankModel& 
   std::set<std::string> own;
   std::vector<ModelPart> parts;
   for (const ModelChunk& chunk : model.chunks()) parts.push_back(chunk.model->part());
-  for (const TensorSlice& slice : WholeTensors(model)) {
+  for (const TensorSlice& slice : HeldTensors(model)) {
     RETURN_IF_ERROR(ReadOne(folder, slice));
     own.insert(slice.name);
   }

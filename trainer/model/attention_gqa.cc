@@ -26,13 +26,13 @@ GqaAttention::GqaAttention(const ModelConfig& config, int64_t cache_layer,
       table_(table),
       eps_(config.rms_norm_eps()),
       q_proj_(prefix + "q_proj", heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
-              factory),
+              factory, SplitBy::kRows),
       k_proj_(prefix + "k_proj", kv_heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
-              factory),
+              factory, SplitBy::kRows),
       v_proj_(prefix + "v_proj", kv_heads_ * head_dim_, config.hidden_size(), config.qkv_bias(),
-              factory),
-      o_proj_(prefix + "o_proj", config.hidden_size(), heads_ * head_dim_, config.o_bias(),
-              factory) {
+              factory, SplitBy::kRows),
+      o_proj_(prefix + "o_proj", config.hidden_size(), heads_ * head_dim_, config.o_bias(), factory,
+              SplitBy::kColumns) {
   if (!config.qk_norm()) return;
   q_norm_ = factory.Norm(prefix + "q_norm.weight", head_dim_);
   k_norm_ = factory.Norm(prefix + "k_norm.weight", head_dim_);

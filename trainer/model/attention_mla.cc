@@ -40,18 +40,19 @@ MlaAttention::MlaAttention(const ModelConfig& config, int64_t cache_layer,
   const int64_t hidden = config.hidden_size();
   const int64_t q_width = heads_ * (nope_ + rope_);
   if (q_rank_ == 0) {
-    q_proj_ = Projection(prefix + "q_proj", q_width, hidden, false, factory);
+    q_proj_ = Projection(prefix + "q_proj", q_width, hidden, false, factory, SplitBy::kRows);
   } else {
     q_a_proj_ = Projection(prefix + "q_a_proj", q_rank_, hidden, config.qkv_bias(), factory);
     q_a_norm_ = factory.Norm(prefix + "q_a_layernorm.weight", q_rank_);
-    q_b_proj_ = Projection(prefix + "q_b_proj", q_width, q_rank_, false, factory);
+    q_b_proj_ = Projection(prefix + "q_b_proj", q_width, q_rank_, false, factory, SplitBy::kRows);
   }
   kv_a_proj_ = Projection(prefix + "kv_a_proj_with_mqa", kv_rank_ + rope_, hidden,
                           config.qkv_bias(), factory);
   kv_a_norm_ = factory.Norm(prefix + "kv_a_layernorm.weight", kv_rank_);
-  kv_b_proj_ =
-      Projection(prefix + "kv_b_proj", heads_ * (nope_ + value_dim_), kv_rank_, false, factory);
-  o_proj_ = Projection(prefix + "o_proj", hidden, heads_ * value_dim_, config.o_bias(), factory);
+  kv_b_proj_ = Projection(prefix + "kv_b_proj", heads_ * (nope_ + value_dim_), kv_rank_, false,
+                          factory, SplitBy::kRows);
+  o_proj_ = Projection(prefix + "o_proj", hidden, heads_ * value_dim_, config.o_bias(), factory,
+                       SplitBy::kColumns);
 }
 
 at::Tensor MlaAttention::Queries(const at::Tensor& x_td, const ForwardContext& context) const {

@@ -22,7 +22,7 @@ std::variant<Ffn, Moe> MakeFfn(int64_t layer, const BlockParts& parts) {
   const ModelConfig& config = parts.config;
   if (!config.has_moe() || layer < config.moe().first_k_dense_replace()) {
     return Ffn(config.hidden_size(), config.intermediate_size(), config.mlp_bias(), prefix,
-               parts.factory);
+               parts.factory, /*split=*/true);
   }
   const int64_t routed_layer = parts.num_routed_layers++;
   return Moe(config, routed_layer, prefix, parts.factory, parts.buffers, parts.placements,

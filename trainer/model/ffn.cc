@@ -5,10 +5,13 @@
 namespace deduce {
 
 Ffn::Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
-         ParameterFactory& factory)
-    : gate_proj_(prefix + "gate_proj", width, hidden, bias, factory),
-      up_proj_(prefix + "up_proj", width, hidden, bias, factory),
-      down_proj_(prefix + "down_proj", hidden, width, bias, factory) {}
+         ParameterFactory& factory, bool split)
+    : gate_proj_(prefix + "gate_proj", width, hidden, bias, factory,
+                 split ? SplitBy::kRows : SplitBy::kNone),
+      up_proj_(prefix + "up_proj", width, hidden, bias, factory,
+               split ? SplitBy::kRows : SplitBy::kNone),
+      down_proj_(prefix + "down_proj", hidden, width, bias, factory,
+                 split ? SplitBy::kColumns : SplitBy::kNone) {}
 
 at::Tensor Ffn::Hidden(const at::Tensor& x_td) const {
   return SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td));

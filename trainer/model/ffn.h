@@ -13,9 +13,10 @@ namespace deduce {
 
 class Ffn {
  public:
-  // prefix: "model.layers.N.mlp." or "...mlp.shared_experts."
+  // prefix: "model.layers.N.mlp." or "...mlp.shared_experts.". split: the tensor axis splits the
+  // width.
   Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
-      ParameterFactory& factory);
+      ParameterFactory& factory, bool split = false);
 
   // x_td [t, d] -> down(silu(gate(x)) * up(x)), [t, d]
   at::Tensor Forward(const at::Tensor& x_td) const { return Down(Hidden(x_td)); }

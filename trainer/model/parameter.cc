@@ -60,8 +60,30 @@ Parameter ParameterFactory::RandomMatrix(const std::string& name, int64_t out, i
   return parameter;
 }
 
-ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in) {
-  return Append(RandomMatrix(name, out, in), 1);
+// Leaves this rank's piece of the whole value. One rank's piece is the whole, which needs no place
+// of its own.
+void ParameterFactory::Cut(SplitBy split, Parameter& parameter) const {
+  if (split == SplitBy::kNone || tensor_ranks_ == 1) return;
+  const int64_t dimension = split == SplitBy::kColumns ? 1 : 0;
+  const int64_t size = parameter.value.size(dimension);
+  TORCH_CHECK(size % tensor_ranks_ == 0, parameter.names.front(), ": found ", size,
+              split == SplitBy::kColumns ? " columns" : " rows", ", expected a multiple of the ",
+              tensor_ranks_, " tensor ranks");
+  const int64_t each = size / tensor_ranks_;
+  // A copy, so that the whole is freed.
+  parameter.value = parameter.value.narrow(dimension, tensor_rank_ * each, each)
+                        .clone(at::MemoryFormat::Contiguous);
+  parameter.placement = Placement::kPiece;
+  parameter.split = split;
+  parameter.piece = tensor_rank_;
+  parameter.num_pieces = tensor_ranks_;
+}
+
+ParameterRef ParameterFactory::Matrix(const std::string& name, int64_t out, int64_t in,
+                                      SplitBy split) {
+  Parameter parameter = RandomMatrix(name, out, in);
+  Cut(split, parameter);
+  return Append(std::move(parameter), 1);
 }
 
 ParameterRef ParameterFactory::Embedding(const std::string& name, int64_t out, int64_t in,
@@ -73,18 +95,20 @@ ParameterRef ParameterFactory::Embedding(const std::string& name, int64_t out, i
 }
 
 ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {
-  return Vector(name, at::ones({size}, at::kFloat));
+  return Vector(name, at::ones({size}, at::kFloat), SplitBy::kNone);
 }
 
-ParameterRef ParameterFactory::Bias(const std::string& name, int64_t size) {
-  return Vector(name, at::zeros({size}, at::kFloat));
+ParameterRef ParameterFactory::Bias(const std::string& name, int64_t size, SplitBy split) {
+  TORCH_CHECK(split != SplitBy::kColumns, name, ": found a bias split by columns, expected rows");
+  return Vector(name, at::zeros({size}, at::kFloat), split);
 }
 
-ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value) {
+ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value, SplitBy split) {
   Parameter parameter;
   parameter.names = {name};
   parameter.value = std::move(value);
   parameter.decay = false;
+  Cut(split, parameter);
   return Append(std::move(parameter), 1);
 }
 

@@ -14,13 +14,17 @@
 
 namespace deduce {
 
-// Where a parameter lives along the replica axes; the ranks that its gradient is summed over follow
-// from this alone.
+// Where a parameter lives along the axes of a layout; the ranks that its gradient is summed over
+// follow from this alone.
 enum class Placement {
-  kReplicated,     // on every replica
-  kExpertSharded,  // split over the expert axis, copied along the data axis
-  kEmbedding       // on every replica, and on two stages of a pipeline: the first and the last
+  kReplicated,     // on every replica, and on every rank that has a part of its tokens
+  kExpertSharded,  // split over the expert axis, copied along the data axis and to all parts
+  kEmbedding,      // as kReplicated, on two stages of a pipeline: the first and the last
+  kPiece           // split over the tensor axis, copied along all others
 };
+
+// How the tensor axis splits a tensor into pieces of equal size.
+enum class SplitBy { kNone, kRows, kColumns };
 
 struct Parameter {
   // Hugging Face names of its logical tensors. One, except for a stack of experts, whose slices
@@ -29,6 +33,10 @@ struct Parameter {
   std::vector<std::string> names;
   at::Tensor value;  // contiguous; storage may be rebound to a slice of a flat buffer
   Placement placement = Placement::kReplicated;
+  // Of a kPiece: which piece of how many `value` is.
+  SplitBy split = SplitBy::kNone;
+  int piece = 0;
+  int num_pieces = 1;
   bool decay = true;  // weight decay applies (matrices, not norms and biases)
   ComputeType compute = ComputeType::kFloat32;  // of the products that it is a weight of
   at::Tensor rounded;  // bf16 copy of forward_value() while a RoundedWeights lives; else undefined
@@ -91,28 +99,34 @@ class ParameterRef {
 class ParameterFactory {
  public:
   // deviation: of initial matrices; compute: of their products; type: of all parameters,
-  // kDouble with the numbers of kFloat. The expert rank out of
-  // `expert_ranks` holds the stacks' slices.
+  // kDouble with the numbers of kFloat. The expert rank out of `expert_ranks` holds the stacks'
+  // slices, the tensor rank out of `tensor_ranks` the pieces of what is split.
   ParameterFactory(std::optional<uint64_t> seed, double deviation, int expert_rank,
                    int expert_ranks, std::vector<Parameter>& parameters,
-                   ComputeType compute = ComputeType::kFloat32, at::ScalarType type = at::kFloat)
+                   ComputeType compute = ComputeType::kFloat32, at::ScalarType type = at::kFloat,
+                   int tensor_rank = 0, int tensor_ranks = 1)
       : seed_(seed),
         deviation_(deviation),
         expert_rank_(expert_rank),
         expert_ranks_(expert_ranks),
         parameters_(parameters),
         compute_(compute),
-        type_(type) {}
+        type_(type),
+        tensor_rank_(tensor_rank),
+        tensor_ranks_(tensor_ranks) {}
 
-  // [out, in], normal numbers.
-  ParameterRef Matrix(const std::string& name, int64_t out, int64_t in);
+  // [out, in], normal numbers; of a split matrix this rank's piece, [out / tensor ranks, in] or
+  // [out, in / tensor ranks], cut from the numbers of the whole. Throws c10::Error when the ranks
+  // do not divide what they split.
+  ParameterRef Matrix(const std::string& name, int64_t out, int64_t in,
+                      SplitBy split = SplitBy::kNone);
   // The same for an embedding of which `num_ends` ends of the model are here.
   ParameterRef Embedding(const std::string& name, int64_t out, int64_t in, int num_ends,
                          bool is_copy);
   // [size], ones, without weight decay.
   ParameterRef Norm(const std::string& name, int64_t size);
-  // [size], zeros, without weight decay.
-  ParameterRef Bias(const std::string& name, int64_t size);
+  // [size], zeros, without weight decay; [size / tensor ranks] when split, by kRows.
+  ParameterRef Bias(const std::string& name, int64_t size, SplitBy split = SplitBy::kNone);
   // [local experts, out, in]; expert e of all is named `prefix` + e + `suffix`. Throws c10::Error
   // when the ranks do not divide num_experts.
   ParameterRef ExpertStack(const std::string& prefix, const std::string& suffix,
@@ -120,7 +134,8 @@ class ParameterFactory {
 
  private:
   Parameter RandomMatrix(const std::string& name, int64_t out, int64_t in) const;
-  ParameterRef Vector(const std::string& name, at::Tensor value);
+  ParameterRef Vector(const std::string& name, at::Tensor value, SplitBy split);
+  void Cut(SplitBy split, Parameter& parameter) const;
   ParameterRef Append(Parameter parameter, int num_sources);
 
   std::optional<uint64_t> seed_;
@@ -130,6 +145,8 @@ class ParameterFactory {
   std::vector<Parameter>& parameters_;
   ComputeType compute_;
   at::ScalarType type_;
+  int tensor_rank_;
+  int tensor_ranks_;
 };
 
 // While it lives, products in bf16 read copies of the weights, rounded once, instead of rounding

@@ -5,9 +5,11 @@
 namespace deduce {
 
 Projection::Projection(const std::string& name, int64_t out, int64_t in, bool with_bias,
-                       ParameterFactory& factory)
-    : weight_(factory.Matrix(name + ".weight", out, in)) {
-  if (with_bias) bias_ = factory.Bias(name + ".bias", out);
+                       ParameterFactory& factory, SplitBy split)
+    : weight_(factory.Matrix(name + ".weight", out, in, split)) {
+  if (!with_bias) return;
+  bias_ =
+      factory.Bias(name + ".bias", out, split == SplitBy::kRows ? SplitBy::kRows : SplitBy::kNone);
 }
 
 at::Tensor Projection::Forward(const at::Tensor& x_ti) const {

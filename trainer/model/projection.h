@@ -14,9 +14,10 @@ namespace deduce {
 class Projection {
  public:
   Projection() = default;
-  // Makes NAME.weight [out, in] and, with_bias, NAME.bias [out].
+  // Makes NAME.weight [out, in] and, with_bias, NAME.bias [out]. split: of the weight over the
+  // tensor axis; a bias follows rows, and is whole beside columns.
   Projection(const std::string& name, int64_t out, int64_t in, bool with_bias,
-             ParameterFactory& factory);
+             ParameterFactory& factory, SplitBy split = SplitBy::kNone);
 
   // x_ti [t, in] -> x W^T (+ bias), [t, out]; a row's bits depend on nothing but the row.
   at::Tensor Forward(const at::Tensor& x_ti) const;

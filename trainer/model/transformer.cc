@@ -60,7 +60,8 @@ Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed
   const ComputeType compute =
       config_.compute() == ModelConfig::bf16 ? ComputeType::kBfloat16 : ComputeType::kFloat32;
   ParameterFactory factory(seed, config_.initializer_range(), groups_.experts->rank(),
-                           groups_.experts->size(), parameters_, compute, type);
+                           groups_.experts->size(), parameters_, compute, type,
+                           groups_.tensor_rank(), groups_.tensor_ranks());
   int64_t routed_layers = 0;
   const BlockParts parts{config_, table, factory, buffers_, placements_, groups_, routed_layers};
   const int64_t vocabulary = config_.vocab_size(), hidden = config_.hidden_size();

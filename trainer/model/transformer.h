@@ -39,9 +39,11 @@ class Transformer {
  public:
   // Weights are normal(0, initializer_range), norms 1, a function of (seed, parameter name) alone:
   // every layout starts from the same bits; without a seed they are zero, for whoever reads others
-  // from a file. `groups`' experts split routed experts evenly; all must outlive the model.
-  // Without a part: the whole model. type: of weights and all else, kFloat, or kDouble for training
-  // steps that are to tell errors from rounding (kernels/double_precision).
+  // from a file. `groups`' experts split routed experts evenly; its tensor ranks the heads of
+  // attention and the width of dense feed-forward layers, whose numbers they must divide (else
+  // c10::Error). All must outlive the model. Without a part: the whole model. type: of weights and
+  // all else, kFloat, or kDouble for training steps that are to tell errors from rounding
+  // (kernels/double_precision).
   static std::unique_ptr<Transformer> Create(const ModelConfig& config,
                                              std::optional<uint64_t> seed,
                                              const ModelGroups& groups,

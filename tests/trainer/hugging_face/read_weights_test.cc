@@ -1,6 +1,7 @@
 #include "trainer/hugging_face/read_weights.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/full.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,7 +9,7 @@
 
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/hugging_face/tiny_folder.h"
-#include "trainer/weights_hash.h"
+#include "trainer/snapshot.h"
 
 namespace deduce {
 namespace {
@@ -25,15 +26,20 @@ std::map<std::string, at::Tensor> Tensors(const std::string& dir) {
 
 using Change = std::function<void(std::map<std::string, at::Tensor>&)>;
 
-// What verifying says of the folder of `config` after a change of its tensors.
-std::string MessageAfter(const ModelConfig& config, const Change& change) {
-  const ScratchDir dir;
-  WriteTinyFolder(config, dir / "m");
-  auto tensors = Tensors(dir / "m");
+// Writes the folder of `config` after a change of its tensors.
+void WriteChanged(const ModelConfig& config, const std::string& dir, const Change& change) {
+  WriteTinyFolder(config, dir);
+  auto tensors = Tensors(dir);
   change(tensors);
   std::vector<NamedTensor> list;
   for (const auto& [name, data] : tensors) list.push_back({name, data});
-  EXPECT_EQ(WriteSafetensors(dir / "m/model.safetensors", list), absl::OkStatus());
+  EXPECT_EQ(WriteSafetensors(dir + "/model.safetensors", list), absl::OkStatus());
+}
+
+// What verifying says of the folder of `config` after a change of its tensors.
+std::string MessageAfter(const ModelConfig& config, const Change& change) {
+  const ScratchDir dir;
+  WriteChanged(config, dir / "m", change);
   const auto folder = HuggingFaceFolder::Open(dir / "m");
   if (!folder.ok()) return std::string(folder.status().message());
   return std::string(VerifyHuggingFaceWeights(*folder).message());
@@ -56,9 +62,38 @@ TEST(ReadWeightsTest, EveryRankReadsWhatItHolds) {
     RankModel model(folder->model, 99, ranks, /*sharded=*/true);
     ASSERT_EQ(ReadHuggingFaceWeights(*folder, model), absl::OkStatus());
     StoredModel expected(TinyRoutedModel());
-    EXPECT_EQ(*WeightsHash(world, WholeTensors(model)),
-              *WeightsHash(*expected.world, WholeTensors(expected.model)));
+    EXPECT_EQ(*HashOfWeights(model), *HashOfWeights(expected.model));
   });
+}
+
+// fp8 among them, whose scales are of blocks.
+TEST(ReadWeightsTest, EveryTensorRankReadsItsPieces) {
+  for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel()}) {
+    const ScratchDir scratch;
+    RunRanks(4, [&](Communicator& world) {
+      const std::string dir = scratch.Shared(world) + "/m";
+      if (world.rank() == 0) {
+        WriteChanged(config, dir, [](auto& t) {
+          t[kDown] = t[kDown].to(at::kFloat8_e4m3fn);
+          t[std::string(kDown) + "_scale_inv"] = at::full({1, 1}, 0.75, at::kFloat);
+        });
+      }
+      world.Barrier();
+      const auto folder = HuggingFaceFolder::Open(dir);
+      ASSERT_TRUE(folder.ok()) << folder.status();
+      RankGroups ranks = MakeRankGroups(world, Layout{.data_parallel = 2,
+                                                      .tensor_parallel = 2,
+                                                      .num_ranks = 4,
+                                                      .rank = world.rank(),
+                                                      .data_rank = world.rank() / 2,
+                                                      .tensor_rank = world.rank() % 2});
+      RankModel model(folder->model, 99, ranks, /*sharded=*/true);
+      ASSERT_EQ(ReadHuggingFaceWeights(*folder, model), absl::OkStatus());
+      StoredModel whole(config);
+      ASSERT_EQ(ReadHuggingFaceWeights(*folder, whole.model), absl::OkStatus());
+      EXPECT_EQ(*HashOfWeights(model), *HashOfWeights(whole.model));
+    });
+  }
 }
 
 TEST(ReadWeightsTest, SoundFoldersOfEveryKindPass) {

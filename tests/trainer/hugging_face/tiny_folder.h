@@ -35,7 +35,7 @@ inline ExportRequest TinyRequest(StoredModel& stored, const std::string& out,
                                  int64_t max_shard_bytes = int64_t{1} << 40) {
   return {.out = out,
           .model = stored.model.config(),
-          .tensors = WholeTensors(stored.model),
+          .tensors = HeldTensors(stored.model),
           .files = files,
           .max_shard_bytes = max_shard_bytes};
 }

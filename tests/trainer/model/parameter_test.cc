@@ -41,6 +41,90 @@ TEST(ParameterTest, InitialWeightsDoNotDependOnTheLayout) {
   });
 }
 
+ModelGroups TensorGroup(Communicator& experts, Communicator& tensor) {
+  ModelGroups groups(experts);
+  groups.tensor = &tensor;
+  return groups;
+}
+
+// The rank's piece of a whole tensor.
+at::Tensor PieceOf(const at::Tensor& whole, const Parameter& parameter) {
+  const int64_t dimension = parameter.split == SplitBy::kColumns ? 1 : 0;
+  const int64_t each = whole.size(dimension) / parameter.num_pieces;
+  return whole.narrow(dimension, parameter.piece * each, each);
+}
+
+TEST(ParameterTest, InitialPiecesAreCutFromTheWhole) {
+  RunRanks(2, [](Communicator& group) {
+    const auto one = MakeOneMemberCommunicator();
+    for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel()}) {
+      const auto whole_model = Transformer::Create(config, 9, *one);
+      const auto model = Transformer::Create(config, 9, TensorGroup(*one, group));
+      const auto whole = LogicalTensors(*whole_model);
+      for (const Parameter& parameter : model->parameters()) {
+        if (parameter.placement != Placement::kPiece) continue;
+        EXPECT_EQ(parameter.piece, group.rank());
+        EXPECT_TRUE(parameter.value.is_contiguous());
+        EXPECT_TRUE(SameBits(parameter.value, PieceOf(whole.at(parameter.names[0]), parameter)))
+            << parameter.names[0];
+      }
+    }
+  });
+}
+
+TEST(ParameterTest, AttentionAndDenseFeedForwardAreSplitAndNothingElse) {
+  ModelConfig gqa = TinyDenseModel();
+  gqa.set_qkv_bias(true);
+  gqa.set_o_bias(true);
+  gqa.set_mlp_bias(true);
+  gqa.set_qk_norm(true);
+  ModelConfig direct = TinyRoutedModel();
+  direct.clear_q_lora_rank();
+  const std::set<std::string> rows = {"q_proj.weight",   "k_proj.weight",    "v_proj.weight",
+                                      "q_proj.bias",     "k_proj.bias",      "v_proj.bias",
+                                      "q_b_proj.weight", "kv_b_proj.weight", "gate_proj.weight",
+                                      "gate_proj.bias",  "up_proj.weight",   "up_proj.bias"};
+  const std::set<std::string> columns = {"o_proj.weight", "down_proj.weight"};
+  RunRanks(2, [&](Communicator& group) {
+    const auto one = MakeOneMemberCommunicator();
+    for (const ModelConfig& config : {gqa, direct, TinyRoutedModel()}) {
+      const auto model = Transformer::Create(config, 9, TensorGroup(*one, group));
+      for (const Parameter& parameter : model->parameters()) {
+        const std::string& name = parameter.names[0];
+        const size_t last = name.rfind('.');
+        const std::string kind = name.substr(name.rfind('.', last - 1) + 1);
+        const bool is_expert = name.find("expert") != std::string::npos;
+        const SplitBy expected = is_expert                 ? SplitBy::kNone
+                                 : rows.count(kind) > 0    ? SplitBy::kRows
+                                 : columns.count(kind) > 0 ? SplitBy::kColumns
+                                                           : SplitBy::kNone;
+        EXPECT_EQ(parameter.split, expected) << name;
+        EXPECT_EQ(parameter.placement == Placement::kPiece, expected != SplitBy::kNone) << name;
+      }
+    }
+  });
+}
+
+TEST(ParameterTest, ThePieceOfOneRankIsTheWhole) {
+  const auto group = MakeOneMemberCommunicator();
+  const auto model = Transformer::Create(TinyDenseModel(), 9, TensorGroup(*group, *group));
+  for (const Parameter& parameter : model->parameters())
+    EXPECT_EQ(parameter.placement, Placement::kReplicated) << parameter.names[0];
+}
+
+TEST(ParameterTest, PiecesThatDoNotDivideThrow) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(3, 0.5, 0, 1, parameters, ComputeType::kFloat32, at::kFloat,
+                           /*tensor_rank=*/2,
+                           /*tensor_ranks=*/3);
+  EXPECT_THROW(factory.Matrix("m", 4, 6, SplitBy::kRows), c10::Error);
+  EXPECT_THROW(factory.Matrix("m", 6, 4, SplitBy::kColumns), c10::Error);
+  EXPECT_THROW(factory.Bias("b", 4, SplitBy::kRows), c10::Error);
+  EXPECT_THROW(factory.Bias("b", 6, SplitBy::kColumns), c10::Error);
+  factory.Bias("b", 6, SplitBy::kRows);
+  EXPECT_EQ(parameters[0].value.numel(), 2);
+}
+
 TEST(ParameterTest, InitialWeightsDependOnTheSeedAndTheName) {
   const auto group = MakeOneMemberCommunicator();
   const auto model = Transformer::Create(TinyRoutedModel(), 9, *group);

@@ -27,5 +27,21 @@ TEST(ProjectionTest, BiasIsAddedToEveryRowAndGathersItsGradient) {
   EXPECT_TRUE(at::equal(parameters[2].leaves[0].grad(), at::zeros({5}) + 4));
 }
 
+TEST(ProjectionTest, ABiasFollowsRowsAndIsWholeBesideColumns) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(1, 0.3, 0, 1, parameters, ComputeType::kFloat32, at::kFloat,
+                           /*tensor_rank=*/1,
+                           /*tensor_ranks=*/2);
+  const Projection rows("r", 6, 4, /*with_bias=*/true, factory, SplitBy::kRows);
+  const Projection columns("c", 6, 4, /*with_bias=*/true, factory, SplitBy::kColumns);
+  ASSERT_EQ(parameters.size(), 4u);
+  EXPECT_EQ(parameters[0].value.sizes(), at::IntArrayRef({3, 4}));
+  EXPECT_EQ(parameters[1].value.sizes(), at::IntArrayRef({3}));
+  EXPECT_EQ(parameters[1].placement, Placement::kPiece);
+  EXPECT_EQ(parameters[2].value.sizes(), at::IntArrayRef({6, 2}));
+  EXPECT_EQ(parameters[3].value.sizes(), at::IntArrayRef({6}));
+  EXPECT_EQ(parameters[3].placement, Placement::kReplicated);
+}
+
 }  // namespace
 }  // namespace deduce
