@@ -65,8 +65,7 @@ struct TinyTraining {
     const absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
     TORCH_CHECK(layout.ok(), layout.status().ToString());
     ranks = MakeRankGroups(world, *layout);
-    model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0,
-                                        type);
+    model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0, type);
     state = std::make_unique<TrainState>(*model, config.recompute());
   }
 

@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/rms_norm.h"
+#include "trainer/model/tensor_axis.h"
 
 namespace deduce {
 
@@ -33,6 +34,8 @@ GqaAttention::GqaAttention(const ModelConfig& config, int64_t cache_layer,
               factory, SplitBy::kRows),
       o_proj_(prefix + "o_proj", config.hidden_size(), heads_ * head_dim_, config.o_bias(), factory,
               SplitBy::kColumns) {
+  heads_ /= factory.tensor_ranks();
+  kv_heads_ /= factory.tensor_ranks();
   if (!config.qk_norm()) return;
   q_norm_ = factory.Norm(prefix + "q_norm.weight", head_dim_);
   k_norm_ = factory.Norm(prefix + "k_norm.weight", head_dim_);
@@ -48,13 +51,14 @@ at::Tensor GqaAttention::Heads(const at::Tensor& x_td, const Projection& project
 }
 
 at::Tensor GqaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
-  const int64_t t = x_td.size(0);
-  const at::Tensor q_thk = Heads(x_td, q_proj_, heads_, q_norm_, context);
-  const at::Tensor k_tgk = Heads(x_td, k_proj_, kv_heads_, k_norm_, context);
-  const at::Tensor v_tgk = v_proj_.Forward(x_td).view({t, kv_heads_, head_dim_});
+  const at::Tensor all_td = GatherTokens(x_td, context);
+  const int64_t t = all_td.size(0);
+  const at::Tensor q_thk = Heads(all_td, q_proj_, heads_, q_norm_, context);
+  const at::Tensor k_tgk = Heads(all_td, k_proj_, kv_heads_, k_norm_, context);
+  const at::Tensor v_tgk = v_proj_.Forward(all_td).view({t, kv_heads_, head_dim_});
   const at::Tensor out_thk = Attend(context, cache_layer_, q_thk, k_tgk, v_tgk,
                                     1 / std::sqrt(static_cast<double>(head_dim_)));
-  return o_proj_.Forward(out_thk.reshape({t, heads_ * head_dim_}));
+  return o_proj_.ForwardColumns(out_thk.reshape({t, heads_ * head_dim_}), context);
 }
 
 }  // namespace deduce

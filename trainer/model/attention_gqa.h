@@ -22,7 +22,7 @@ class GqaAttention {
   GqaAttention(const ModelConfig& config, int64_t cache_layer, const std::string& prefix,
                const RotaryTable& table, ParameterFactory& factory);
 
-  // x_td [t, d] -> [t, d]
+  // x_td [t, d] -> [t, d]. Collective over the context's groups that share tokens or heads.
   at::Tensor Forward(const at::Tensor& x_td, const ForwardContext& context) const;
 
   static int64_t HeadDim(const ModelConfig& config);
@@ -34,7 +34,7 @@ class GqaAttention {
                    const std::optional<ParameterRef>& norm, const ForwardContext& context) const;
 
   int64_t cache_layer_;
-  int64_t heads_;
+  int64_t heads_;  // of this tensor rank
   int64_t kv_heads_;
   int64_t head_dim_;
   RotaryTable table_;

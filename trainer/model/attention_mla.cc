@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "kernels/rms_norm.h"
+#include "trainer/model/tensor_axis.h"
 
 namespace deduce {
 namespace {
@@ -53,31 +54,34 @@ MlaAttention::MlaAttention(const ModelConfig& config, int64_t cache_layer,
                           factory, SplitBy::kRows);
   o_proj_ = Projection(prefix + "o_proj", hidden, heads_ * value_dim_, config.o_bias(), factory,
                        SplitBy::kColumns);
+  heads_ /= factory.tensor_ranks();
 }
 
 at::Tensor MlaAttention::Queries(const at::Tensor& x_td, const ForwardContext& context) const {
+  const at::Tensor in_td =
+      q_rank_ == 0 ? x_td : RmsNorm(q_a_proj_.Forward(x_td), q_a_norm_.leaf(), kLatentEps);
   const at::Tensor flat =
-      q_rank_ == 0
-          ? q_proj_.Forward(x_td)
-          : q_b_proj_.Forward(RmsNorm(q_a_proj_.Forward(x_td), q_a_norm_.leaf(), kLatentEps));
+      (q_rank_ == 0 ? q_proj_ : q_b_proj_).Forward(GatherTokens(in_td, context));
   const auto parts =
-      flat.view({x_td.size(0), heads_, nope_ + rope_}).split_with_sizes({nope_, rope_}, 2);
+      flat.view({flat.size(0), heads_, nope_ + rope_}).split_with_sizes({nope_, rope_}, 2);
   return at::cat({parts[0], ApplyRotary(parts[1], context.positions_t, table_, pairing_)}, 2);
 }
 
 at::Tensor MlaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
-  const int64_t t = x_td.size(0);
   const at::Tensor q_thk = Queries(x_td, context);
+  const int64_t t = q_thk.size(0);
   const auto compressed = kv_a_proj_.Forward(x_td).split_with_sizes({kv_rank_, rope_}, 1);
-  const at::Tensor k_rope_t1k =
-      ApplyRotary(compressed[1].unsqueeze(1), context.positions_t, table_, pairing_);
-  const auto expanded = kv_b_proj_.Forward(RmsNorm(compressed[0], kv_a_norm_.leaf(), kLatentEps))
+  const at::Tensor latent_td =
+      GatherTokens(RmsNorm(compressed[0], kv_a_norm_.leaf(), kLatentEps), context);
+  const at::Tensor k_rope_t1k = ApplyRotary(GatherTokens(compressed[1], context).unsqueeze(1),
+                                            context.positions_t, table_, pairing_);
+  const auto expanded = kv_b_proj_.Forward(latent_td)
                             .view({t, heads_, nope_ + value_dim_})
                             .split_with_sizes({nope_, value_dim_}, 2);
   const at::Tensor k_thk = at::cat({expanded[0], k_rope_t1k.expand({t, heads_, rope_})}, 2);
   const at::Tensor out_thv =
       Attend(context, cache_layer_, q_thk, k_thk, expanded[1].contiguous(), softmax_scale_);
-  return o_proj_.Forward(out_thv.reshape({t, heads_ * value_dim_}));
+  return o_proj_.ForwardColumns(out_thv.reshape({t, heads_ * value_dim_}), context);
 }
 
 }  // namespace deduce

@@ -20,7 +20,8 @@ class MlaAttention {
   MlaAttention(const ModelConfig& config, int64_t cache_layer, const std::string& prefix,
                const RotaryTable& table, ParameterFactory& factory);
 
-  // x_td [t, d] -> [t, d]
+  // x_td [t, d] -> [t, d]. Collective over the context's groups that share tokens or heads. Latents
+  // are made where a token is, and gathered.
   at::Tensor Forward(const at::Tensor& x_td, const ForwardContext& context) const;
 
   // (nope + rope)^-0.5, times YarnMscale(factor, mscale_all_dim)^2 with YaRN.
@@ -30,7 +31,7 @@ class MlaAttention {
   at::Tensor Queries(const at::Tensor& x_td, const ForwardContext& context) const;
 
   int64_t cache_layer_;
-  int64_t heads_;
+  int64_t heads_;  // of this tensor rank
   int64_t nope_;
   int64_t rope_;
   int64_t value_dim_;

@@ -56,7 +56,7 @@ at::Tensor Block::Forward(const at::Tensor& x_td, ForwardContext& context) const
   if (const Moe* moe = std::get_if<Moe>(&ffn_)) {
     return attended_td.add(moe->Forward(ffn_in_td, context));
   }
-  return attended_td.add(std::get<Ffn>(ffn_).Forward(ffn_in_td));
+  return attended_td.add(std::get<Ffn>(ffn_).Forward(ffn_in_td, context));
 }
 
 }  // namespace deduce

@@ -1,6 +1,7 @@
 #include "trainer/model/ffn.h"
 
 #include "kernels/swiglu.h"
+#include "trainer/model/tensor_axis.h"
 
 namespace deduce {
 
@@ -12,6 +13,10 @@ Ffn::Ffn(int64_t hidden, int64_t width, bool bias, const std::string& prefix,
                split ? SplitBy::kRows : SplitBy::kNone),
       down_proj_(prefix + "down_proj", hidden, width, bias, factory,
                  split ? SplitBy::kColumns : SplitBy::kNone) {}
+
+at::Tensor Ffn::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
+  return down_proj_.ForwardColumns(Hidden(GatherTokens(x_td, context)), context);
+}
 
 at::Tensor Ffn::Hidden(const at::Tensor& x_td) const {
   return SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td));

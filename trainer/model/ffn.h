@@ -21,6 +21,10 @@ class Ffn {
   // x_td [t, d] -> down(silu(gate(x)) * up(x)), [t, d]
   at::Tensor Forward(const at::Tensor& x_td) const { return Down(Hidden(x_td)); }
 
+  // The same where the width is split, of which every rank has its part for all tokens meanwhile.
+  // Collective over the tensor group, as tensor_axis.h has it.
+  at::Tensor Forward(const at::Tensor& x_td, const ForwardContext& context) const;
+
   // Its two halves: [t, d] -> [t, f] -> [t, d].
   at::Tensor Hidden(const at::Tensor& x_td) const;
   at::Tensor Down(const at::Tensor& hidden_tf) const { return down_proj_.Forward(hidden_tf); }

@@ -35,7 +35,11 @@ at::Tensor Attend(const ForwardContext& context, int64_t layer, const at::Tensor
                              softmax_scale);
   }
   if (context.cache == nullptr) {
-    return CausalAttention(q_thk, k_tgk, v_tgv, *context.sequence_starts, softmax_scale);
+    // With a share the tensor ranks have put their tokens together: those are all of them.
+    return CausalAttention(
+        q_thk, k_tgk, v_tgv,
+        context.share != nullptr ? context.share->sequence_starts : *context.sequence_starts,
+        softmax_scale);
   }
   KvCache& cache = *context.cache;
   cache.Write(layer, k_tgk, v_tgv, *context.slots, *context.positions);

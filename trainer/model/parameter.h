@@ -115,6 +115,8 @@ class ParameterFactory {
         tensor_rank_(tensor_rank),
         tensor_ranks_(tensor_ranks) {}
 
+  int tensor_ranks() const { return tensor_ranks_; }
+
   // [out, in], normal numbers; of a split matrix this rank's piece, [out / tensor ranks, in] or
   // [out, in / tensor ranks], cut from the numbers of the whole. Throws c10::Error when the ranks
   // do not divide what they split.

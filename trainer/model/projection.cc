@@ -1,6 +1,7 @@
 #include "trainer/model/projection.h"
 
 #include "kernels/linear.h"
+#include "trainer/model/tensor_axis.h"
 
 namespace deduce {
 
@@ -13,7 +14,14 @@ Projection::Projection(const std::string& name, int64_t out, int64_t in, bool wi
 }
 
 at::Tensor Projection::Forward(const at::Tensor& x_ti) const {
-  const at::Tensor product_to = Linear(x_ti, weight_.weight(), weight_.compute());
+  return AddBias(Linear(x_ti, weight_.weight(), weight_.compute()));
+}
+
+at::Tensor Projection::ForwardColumns(const at::Tensor& x_ti, const ForwardContext& context) const {
+  return AddBias(SumOverPieces(Linear(x_ti, weight_.weight(), weight_.compute()), context));
+}
+
+at::Tensor Projection::AddBias(const at::Tensor& product_to) const {
   return bias_ ? product_to.add(bias_->leaf()) : product_to;
 }
 

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string>
 
+#include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"
 
 namespace deduce {
@@ -22,7 +23,13 @@ class Projection {
   // x_ti [t, in] -> x W^T (+ bias), [t, out]; a row's bits depend on nothing but the row.
   at::Tensor Forward(const at::Tensor& x_ti) const;
 
+  // The same of a weight that is split by columns, of which x_ti has this rank's: SumOverPieces of
+  // the products, and the bias once.
+  at::Tensor ForwardColumns(const at::Tensor& x_ti, const ForwardContext& context) const;
+
  private:
+  at::Tensor AddBias(const at::Tensor& product_to) const;
+
   ParameterRef weight_;
   std::optional<ParameterRef> bias_;
 };

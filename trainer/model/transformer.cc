@@ -164,7 +164,8 @@ at::Tensor Transformer::LogProbRows(const at::Tensor& hidden_td, double temperat
 
 KvCache Transformer::MakeCache(int64_t num_slots, int64_t max_positions) const {
   const bool mla = config_.attention() == ModelConfig::MLA;
-  const int64_t kv_heads = mla ? config_.num_attention_heads() : GqaAttention::KvHeads(config_);
+  const int64_t all_heads = mla ? config_.num_attention_heads() : GqaAttention::KvHeads(config_);
+  const int64_t kv_heads = all_heads / groups_.tensor_ranks();
   const int64_t k_dim = mla ? config_.qk_nope_head_dim() + config_.qk_rope_head_dim()
                             : GqaAttention::HeadDim(config_);
   const int64_t v_dim = mla ? config_.v_head_dim() : k_dim;

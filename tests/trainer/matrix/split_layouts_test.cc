@@ -17,18 +17,26 @@ namespace {
 
 constexpr int64_t kSteps = 10;
 
+// A weight, or this rank's piece of it: the run of `dimension` that begins at `begin`.
+struct Weight {
+  at::Tensor value;
+  int64_t dimension = 0, begin = 0;
+};
+
 // Losses and gradient norms of ten steps, and the weights after them by logical name.
 struct Outcome {
   std::vector<double> numbers;
-  std::map<std::string, at::Tensor> weights;
+  std::map<std::string, Weight> weights;
 };
 
-void AddWeights(Transformer& model, std::map<std::string, at::Tensor>& weights) {
+void AddWeights(Transformer& model, std::map<std::string, Weight>& weights) {
   for (const Parameter& parameter : model.parameters()) {
     for (size_t i = 0; i < parameter.names.size(); ++i) {
       const at::Tensor value =
           parameter.names.size() == 1 ? parameter.value : parameter.value[static_cast<int64_t>(i)];
-      weights[parameter.names[i]] = value.detach().clone();
+      const int64_t dimension = parameter.split == SplitBy::kColumns ? 1 : 0;
+      weights[parameter.names[i]] = {value.detach().clone(), dimension,
+                                     parameter.piece * value.size(dimension)};
     }
   }
 }
@@ -76,8 +84,11 @@ void ExpectWithin(const Bound& bound, int num_ranks, const std::string& layout,
       numbers = std::max(numbers, std::abs(found.numbers[i] - expected.numbers[i]) /
                                       (1 + std::abs(expected.numbers[i])));
     }
-    for (const auto& [name, value] : found.weights)
-      weights = std::max(weights, (value - expected.weights.at(name)).abs().max().item<double>());
+    for (const auto& [name, weight] : found.weights) {
+      const at::Tensor piece = expected.weights.at(name).value.narrow(
+          weight.dimension, weight.begin, weight.value.size(weight.dimension));
+      weights = std::max(weights, (weight.value - piece).abs().max().item<double>());
+    }
     EXPECT_LE(numbers, bound.numbers) << layout << " on rank " << world.rank();
     EXPECT_LE(weights, bound.weights) << layout << " on rank " << world.rank();
     if (world.rank() == 0)
@@ -88,9 +99,9 @@ void ExpectWithin(const Bound& bound, int num_ranks, const std::string& layout,
 
 // Ten steps of training in fp64 leave no room for a wrong sum: only its last bits.
 constexpr Bound kFp64 = {1e-10, 1e-10};
-// In fp32 a sum's rounding is 1e-7 of its largest term, and AdamW divides by the gradient's own size:
-// where terms nearly cancel, that is a share of a step (3e-3), of which a tenth is allowed. Losses
-// and norms are means over many weights.
+// In fp32 a sum's rounding is 1e-7 of its largest term, and AdamW divides by the gradient's own
+// size: where terms nearly cancel, that is a share of a step (3e-3), of which a tenth is allowed.
+// Losses and norms are means over many weights.
 constexpr Bound kFp32 = {1e-5, 3e-4};
 
 void ExpectAsOneRank(int num_ranks, const std::string& layout, const ModelConfig& model) {
@@ -128,6 +139,54 @@ TEST(SplitLayoutsTest, TwoContextRanksTwoStages) {
 TEST(SplitLayoutsTest, TwoContextRanksRecomputed) {
   ExpectAsOneRank(2, "context_parallel: 2 recompute: selective");
   ExpectAsOneRank(4, "context_parallel: 2 pipeline_parallel: 2 recompute: full");
+}
+
+// Grouped-query attention whose heads two tensor ranks can share, with every bias.
+ModelConfig EvenHeadsModel() {
+  ModelConfig config = DeepTiedModel();
+  config.set_num_attention_heads(4);
+  config.set_num_key_value_heads(2);
+  config.set_o_bias(true);
+  config.set_mlp_bias(true);
+  config.set_qk_norm(true);
+  return config;
+}
+
+void ExpectTensorAxisAsOneRank(int num_ranks, const std::string& layout) {
+  ExpectAsOneRank(num_ranks, layout, DeepRoutedModel());
+  ExpectAsOneRank(num_ranks, layout, EvenHeadsModel());
+}
+
+TEST(SplitLayoutsTest, TwoTensorRanks) { ExpectTensorAxisAsOneRank(2, "tensor_parallel: 2"); }
+
+TEST(SplitLayoutsTest, TwoTensorRanksTwoDataRanks) {
+  ExpectTensorAxisAsOneRank(4, "tensor_parallel: 2");
+  ExpectTensorAxisAsOneRank(4, "tensor_parallel: 2 zero_stage: 0");
+  ExpectTensorAxisAsOneRank(4, "tensor_parallel: 2 zero_stage: 2");
+}
+
+TEST(SplitLayoutsTest, TwoTensorRanksTwoContextRanks) {
+  ExpectTensorAxisAsOneRank(4, "tensor_parallel: 2 context_parallel: 2");
+}
+
+TEST(SplitLayoutsTest, TwoTensorRanksTwoExpertRanks) {
+  ExpectAsOneRank(4, "tensor_parallel: 2 expert_parallel: 2", DeepRoutedModel());
+}
+
+TEST(SplitLayoutsTest, TwoTensorRanksTwoStages) {
+  for (const char* schedule : {"1f1b", "zb_h1", "dualpipe"}) {
+    ExpectTensorAxisAsOneRank(
+        4, std::string("tensor_parallel: 2 pipeline_parallel: 2 schedule: \"") + schedule + "\"");
+  }
+}
+
+TEST(SplitLayoutsTest, TwoTensorRanksRecomputed) {
+  ExpectTensorAxisAsOneRank(2, "tensor_parallel: 2 recompute: selective");
+  ExpectTensorAxisAsOneRank(4, "tensor_parallel: 2 pipeline_parallel: 2 recompute: full");
+}
+
+TEST(SplitLayoutsTest, EightRanksOfAllAxesButData) {
+  ExpectTensorAxisAsOneRank(8, "tensor_parallel: 2 context_parallel: 2 pipeline_parallel: 2");
 }
 
 TEST(SplitLayoutsTest, EightRanksOfAllAxes) {
