@@ -68,6 +68,7 @@ CostModel::CostModel(const RunConfig& config, const ClusterConfig& cluster, cons
       expert_parallel_(layout.expert_parallel),
       num_replicas_(layout.num_replicas()),
       context_parallel_(layout.context_parallel),
+      tensor_parallel_(layout.tensor_parallel),
       num_shares_(layout.num_parts()),
       parts_(parts) {
   const double rate = 1 / (cluster.peak_tflops() * 1e12 * cluster.efficiency());
@@ -112,11 +113,21 @@ double CostModel::BandwidthAmong(int ranks) const {
   return 1e9 * (one_node ? cluster_.node_gb_per_second() : cluster_.network_gb_per_second());
 }
 
-// Keys and values of the tokens that other context ranks have come in, and their gradients go out.
+// Keys and values, of the heads here, of the tokens that other context ranks have come in, and
+// their gradients go out.
 double CostModel::SecondsOfKeys(const ModelPart& part, double tokens) const {
   const double others = 1 - 1.0 / context_parallel_;
-  return others * tokens * GatheredBytes(config_, part) /
+  return others * tokens * GatheredBytes(config_, part) / tensor_parallel_ /
          BandwidthAmong(static_cast<int>(num_shares_));
+}
+
+// Inputs of split layers come in from other tensor ranks, and parts of sums go out; in backward the
+// other way round.
+double CostModel::SecondsOfPieces(const ModelPart& part, double tokens) const {
+  const double others = 1 - 1 / tensor_parallel_;
+  const TensorAxisBytes bytes = TensorAxisBytesOf(config_, part);
+  return others * tokens / context_parallel_ * (bytes.attention + bytes.dense + bytes.summed) /
+         BandwidthAmong(static_cast<int>(tensor_parallel_));
 }
 
 std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
@@ -132,12 +143,13 @@ std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
                          : recompute == LayoutConfig::selective
                              ? flops.attention_products * tokens + attention
                              : 0;
-    stages.push_back(
-        {.forward = forward,
-         .input_gradient = products + 2 * attention + again,
-         .weight_gradient = products,
-         .sent =
-             calibrated_ ? 0 : SecondsOfExperts(part, tokens) + SecondsOfKeys(part, shape.tokens)});
+    stages.push_back({.forward = forward,
+                      .input_gradient = products + 2 * attention + again,
+                      .weight_gradient = products,
+                      .sent = calibrated_ ? 0
+                                          : SecondsOfExperts(part, tokens) +
+                                                SecondsOfKeys(part, shape.tokens) +
+                                                SecondsOfPieces(part, shape.tokens)});
   }
   return stages;
 }

@@ -32,7 +32,7 @@ struct WorkRates {
 // Of one micro-batch through one stage.
 struct StageFlops {
   double forward = 0, input_gradient = 0, weight_gradient = 0;
-  double sent = 0;  // seconds of experts' rows to and fro, of a forward or of a backward
+  double sent = 0;  // seconds of what ranks of a stage exchange, of a forward or of a backward
 };
 
 class CostModel {
@@ -40,11 +40,11 @@ class CostModel {
   // `parts`: the layout's stages in order; cluster: completed. With plan.calibration the rates are
   // such that the schedule of the measured step has the measured sums, on the rank that
   // plan.calibration names or as means over all;
-  // without it every rate is 1 / (peak * efficiency), and what experts and context ranks send lies
-  // beside the work: added to it, or in an overlapped pair hidden by it as far as it is shorter.
-  // InvalidArgument, naming the field, when a time is missing, or is there without such work in the
-  // schedule. With plan.stage_seconds the costs are those numbers, of which there must be one for
-  // each stage.
+  // without it every rate is 1 / (peak * efficiency), and what experts, context ranks and tensor
+  // ranks send lies beside the work: added to it, or in an overlapped pair hidden by it as far as
+  // it is shorter. InvalidArgument, naming the field, when a time is missing, or is there without
+  // such work in the schedule. With plan.stage_seconds the costs are those numbers, of which there
+  // must be one for each stage.
   static absl::StatusOr<CostModel> Make(const RunConfig& config, const ClusterConfig& cluster,
                                         const Layout& layout, const std::vector<ModelPart>& parts);
 
@@ -63,6 +63,7 @@ class CostModel {
   std::vector<StageFlops> FlopsOf(const MicroBatchShape& shape) const;
   double SecondsOfExperts(const ModelPart& part, double tokens) const;
   double SecondsOfKeys(const ModelPart& part, double tokens) const;
+  double SecondsOfPieces(const ModelPart& part, double tokens) const;
   double BandwidthAmong(int ranks) const;
   absl::Status Calibrate(const Layout& layout);
 
@@ -71,6 +72,7 @@ class CostModel {
   int expert_parallel_ = 1;
   double num_replicas_ = 1;
   double context_parallel_ = 1;
+  double tensor_parallel_ = 1;
   double num_shares_ = 1;  // parts that a micro-batch's tokens are in
   std::vector<ModelPart> parts_;
   WorkRates rates_;

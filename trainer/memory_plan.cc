@@ -53,12 +53,23 @@ double FfnBytes(const PlanConfig& plan, const ModelConfig& c, bool routed) {
 
 // What a stage's parameters are held by.
 struct Holders {
-  double dense = 1, experts = 1;  // ranks that share the optimizer's state
+  double dense = 1, pieces = 1, experts = 1;  // ranks that share the optimizer's state
 };
 
 // Partial sums of exact mode's tree for m micro-batches of a replica.
 int64_t TreeSums(int64_t m) {
   return 1 + std::bit_width(static_cast<uint64_t>(std::max<int64_t>(1, m) - 1));
+}
+
+// Bytes that a token of a micro-batch leaves on this rank between its forward and its backward.
+double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart& part) {
+  const bool selective = config.layout().recompute() == LayoutConfig::selective;
+  double bytes = ActivationBytes(config, part) / layout.num_parts();
+  if (layout.context_parallel > 1 && !selective)
+    bytes += GatheredBytes(config, part) / layout.tensor_parallel;
+  if (layout.tensor_parallel == 1) return bytes;
+  const TensorAxisBytes gathered = TensorAxisBytesOf(config, part);
+  return bytes + (gathered.dense + (selective ? 0 : gathered.attention)) / layout.context_parallel;
 }
 
 }  // namespace
@@ -97,6 +108,22 @@ double GatheredBytes(const RunConfig& config, const ModelPart& part) {
          config.plan().activation_bytes();
 }
 
+TensorAxisBytes TensorAxisBytesOf(const RunConfig& config, const ModelPart& part) {
+  const ModelConfig& c = config.model();
+  const int64_t d = c.hidden_size();
+  const bool mla = c.attention() == ModelConfig::MLA;
+  const int64_t latents =
+      (c.q_lora_rank() == 0 ? d : c.q_lora_rank()) + c.kv_lora_rank() + c.qk_rope_head_dim();
+  const bool has_module = part.last && c.num_nextn_predict_layers() > 0;
+  int64_t layers = part.num_layers + (has_module ? 1 : 0), dense = has_module && !c.has_moe();
+  for (int64_t i = part.first_layer; i < part.first_layer + part.num_layers; ++i)
+    dense += !c.has_moe() || i < c.moe().first_k_dense_replace();
+  const double each = config.plan().activation_bytes();
+  return {.attention = each * static_cast<double>(layers * (mla ? latents : d)),
+          .dense = each * static_cast<double>(dense * d),
+          .summed = each * static_cast<double>((layers + dense) * d)};
+}
+
 std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, const Plan& plan,
                                 const std::vector<ModelPart>& parts, double micro_batch_tokens) {
   const PlanConfig& settings = config.plan();
@@ -107,9 +134,8 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   const bool sharded = layout.zero_stage >= 1, each_reduced = layout.zero_stage == 2;
   const double shares = layout.num_parts();
   const Holders holders = {sharded ? copies * layout.num_replicas() * shares : 1,
+                           sharded ? copies * layout.num_replicas() * layout.context_parallel : 1,
                            sharded ? copies * layout.data_parallel * shares : 1};
-  const bool gathers =
-      layout.context_parallel > 1 && config.layout().recompute() != LayoutConfig::selective;
   // Of all experts, the part that a rank has copies of in slots.
   const double slots =
       layout.rebalance_every == 0
@@ -134,20 +160,18 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         if (size.embedding > 0 && ++embeddings > 1 && settings.one_embedding_a_rank())
           size.embedding = 0;
         const double experts = static_cast<double>(size.experts) / layout.expert_parallel;
-        const double dense = static_cast<double>(size.total() - size.experts);
+        const double pieces = static_cast<double>(size.split) / layout.tensor_parallel;
+        const double dense = static_cast<double>(size.total() - size.experts - size.split);
+        const double owned =
+            dense / holders.dense + pieces / holders.pieces + experts / holders.experts;
         const double in_slots = slots * static_cast<double>(size.experts);
-        bytes.weights += settings.weight_bytes() * (dense + experts + in_slots);
-        const double of_micro_batch = dense + std::max(experts, in_slots);
+        bytes.weights += settings.weight_bytes() * (dense + pieces + experts + in_slots);
+        const double of_micro_batch = dense + pieces + std::max(experts, in_slots);
         bytes.gradients +=
             settings.gradient_bytes() *
-            (each_reduced ? of_micro_batch + dense / holders.dense + experts / holders.experts
-                          : static_cast<double>(sums) * of_micro_batch);
-        bytes.optimizer +=
-            settings.optimizer_bytes() * (dense / holders.dense + experts / holders.experts);
-        const double all =
-            micro_batch_tokens *
-            (ActivationBytes(config, parts[stage]) / shares +
-             (gathers ? GatheredBytes(config, parts[stage]) / layout.tensor_parallel : 0));
+            (each_reduced ? of_micro_batch + owned : static_cast<double>(sums) * of_micro_batch);
+        bytes.optimizer += settings.optimizer_bytes() * owned;
+        const double all = micro_batch_tokens * KeptBytes(config, layout, parts[stage]);
         chunk_bytes[path[stage].chunk] =
             again ? micro_batch_tokens / shares * d * settings.activation_bytes() : all;
         if (again) transient = std::max(transient, all);

@@ -28,6 +28,14 @@ double ActivationBytes(const RunConfig& config, const ModelPart& part);
 // tokens of a micro-batch, and keep unless layout.recompute has them gathered again.
 double GatheredBytes(const RunConfig& config, const ModelPart& part);
 
+// Of a token in a part, between tensor ranks: the inputs of attention and of dense feed-forward
+// layers, which they gather, and keep for the gradients of their pieces; and the results of both,
+// which they add up.
+struct TensorAxisBytes {
+  double attention = 0, dense = 0, summed = 0;
+};
+TensorAxisBytes TensorAxisBytesOf(const RunConfig& config, const ModelPart& part);
+
 // For each rank of the pipeline. parts: the stages in order. With layout.recompute full a rank
 // keeps the inputs of its stages, and all activations of one micro-batch of its larger chunk while
 // that is computed again; with selective, those of attention are not counted for the one layer

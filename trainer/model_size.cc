@@ -5,6 +5,12 @@
 namespace deduce {
 namespace {
 
+// Of `kind`, one of the members of `size`.
+void AddSplit(int64_t count, int64_t& kind, PartSize& size) {
+  kind += count;
+  size.split += count;
+}
+
 void AddAttention(const ModelConfig& c, PartSize& size) {
   const int64_t d = c.hidden_size(), heads = c.num_attention_heads();
   if (c.o_bias()) size.vectors += d;
@@ -13,15 +19,18 @@ void AddAttention(const ModelConfig& c, PartSize& size) {
     const int64_t query = nope + heads * c.qk_rope_head_dim();
     const int64_t q_rank = c.q_lora_rank(), kv_rank = c.kv_lora_rank();
     const int64_t kv_in = kv_rank + c.qk_rope_head_dim();
-    size.dense += q_rank == 0 ? d * query : q_rank * (d + query);
-    size.dense += d * kv_in + kv_rank * (nope + value) + value * d;
+    size.dense += q_rank == 0 ? 0 : d * q_rank;
+    size.dense += d * kv_in;
+    AddSplit((q_rank == 0 ? d : q_rank) * query + kv_rank * (nope + value) + value * d, size.dense,
+             size);
     size.vectors += q_rank + kv_rank + (c.qkv_bias() ? q_rank + kv_in : 0);
     return;
   }
   const int64_t width = GqaAttention::HeadDim(c);
   const int64_t query = heads * width, kv = GqaAttention::KvHeads(c) * width;
-  size.dense += d * (query + 2 * kv) + query * d;
-  size.vectors += (c.qkv_bias() ? query + 2 * kv : 0) + (c.qk_norm() ? 2 * width : 0);
+  AddSplit(d * (query + 2 * kv) + query * d, size.dense, size);
+  if (c.qkv_bias()) AddSplit(query + 2 * kv, size.vectors, size);
+  if (c.qk_norm()) size.vectors += 2 * width;
 }
 
 void AddFfn(const ModelConfig& c, int64_t width, PartSize& size) {
@@ -29,12 +38,20 @@ void AddFfn(const ModelConfig& c, int64_t width, PartSize& size) {
   if (c.mlp_bias() && width > 0) size.vectors += 2 * width + c.hidden_size();
 }
 
+// Of a dense layer, whose width the tensor axis splits; the bias of its result is whole.
+void AddDenseFfn(const ModelConfig& c, PartSize& size) {
+  const PartSize before = size;
+  AddFfn(c, c.intermediate_size(), size);
+  size.split += size.dense - before.dense + size.vectors - before.vectors;
+  if (c.mlp_bias() && c.intermediate_size() > 0) size.split -= c.hidden_size();
+}
+
 // With its two norms.
 void AddLayer(const ModelConfig& c, bool routed, PartSize& size) {
   const int64_t d = c.hidden_size();
   AddAttention(c, size);
   size.vectors += 2 * d;
-  if (!routed) return AddFfn(c, c.intermediate_size(), size);
+  if (!routed) return AddDenseFfn(c, size);
   const MoeConfig& moe = c.moe();
   const int64_t width = moe.moe_intermediate_size();
   AddFfn(c, moe.n_shared_experts() * width, size);

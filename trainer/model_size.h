@@ -15,6 +15,7 @@ struct PartSize {
   int64_t experts = 0;    // of all routed experts, on all ranks that they are split over
   int64_t dense = 0;      // all other matrices
   int64_t vectors = 0;    // norms and biases
+  int64_t split = 0;      // of dense and vectors, those that the tensor axis splits
   int64_t total() const { return embedding + head + experts + dense + vectors; }
 };
 PartSize SizeOfPart(const ModelConfig& config, const ModelPart& part);

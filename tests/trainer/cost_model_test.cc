@@ -140,6 +140,21 @@ TEST(CostModelTest, ContextRanksShareTheWorkAndGatherKeys) {
               1e-9 * whole.stages[3].forward);
 }
 
+TEST(CostModelTest, TensorRanksShareTheWorkAndExchangeTokens) {
+  const std::string axes = "layout { data_parallel: 1 tensor_parallel: 2 exact: false }";
+  const Made one = Make({}, /*calibrated=*/false), two = Make({axes}, /*calibrated=*/false);
+  ASSERT_TRUE(one.costs.ok() && two.costs.ok()) << two.costs.status();
+  const MicroBatchShape shape = {4096, 4096};
+  const ScheduleCosts whole = one.costs->Costs(shape), half = two.costs->Costs(shape);
+  const TensorAxisBytes bytes = TensorAxisBytesOf(two.config, two.parts[3]);
+  const double exchanged =
+      2048 * (bytes.attention + bytes.dense + bytes.summed) /
+      (CompleteCluster(two.config.plan().cluster()).node_gb_per_second() * 1e9);
+  EXPECT_GT(exchanged, 0);
+  EXPECT_NEAR(half.stages[3].forward, whole.stages[3].forward / 2 + exchanged,
+              1e-9 * whole.stages[3].forward);
+}
+
 TEST(CostModelTest, RecomputedAttentionAddsItsForwardToTheInputGradient) {
   const Made plain = Make({}, false);
   const Made again = Make({"layout { recompute: selective }"}, false);

@@ -61,6 +61,33 @@ TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndGatherKeys) {
   EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations, 32 * ActivationBytes(again, whole));
 }
 
+TEST(MemoryPlanTest, TensorRanksShareMatricesAndTokensAndGatherInputs) {
+  const RunConfig config =
+      TinyRun("plan { gradient_sums: 1 } layout { tensor_parallel: 2 exact: false }");
+  const ModelPart whole = WholeModel(config.model());
+  const PartSize size = SizeOfPart(config.model(), whole);
+  const double held = static_cast<double>(size.total()) - static_cast<double>(size.split) / 2;
+  const RankBytes one = BytesOf(TinyRun(""), 1, 1, 64).front();
+  const RankBytes half = BytesOf(config, 2, 1, 64).front();
+  EXPECT_EQ(half.weights, 4 * held);
+  EXPECT_EQ(half.gradients, 4 * held);
+  EXPECT_EQ(half.optimizer, one.optimizer / 2);
+  // Latents of 12 + 10 and a rotated key of 4 in three layers and the module's; one dense layer.
+  const TensorAxisBytes bytes = TensorAxisBytesOf(config, whole);
+  EXPECT_EQ(bytes.attention, 4 * 4 * (12 + 10 + 4));
+  EXPECT_EQ(bytes.dense, 4 * 24);
+  EXPECT_EQ(bytes.summed, 4 * (4 + 1) * 24);
+  EXPECT_EQ(half.activations,
+            64 * (ActivationBytes(config, whole) / 2 + bytes.attention + bytes.dense));
+  const RunConfig again =
+      TinyRun("layout { tensor_parallel: 2 exact: false recompute: selective }");
+  EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations,
+            64 * (ActivationBytes(again, whole) / 2 + bytes.dense));
+  const RunConfig copied =
+      TinyRun("layout { tensor_parallel: 2 data_parallel: 2 exact: false zero_stage: 0 }");
+  EXPECT_EQ(BytesOf(copied, 4, 2, 64).front().optimizer, 8 * held);
+}
+
 TEST(MemoryPlanTest, ExactModesTreeHasASumMoreForEveryDoubling) {
   const RankBytes once = BytesOf(TinyRun("plan { gradient_sums: 1 }"), 1, 8, 64).front();
   EXPECT_EQ(BytesOf(TinyRun(""), 1, 1, 64).front().gradients, once.gradients);

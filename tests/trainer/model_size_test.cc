@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "parallel/communicator.h"
+#include "parallel/thread_communicator.h"
 #include "tests/trainer/model/tiny_models.h"
 #include "tests/trainer/planned_models.h"
 
@@ -44,6 +45,26 @@ TEST(ModelSizeTest, CountsAreThoseOfTheModelsParameters) {
     const auto model = Transformer::Create(config, std::nullopt, *self);
     EXPECT_EQ(SizeOfPart(config, WholeModel(config)).total(), CountOf(*model))
         << config.ShortDebugString();
+  }
+}
+
+TEST(ModelSizeTest, TheTensorAxisSplitsWhatItCounts) {
+  const std::unique_ptr<Communicator> self = MakeOneMemberCommunicator();
+  for (const ModelConfig& config :
+       {TinyDenseModel(), TinyRoutedModel(),
+        Changed(TinyRoutedModel(), "q_lora_rank: 0 num_nextn_predict_layers: 0"),
+        Changed(TinyRoutedModel(), "qkv_bias: true o_bias: true mlp_bias: true"),
+        Changed(TinyDenseModel(), "qkv_bias: true o_bias: true mlp_bias: true qk_norm: true")}) {
+    RunThreadRanks(2, [&](Communicator& tensor) {
+      ModelGroups groups(*self);
+      groups.tensor = &tensor;
+      const auto model = Transformer::Create(config, std::nullopt, groups);
+      int64_t pieces = 0;
+      for (const Parameter& parameter : model->parameters())
+        pieces += parameter.placement == Placement::kPiece ? parameter.value.numel() : 0;
+      EXPECT_EQ(SizeOfPart(config, WholeModel(config)).split, 2 * pieces)
+          << config.ShortDebugString();
+    });
   }
 }
 
