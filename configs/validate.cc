@@ -157,8 +157,6 @@ absl::Status CheckLayout(const LayoutConfig& layout, const ModelConfig& model) {
   const int64_t experts = layout.expert_parallel(), copies = layout.redundant_experts();
   const int64_t routed = model.moe().n_routed_experts();
   return FirstBroken({
-      Number(layout.tensor_parallel() == 1, "layout.tensor_parallel", layout.tensor_parallel(),
-             "1: this version has no more on this axis"),
       Number(experts == 1 || model.has_moe(), "layout.expert_parallel", experts,
              "1 for a model without moe"),
       Number(!model.has_moe() || model.moe().n_routed_experts() % experts == 0,

@@ -171,14 +171,28 @@ TEST(ValidateTest, TheTensorAxisDividesWhatItSplits) {
         "layout.tensor_parallel: found 4, expected a divisor of model.intermediate_size (98)"}});
 }
 
+TEST(ValidateTest, ATensorAxisMayHaveAnyDivisor) {
+  const char* heads = "num_attention_heads: 4 }";
+  for (const char* ranks : {"2", "4"}) {
+    const std::string layout = std::string(heads) + " layout { tensor_parallel: " + ranks + " }";
+    EXPECT_EQ(Validate(Parse(Changed(kGqa, heads, layout))), absl::OkStatus());
+  }
+  // Of a model whose layers are all routed the width splits nothing.
+  const std::string odd = Changed(Changed(kRun, "intermediate_size: 96", "intermediate_size: 97"),
+                                  "topk_group: 1", "topk_group: 1 first_k_dense_replace: 0");
+  EXPECT_EQ(
+      Validate(Parse(Changed(odd, "name: \"tiny\"", "name: \"t\" layout { tensor_parallel: 2 }"))),
+      absl::OkStatus());
+}
+
 TEST(ValidateTest, LayoutAndCheckpointRules) {
   const char* name = "name: \"tiny\"";
   ExpectErrors(
       kRun,
       {{name, "name: \"t\" layout { virtual_stages: -1 }",
         "layout.virtual_stages: found -1, expected a number in [0, 1024]"},
-       {name, "name: \"t\" layout { tensor_parallel: 2 }",
-        "layout.tensor_parallel: found 2, expected 1: this version has no more on this axis"},
+       {name, "name: \"t\" layout { tensor_parallel: 0 }",
+        "layout.tensor_parallel: found 0, expected a number in [1, 1048576]"},
        {name, "name: \"t\" layout { context_parallel: 0 }",
         "layout.context_parallel: found 0, expected a number in [1, 1048576]"},
        {name, "name: \"t\" layout { expert_parallel: 3 }",

@@ -51,7 +51,7 @@ CONFIG_CASES = {
                                           r"n_routed_experts"),
     "experts that ranks do not divide": (TEXT + "\nlayout { expert_parallel: 3 }\n", {}, 2, r"expert"),
     "layout that is not the rank count": (TEXT + "\nlayout { data_parallel: 3 }\n", {}, 2, r"layout"),
-    "axis that is not there yet": (TEXT + "\nlayout { tensor_parallel: 2 }\n", {}, 2, r"tensor_parallel"),
+    "axis that one rank cannot have": (TEXT + "\nlayout { tensor_parallel: 2 }\n", {}, 2, r"tensor_parallel"),
     "more context ranks than ranks": (TEXT + "\nlayout { context_parallel: 2 }\n", {}, 2,
                                       r"layout\.context_parallel: found 2, expected a divisor of the 1 ranks"),
     "pipeline that ranks do not divide": (TEXT + "\nlayout { pipeline_parallel: 3 }\n", {}, 2, r"pipeline_parallel"),

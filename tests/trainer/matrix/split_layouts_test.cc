@@ -171,6 +171,7 @@ TEST(SplitLayoutsTest, TwoTensorRanksTwoContextRanks) {
 
 TEST(SplitLayoutsTest, TwoTensorRanksTwoExpertRanks) {
   ExpectAsOneRank(4, "tensor_parallel: 2 expert_parallel: 2", DeepRoutedModel());
+  ExpectAsOneRank(4, "tensor_parallel: 2 expert_parallel: 2 rebalance_every: 3", DeepRoutedModel());
 }
 
 TEST(SplitLayoutsTest, TwoTensorRanksTwoStages) {
