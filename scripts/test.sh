@@ -78,7 +78,7 @@ tidy() {
   [ "${#files[@]}" -gt 0 ] || { echo "clang-tidy: no file to read"; return 0; }
   # A command for each file, without g++'s precompiled headers, which clang cannot read; sources include what they use.
   cmake --preset release -B build/tidy -DDEDUCE_UNITY=OFF > /dev/null
-  sed -E -i 's/ -Winvalid-pch//; s/ -include [^ ]*cmake_pch\.hxx//; s#/build/tidy #/build #g' build/tidy/compile_commands.json
+  sed -E -i 's/ -Winvalid-pch//; s/ -fopenmp//; s/ -include [^ ]*cmake_pch\.hxx//; s#/build/tidy #/build #g' build/tidy/compile_commands.json
   printf '%s\n' "${files[@]}" | xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet
 }
 

@@ -7,6 +7,8 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <atomic>
+
 #include "tests/kernels/oracle.h"
 
 namespace deduce {
@@ -135,6 +137,16 @@ TEST(CausalAttentionTest, RejectsQueriesThatAreNoRisingTokens) {
        std::vector<std::vector<int64_t>>{{1}, {3, 2}, {5, 6}, {-1, 2}}) {
     EXPECT_THROW(CausalAttention(two, x.k_tgk, x.v_tgv, {0, 6}, kScale, queries), c10::Error);
   }
+}
+
+// ATen's loop is a template, serial where it is compiled without OpenMP.
+TEST(CausalAttentionTest, LoopsOfKernelsRunOnAllThreads) {
+  const int threads = at::get_num_threads();
+  at::set_num_threads(2);
+  std::atomic<int> seen = 0;
+  at::parallel_for(0, 2, 1, [&](int64_t, int64_t) { seen |= 1 << at::get_thread_num(); });
+  at::set_num_threads(threads);
+  EXPECT_EQ(seen.load(), 3);
 }
 
 TEST(CausalAttentionTest, CachedFormHasTheBitsOfThePackedForm) {
