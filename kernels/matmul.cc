@@ -6,9 +6,11 @@
 
 #include <algorithm>
 
+#include "kernels/bfloat16_product.h"
+
 // Of the Intel MKL inside LibTorch, whose headers do not declare it: row-major C = alpha op(A)
-// op(B) + beta C of bf16 operands with sums and results in fp32, on AVX512-BF16 or AMX where there
-// is one, and by conversion elsewhere. ATen's own product of bf16 rounds its results to bf16.
+// op(B) + beta C of bf16 operands with sums and results in fp32, for CPUs that have to convert
+// them. ATen's own product of bf16 rounds its results to bf16.
 extern "C" void cblas_gemm_bf16bf16f32(int layout, int transpose_a, int transpose_b, int m, int n,
                                        int k, float alpha, const at::BFloat16* a, int stride_a,
                                        const at::BFloat16* b, int stride_b, float beta, float* c,
@@ -17,21 +19,28 @@ extern "C" void cblas_gemm_bf16bf16f32(int layout, int transpose_a, int transpos
 namespace deduce {
 namespace {
 
-// How BLAS sees a matrix in row-major order.
-struct Strided {
-  int transpose;  // CBLAS_TRANSPOSE
-  int stride;     // elements between rows of what is stored
-};
-
-Strided RowMajor(const at::Tensor& x, const char* name) {
-  constexpr int kNoTranspose = 111, kTranspose = 112;
+// How a matrix lies in memory.
+Bfloat16Matrix InMemory(const at::Tensor& x, const char* name) {
+  const at::BFloat16* data = x.const_data_ptr<at::BFloat16>();
   const int64_t rows = x.size(0), columns = x.size(1);
   if ((x.stride(1) == 1 || columns == 1) && (x.stride(0) >= columns || rows == 1))
-    return {kNoTranspose, static_cast<int>(std::max(x.stride(0), columns))};
+    return {data, std::max(x.stride(0), columns), /*transposed=*/false};
   TORCH_CHECK((x.stride(0) == 1 || rows == 1) && (x.stride(1) >= rows || columns == 1),
               "Matmul: found ", name, " with strides ", x.strides(),
               ", expected rows or columns without gaps");
-  return {kTranspose, static_cast<int>(std::max(x.stride(1), rows))};
+  return {data, std::max(x.stride(1), rows), /*transposed=*/true};
+}
+
+void MklProduct(int64_t m, int64_t k, int64_t n, const Bfloat16Matrix& a, const Bfloat16Matrix& b,
+                bool accumulate, float* out, int64_t out_stride) {
+  constexpr int kRowMajor = 101, kNoTranspose = 111, kTranspose = 112;
+  const auto transpose = [&](const Bfloat16Matrix& x) {
+    return x.transposed ? kTranspose : kNoTranspose;
+  };
+  cblas_gemm_bf16bf16f32(kRowMajor, transpose(a), transpose(b), static_cast<int>(m),
+                         static_cast<int>(n), static_cast<int>(k), 1.0F, a.data,
+                         static_cast<int>(a.stride), b.data, static_cast<int>(b.stride),
+                         accumulate ? 1.0F : 0.0F, out, static_cast<int>(out_stride));
 }
 
 void CheckSizes(const at::Tensor& out_mn, const at::Tensor& a_mk, const at::Tensor& b_kn,
@@ -76,13 +85,11 @@ void MatmulInto(const at::Tensor& out_mn, const at::Tensor& a_mk, const at::Tens
     if (!accumulate) out.zero_();
     return;
   }
-  constexpr int kRowMajor = 101;
-  const Strided a = RowMajor(a_mk, "a"), b = RowMajor(b_kn, "b"), c = RowMajor(out_mn, "out");
-  cblas_gemm_bf16bf16f32(kRowMajor, a.transpose, b.transpose, static_cast<int>(out_mn.size(0)),
-                         static_cast<int>(out_mn.size(1)), static_cast<int>(a_mk.size(1)), 1.0F,
-                         a_mk.const_data_ptr<at::BFloat16>(), a.stride,
-                         b_kn.const_data_ptr<at::BFloat16>(), b.stride, accumulate ? 1.0F : 0.0F,
-                         out.mutable_data_ptr<float>(), c.stride);
+  TORCH_CHECK(out_mn.is_contiguous(), "Matmul: found out with strides ", out_mn.strides(),
+              ", expected contiguous rows");
+  (MultipliesBfloat16() ? Bfloat16Product : MklProduct)(
+      out_mn.size(0), a_mk.size(1), out_mn.size(1), InMemory(a_mk, "a"), InMemory(b_kn, "b"),
+      accumulate, out.mutable_data_ptr<float>(), out_mn.size(1));
 }
 
 at::Tensor Matmul(const at::Tensor& a_mk, const at::Tensor& b_kn, ComputeType type) {

@@ -1,10 +1,9 @@
 #include "trainer/choose_compute.h"
 
-#include <ATen/core/ivalue.h>
-#include <ATen/cpu/Utils.h>
-
 #include <algorithm>
 #include <vector>
+
+#include "kernels/bfloat16_product.h"
 
 namespace deduce {
 namespace {
@@ -16,16 +15,6 @@ bool AllRanksMultiplyBfloat16(Communicator& world) {
 }
 
 }  // namespace
-
-bool MultipliesBfloat16() {
-  const auto capabilities = at::cpu::get_cpu_capabilities();
-  for (const char* name : {"avx512_bf16", "amx_bf16"}) {
-    const auto found = capabilities.find(name);
-    if (found != capabilities.end() && found->second.isBool() && found->second.toBool())
-      return true;
-  }
-  return false;
-}
 
 std::string ChooseCompute(ModelConfig& config, Communicator& world) {
   const bool native = AllRanksMultiplyBfloat16(world);

@@ -8,9 +8,6 @@
 
 namespace deduce {
 
-// Whether this CPU multiplies bf16 numbers itself: AVX512-BF16 or AMX.
-bool MultipliesBfloat16();
-
 // Collective over the world. Where config.compute is bf16_where_native: makes it bf16 if the CPUs
 // of all ranks multiply bf16 numbers, else fp32. Returns one line that says what was chosen and
 // why.

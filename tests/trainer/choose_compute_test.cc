@@ -3,27 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <fstream>
-#include <iterator>
-
+#include "kernels/bfloat16_product.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {
 namespace {
 
 using ::testing::HasSubstr;
-
-// What the kernel says of this CPU, as a second source.
-bool KernelListsBfloat16() {
-  std::ifstream file("/proc/cpuinfo");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  return text.find("avx512_bf16") != std::string::npos ||
-         text.find("amx_bf16") != std::string::npos;
-}
-
-TEST(ChooseComputeTest, AgreesWithTheKernelAboutThisCpu) {
-  EXPECT_EQ(MultipliesBfloat16(), KernelListsBfloat16());
-}
 
 TEST(ChooseComputeTest, NativeBecomesWhatTheCpusHaveOnEveryRank) {
   RunRanks(2, [](Communicator& world) {
