@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <memory>
 #include <vector>
 
 namespace deduce {
@@ -16,6 +17,8 @@ namespace {
 // A block of b: kDepth of its rows, kWidth columns. It stays in the second-level cache while all
 // rows of a, kHeight at a time, are multiplied with it.
 constexpr int64_t kHeight = 64, kWidth = 64, kDepth = 1024;
+// Threads share about so many items of work at least, of kCut rows or more.
+constexpr int64_t kEvenItems = 16, kCut = 256;
 // Each depth has a micro-kernel of its own, so k, which for weight gradients is a number of tokens,
 // is rounded up to a multiple of this with zeros.
 constexpr int64_t kDepthPadding = 32;
@@ -52,11 +55,17 @@ void Transpose(const Pair* from, int64_t from_stride, int64_t rows, int64_t colu
 void JoinRows(const at::BFloat16* data, int64_t stride, int64_t first, int64_t rows, int64_t count,
               Pair* to) {
   const at::BFloat16* upper = data + first * stride;
-  if (first + 1 < rows) {
-    for (int64_t i = 0; i < count; ++i) to[i] = LoadPair(upper + i, upper + stride + i);
-  } else {
-    for (int64_t i = 0; i < count; ++i) to[i] = first < rows ? LoadPair(upper + i, nullptr) : 0;
+  const at::BFloat16* lower = first + 1 < rows ? upper + stride : nullptr;
+  constexpr int kRun = 16;  // the compiler makes vectors of a loop whose count it knows
+  int64_t i = 0;
+  for (; lower != nullptr && i + kRun <= count; i += kRun) {
+    const at::BFloat16 *up = upper + i, *low = lower + i;
+    Pair* pairs = to + i;
+    for (int j = 0; j < kRun; ++j)
+      pairs[j] = static_cast<Pair>(up[j].x) | static_cast<Pair>(low[j].x) << 16;
   }
+  for (; i < count; ++i)
+    to[i] = first < rows ? LoadPair(upper + i, lower == nullptr ? nullptr : lower + i) : 0;
 }
 
 // Pairs of k [depth / 2] by columns [width] of a matrix of k rows, from (k_begin, column) on.
@@ -68,8 +77,9 @@ void PackBlock(const Bfloat16Matrix& b, int64_t k, int64_t k_begin, int64_t dept
     return;
   }
   const at::BFloat16* from = b.data + column * b.stride + k_begin;
-  // As pairs where they lie; an odd stride has them at odd places, which is slower and right.
-  const int64_t pairs = b.stride % 2 == 0 ? std::min(depth, k - k_begin) / 2 : 0;
+  // As pairs where they lie; one by one where they lie at odd places.
+  const bool aligned = b.stride % 2 == 0 && reinterpret_cast<uintptr_t>(from) % sizeof(Pair) == 0;
+  const int64_t pairs = aligned ? std::min(depth, k - k_begin) / 2 : 0;
   if (pairs > 0)
     Transpose(reinterpret_cast<const Pair*>(from), b.stride / 2, width, pairs, to, width);
   for (int64_t i = 2 * pairs; i < depth; i += 2) {
@@ -82,12 +92,16 @@ void PackBlock(const Bfloat16Matrix& b, int64_t k, int64_t k_begin, int64_t dept
 }
 
 // Rows of a, one after another, PaddedDepth(k) long with zeros at the end.
-std::vector<Pair> PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) {
+std::unique_ptr<Pair[]> PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) {
   const int64_t pairs = PaddedDepth(k) / 2;
-  std::vector<Pair> rows(static_cast<size_t>(m * pairs));
+  auto rows = std::make_unique_for_overwrite<Pair[]>(static_cast<size_t>(m * pairs));
   if (!a.transposed) {
-    for (int64_t i = 0; i < m; ++i)
-      std::memcpy(rows.data() + i * pairs, a.data + i * a.stride, k * sizeof(at::BFloat16));
+    for (int64_t i = 0; i < m; ++i) {
+      auto* row = reinterpret_cast<char*>(rows.get() + i * pairs);
+      const size_t bytes = k * sizeof(at::BFloat16);
+      std::memcpy(row, a.data + i * a.stride, bytes);
+      std::memset(row + bytes, 0, pairs * sizeof(Pair) - bytes);
+    }
     return rows;
   }
   at::parallel_for(0, (m + kWidth - 1) / kWidth, 1, [&](int64_t begin, int64_t end) {
@@ -96,7 +110,7 @@ std::vector<Pair> PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) {
       const int64_t first = block * kWidth, count = std::min(kWidth, m - first);
       for (int64_t i = 0; i < pairs; ++i)
         JoinRows(a.data + first, a.stride, 2 * i, k, count, joined.data() + i * count);
-      Transpose(joined.data(), count, pairs, count, rows.data() + first * pairs, pairs);
+      Transpose(joined.data(), count, pairs, count, rows.get() + first * pairs, pairs);
     }
   });
   return rows;
@@ -118,24 +132,31 @@ bool MultipliesBfloat16() {
 void Bfloat16Product(int64_t m, int64_t k, int64_t n, const Bfloat16Matrix& a,
                      const Bfloat16Matrix& b, bool accumulate, float* out_mn, int64_t out_stride) {
   TORCH_CHECK(MultipliesBfloat16(), "Bfloat16Product: found neither AVX512-BF16 nor AMX");
-  std::vector<Pair> packed_rows;
+  std::unique_ptr<Pair[]> packed_rows;
   const at::BFloat16* rows = a.data;
   int64_t row_stride = a.stride;
   if (a.transposed || k % kDepthPadding != 0) {
     packed_rows = PackRows(a, m, k);
-    rows = reinterpret_cast<const at::BFloat16*>(packed_rows.data());
+    rows = reinterpret_cast<const at::BFloat16*>(packed_rows.get());
     row_stride = PaddedDepth(k);
   }
-  at::parallel_for(0, (n + kWidth - 1) / kWidth, 1, [&](int64_t begin, int64_t end) {
+  // Few runs of columns are no even work for threads, so rows are cut too; each cut packs b's
+  // blocks once more.
+  const int64_t runs = (n + kWidth - 1) / kWidth, most_cuts = std::max<int64_t>(1, m / kCut);
+  const int64_t cuts =
+      at::get_num_threads() == 1 ? 1 : std::clamp<int64_t>(kEvenItems / runs, 1, most_cuts);
+  const int64_t cut_rows = (m + cuts * kHeight - 1) / (cuts * kHeight) * kHeight;
+  at::parallel_for(0, runs * cuts, 1, [&](int64_t begin, int64_t end) {
     std::vector<Pair> block(static_cast<size_t>(kDepth / 2 * kWidth));
-    for (int64_t column = begin * kWidth; column < std::min(n, end * kWidth); column += kWidth) {
-      const int64_t width = std::min(kWidth, n - column);
+    for (int64_t item = begin; item < end; ++item) {
+      const int64_t column = item / cuts * kWidth, width = std::min(kWidth, n - column);
+      const int64_t first_row = item % cuts * cut_rows, end_row = std::min(m, first_row + cut_rows);
       for (int64_t k_begin = 0; k_begin < k; k_begin += kDepth) {
         const int64_t depth = std::min(kDepth, PaddedDepth(k) - k_begin);
         PackBlock(b, k, k_begin, depth, column, width, block.data());
-        for (int64_t row = 0; row < m; row += kHeight) {
-          at::native::cpublas::brgemm(std::min(kHeight, m - row), width, depth, row_stride, width,
-                                      out_stride, accumulate || k_begin > 0,
+        for (int64_t row = first_row; row < end_row; row += kHeight) {
+          at::native::cpublas::brgemm(std::min(kHeight, end_row - row), width, depth, row_stride,
+                                      width, out_stride, accumulate || k_begin > 0,
                                       rows + row * row_stride + k_begin,
                                       reinterpret_cast<const at::BFloat16*>(block.data()),
                                       out_mn + row * out_stride + column);

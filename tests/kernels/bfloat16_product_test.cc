@@ -52,6 +52,14 @@ TEST(Bfloat16ProductTest, BlocksAndTheirEndsAreProducts) {
   }
 }
 
+TEST(Bfloat16ProductTest, MatricesMayBeginAtOddPlaces) {
+  const at::Tensor a_mk = AsOperand(NormalTensor("a", {20, 33}), ComputeType::kBfloat16);
+  const at::Tensor b_nk = AsOperand(NormalTensor("b", {40, 34}), ComputeType::kBfloat16);
+  const at::Tensor a = a_mk.narrow(1, 1, 32), b = b_nk.narrow(1, 1, 32);
+  const at::Tensor expected = a.to(at::kDouble).mm(b.to(at::kDouble).t());
+  ExpectNear(Matmul(a, b.t(), ComputeType::kBfloat16), expected, 2e-6, "product");
+}
+
 TEST(Bfloat16ProductTest, RowBitsDoNotDependOnRowCountOrThreads) {
   const at::Tensor x = NormalTensor("x", {150, 96}), weight_oi = NormalTensor("w", {70, 96});
   const at::Tensor all = Product(x, weight_oi.t());
