@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "kernels/attention_row.h"
+#include "kernels/double_precision.h"
 
 namespace deduce {
 namespace {
@@ -42,7 +43,7 @@ void AddWeighted(const float (&weights)[kQueryBlock], const float* const (&rows)
   StoreMasked(sum, target + d, width - d);
 }
 
-// A sequence's keys, from `first`, and the queries that are of it: rows of q.
+// A sequence's keys in the block, from `first`, and the queries that are of it: rows of q.
 struct SequenceRows {
   int64_t first, length;
   int64_t query_begin, query_end;
@@ -52,11 +53,10 @@ struct SequenceRows {
 // then query, in order.
 class HeadBackward {
  public:
-  HeadBackward(const AttentionState& in, const std::vector<int64_t>& query_tokens,
-               float softmax_scale, const AttentionGradients& out, const SequenceRows& rows,
-               int64_t kv_head)
+  HeadBackward(const AttentionState& in, const std::vector<int64_t>& visible_t, float softmax_scale,
+               const AttentionGradients& out, const SequenceRows& rows, int64_t kv_head)
       : in_(in),
-        query_tokens_(query_tokens),
+        visible_t_(visible_t),
         softmax_scale_(softmax_scale),
         out_(out),
         rows_(rows),
@@ -83,18 +83,15 @@ class HeadBackward {
   }
 
  private:
-  // Where a query stands in its sequence.
-  int64_t PositionOf(int64_t query) const {
-    return query_tokens_[static_cast<size_t>(query)] - rows_.first;
-  }
+  int64_t VisibleTo(int64_t query) const { return visible_t_[static_cast<size_t>(query)]; }
 
-  // How many queries from this one on are neighbours within the same kQueryBlock positions: rows of
-  // scores are then zero from a query's last key to the block's.
+  // How many queries from this one on see as many keys, but for the last vector of them: rows of
+  // scores are then zero from a query's last key to the last query's.
   int64_t BlockAt(int64_t query) const {
-    const int64_t position = PositionOf(query);
+    const int64_t padded = PaddedKeys(VisibleTo(query));
     int64_t count = 1;
-    while (query + count < rows_.query_end && PositionOf(query + count) == position + count &&
-           (position + count) % kQueryBlock != 0) {
+    while (count < kQueryBlock && query + count < rows_.query_end &&
+           PaddedKeys(VisibleTo(query + count)) == padded) {
       ++count;
     }
     return count;
@@ -104,7 +101,7 @@ class HeadBackward {
   // Beyond the query's own keys, up to the end of the block, both rows are zero.
   void QueryGradient(int64_t head, int64_t query, int64_t i) {
     const int64_t row = query * heads_ + head;
-    const int64_t count = PositionOf(query) + 1;
+    const int64_t count = VisibleTo(query);
     const float* grad = in_.grad_thv.const_data_ptr<float>() + row * v_width_;
     float* probability = probability_.data() + i * stride_;
     float* score_grad = score_grad_.data() + i * stride_;
@@ -135,7 +132,7 @@ class HeadBackward {
     const int64_t key_row = kv_head_ * in_.k_gxk.size(1) + rows_.first;
     float* grad_k = out_.grad_k_gxk.data_ptr<float>() + key_row * k_width_;
     float* grad_v = out_.grad_v_gxv.data_ptr<float>() + key_row * v_width_;
-    const int64_t keys = PositionOf(first_query) + queries;
+    const int64_t keys = VisibleTo(first_query + queries - 1);
     for (int64_t j = 0; j < keys; ++j) {
       float score_grad[kQueryBlock] = {};
       float probability[kQueryBlock] = {};
@@ -149,7 +146,7 @@ class HeadBackward {
   }
 
   const AttentionState& in_;
-  const std::vector<int64_t>& query_tokens_;
+  const std::vector<int64_t>& visible_t_;
   const float softmax_scale_;
   const AttentionGradients& out_;
   const SequenceRows rows_;
@@ -162,24 +159,22 @@ static_assert(kQueryBlock == kLanes, "the masked end of a block's rows relies on
 
 }  // namespace
 
-AttentionGradients CausalAttentionGradients(const AttentionState& state,
-                                            const std::vector<int64_t>& sequence_starts,
-                                            const std::vector<int64_t>& query_tokens,
-                                            float softmax_scale) {
+AttentionGradients KeyBlockGradients(const AttentionState& state, const KeyRuns& runs,
+                                     double softmax_scale) {
+  if (state.q_thk.scalar_type() == at::kDouble)
+    return fp64::KeyBlockGradients(state, runs, softmax_scale);
   const AttentionGradients out{at::empty_like(state.q_thk), at::zeros_like(state.k_gxk),
                                at::zeros_like(state.v_gxv)};
   const int64_t kv_heads = state.k_gxk.size(0);
-  const int64_t sequences = static_cast<int64_t>(sequence_starts.size()) - 1;
+  const int64_t sequences = static_cast<int64_t>(runs.key_starts.size()) - 1;
   at::parallel_for(0, kv_heads * sequences, 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const auto sequence = static_cast<size_t>(i % sequences);
-      const int64_t first = sequence_starts[sequence], end_token = sequence_starts[sequence + 1];
-      const auto query_at = [&](int64_t token) {
-        return std::lower_bound(query_tokens.begin(), query_tokens.end(), token) -
-               query_tokens.begin();
-      };
-      const SequenceRows rows{first, end_token - first, query_at(first), query_at(end_token)};
-      HeadBackward(state, query_tokens, softmax_scale, out, rows, i / sequences).Run();
+      const auto s = static_cast<size_t>(i % sequences);
+      const SequenceRows rows{runs.key_starts[s], runs.key_starts[s + 1] - runs.key_starts[s],
+                              runs.query_starts[s], runs.query_starts[s + 1]};
+      HeadBackward(state, runs.visible_t, static_cast<float>(softmax_scale), out, rows,
+                   i / sequences)
+          .Run();
     }
   });
   return out;

@@ -10,7 +10,7 @@
 #include "kernels/attention_gradient.h"
 #include "kernels/attention_row.h"
 #include "kernels/autograd.h"
-#include "kernels/double_precision.h"
+#include "kernels/key_block_attention.h"
 
 namespace deduce {
 namespace {
@@ -18,36 +18,18 @@ namespace {
 // Keys and values by head, [kv_heads, x, width], so that a head's rows are neighbours.
 at::Tensor ByHead(const at::Tensor& x_xgk) { return x_xgk.transpose(0, 1).contiguous(); }
 
-// Fills out_thv and log_sum_exp_ht.
-void Forward(const at::Tensor& q_thk, const at::Tensor& k_gxk, const at::Tensor& v_gxv,
-             const std::vector<int64_t>& sequence_starts, const std::vector<int64_t>& query_tokens,
-             float softmax_scale, at::Tensor& out_thv, at::Tensor& log_sum_exp_ht) {
-  const int64_t tokens = q_thk.size(0);
-  const int64_t heads = q_thk.size(1);
-  const int64_t group = heads / k_gxk.size(0);
-  const int64_t k_width = q_thk.size(2);
-  const int64_t v_width = v_gxv.size(2);
-  const float* q = q_thk.const_data_ptr<float>();
-  float* out = out_thv.data_ptr<float>();
-  float* log_sum_exp = log_sum_exp_ht.data_ptr<float>();
-  // Head by head, so that each thread has whole heads and its keys stay in its cache.
-  at::parallel_for(0, heads * tokens, 32, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores(static_cast<size_t>(PaddedKeys(k_gxk.size(1))));
-    auto next = sequence_starts.end();
-    for (int64_t i = begin; i < end; ++i) {
-      const int64_t head = i / tokens;
-      const int64_t query = i % tokens;
-      const int64_t token = query_tokens[static_cast<size_t>(query)];
-      if (next == sequence_starts.end() || query == 0 || token >= *next) {
-        next = std::upper_bound(sequence_starts.begin(), sequence_starts.end(), token);
-      }
-      const int64_t first = *(next - 1);
-      const int64_t row = query * heads + head;
-      log_sum_exp[i] = AttendRow(q + row * k_width, RowsOf(k_gxk, head / group, first),
-                                 RowsOf(v_gxv, head / group, first), token - first + 1,
-                                 softmax_scale, scores.data(), out + row * v_width);
-    }
-  });
+// What these tokens of the packed sequences see of all keys.
+KeyRuns RunsOf(const std::vector<int64_t>& sequence_starts,
+               const std::vector<int64_t>& query_tokens) {
+  KeyRuns runs{.key_starts = sequence_starts};
+  for (const int64_t start : sequence_starts) {
+    runs.query_starts.push_back(std::lower_bound(query_tokens.begin(), query_tokens.end(), start) -
+                                query_tokens.begin());
+  }
+  const std::vector<int64_t> first_t = FirstKeys(runs);
+  for (size_t i = 0; i < query_tokens.size(); ++i)
+    runs.visible_t.push_back(query_tokens[i] - first_t[i] + 1);
+  return runs;
 }
 
 class CausalAttentionFunction : public torch::autograd::Function<CausalAttentionFunction> {
@@ -57,15 +39,13 @@ class CausalAttentionFunction : public torch::autograd::Function<CausalAttention
                             const std::vector<int64_t>& sequence_starts,
                             const std::vector<int64_t>& query_tokens, double softmax_scale) {
     const BelowAutograd guard;
-    at::Tensor out_thv = at::empty({q_thk.size(0), q_thk.size(1), v_xgv.size(2)}, q_thk.options());
-    at::Tensor log_sum_exp_ht = at::empty({q_thk.size(1), q_thk.size(0)}, q_thk.options());
-    Forward(q_thk, ByHead(k_xgk), ByHead(v_xgv), sequence_starts, query_tokens,
-            static_cast<float>(softmax_scale), out_thv, log_sum_exp_ht);
-    ctx->save_for_backward({q_thk, k_xgk, v_xgv, out_thv, log_sum_exp_ht});
+    const PartialAttention result = AttendKeyBlock(
+        q_thk, ByHead(k_xgk), ByHead(v_xgv), RunsOf(sequence_starts, query_tokens), softmax_scale);
+    ctx->save_for_backward({q_thk, k_xgk, v_xgv, result.out_thv, result.log_sum_exp_ht});
     ctx->saved_data["sequence_starts"] = sequence_starts;
     ctx->saved_data["query_tokens"] = query_tokens;
     ctx->saved_data["softmax_scale"] = softmax_scale;
-    return out_thv;
+    return result.out_thv;
   }
 
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
@@ -74,9 +54,9 @@ class CausalAttentionFunction : public torch::autograd::Function<CausalAttention
     const std::vector<int64_t> starts = ctx->saved_data["sequence_starts"].toIntVector();
     const std::vector<int64_t> query_tokens = ctx->saved_data["query_tokens"].toIntVector();
     const BelowAutograd guard;
-    const AttentionGradients out = CausalAttentionGradients(
+    const AttentionGradients out = KeyBlockGradients(
         {saved[0], ByHead(saved[1]), ByHead(saved[2]), saved[3], saved[4], grads[0].contiguous()},
-        starts, query_tokens, static_cast<float>(ctx->saved_data["softmax_scale"].toDouble()));
+        RunsOf(starts, query_tokens), ctx->saved_data["softmax_scale"].toDouble());
     return {out.grad_q_thk,
             out.grad_k_gxk.transpose(0, 1),
             out.grad_v_gxv.transpose(0, 1),
@@ -122,27 +102,17 @@ at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
                   k_xgk.size(1) == v_xgv.size(1) && q_thk.size(1) % k_xgk.size(1) == 0,
               "CausalAttention: found q ", q_thk.sizes(), ", k ", k_xgk.sizes(), ", v ",
               v_xgv.sizes(), ", expected [t, heads, k], [x, kv_heads, k], [x, kv_heads, v]");
-  const at::ScalarType type = q_thk.scalar_type();
-  TORCH_CHECK((type == at::kFloat || type == at::kDouble) && k_xgk.scalar_type() == type &&
-                  v_xgv.scalar_type() == type,
-              "CausalAttention: found types ", type, ", ", k_xgk.scalar_type(), ", ",
-              v_xgv.scalar_type(), ", expected fp32");
   CheckStarts(sequence_starts, k_xgk.size(0));
   CheckQueries(query_tokens, q_thk.size(0), k_xgk.size(0));
-  if (type == at::kDouble) {
-    return fp64::CausalAttention(q_thk, k_xgk, v_xgv, sequence_starts, softmax_scale, query_tokens);
-  }
   const at::Tensor q = q_thk.contiguous();
   if (WantsGradient(q, k_xgk, v_xgv)) {
     return CausalAttentionFunction::apply(q, k_xgk, v_xgv, sequence_starts, query_tokens,
                                           softmax_scale);
   }
   const BelowAutograd guard;
-  at::Tensor out_thv = at::empty({q.size(0), q.size(1), v_xgv.size(2)}, q.options());
-  at::Tensor log_sum_exp_ht = at::empty({q.size(1), q.size(0)}, q.options());
-  Forward(q, ByHead(k_xgk), ByHead(v_xgv), sequence_starts, query_tokens,
-          static_cast<float>(softmax_scale), out_thv, log_sum_exp_ht);
-  return out_thv;
+  return AttendKeyBlock(q, ByHead(k_xgk), ByHead(v_xgv), RunsOf(sequence_starts, query_tokens),
+                        softmax_scale)
+      .out_thv;
 }
 
 at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,

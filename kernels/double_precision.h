@@ -8,14 +8,13 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/attention_state.h"
+
 namespace deduce::fp64 {
 
 // Each as the kernel of its name, for fp64 tensors, differentiable by autograd.
 at::Tensor GroupedMatmul(const at::Tensor& x_ni, const at::Tensor& weight_eoi,
                          const std::vector<int64_t>& rows_per_expert);
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
-                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
-                           double softmax_scale, const std::vector<int64_t>& query_tokens);
 at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double eps);
 at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf);
 
@@ -23,5 +22,11 @@ at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf);
 // and the result is laid out in halves; else i turns with i + width / 2.
 at::Tensor Rotate(const at::Tensor& x_thk, const at::Tensor& cos_tk, const at::Tensor& sin_tk,
                   bool interleaved);
+
+// Of contiguous tensors, as in key_block_attention.h and attention_gradient.h: not differentiable.
+PartialAttention AttendKeyBlock(const at::Tensor& q_thk, const at::Tensor& k_gxk,
+                                const at::Tensor& v_gxv, const KeyRuns& runs, double softmax_scale);
+AttentionGradients KeyBlockGradients(const AttentionState& state, const KeyRuns& runs,
+                                     double softmax_scale);
 
 }  // namespace deduce::fp64
