@@ -5,6 +5,7 @@ import pathlib
 import shutil
 import subprocess
 import tempfile
+import time
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("DEDUCE_BINARY", SOURCE / "build" / "deduce"))
@@ -42,6 +43,17 @@ def train(run_dir, ranks=1, config=SMOKE, sets=(), resume="auto"):
 def kill(run_dir):
     """SIGKILL to mpirun and every rank of a run; whether there was any."""
     return subprocess.run(["pkill", "-KILL", "-f", "--", f"--run_dir={run_dir}( |$)"]).returncode == 0
+
+
+def train_and_kill(run_dir, line, ranks=1, sets=(), delay=0.0):
+    """Trains until `line` lines of metrics are written and `delay` seconds more, then kills every process."""
+    process = subprocess.Popen(command(train_words(run_dir, sets=sets), ranks), cwd=SOURCE, env=ENVIRONMENT,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    while process.poll() is None and num_lines(run_dir) < line:
+        time.sleep(0.002)
+    time.sleep(delay)
+    if not kill(run_dir) or process.wait(timeout=60) == 0:
+        raise AssertionError(f"the run ended before it could be killed after line {line}")
 
 
 def metrics(run_dir):

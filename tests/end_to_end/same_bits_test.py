@@ -42,12 +42,7 @@ class SameBits(unittest.TestCase):
         run_dir = self.root / "copies, killed"
         copies = ["layout { expert_parallel: 2 rebalance_every: 2 redundant_experts: 2 }"]
         for line, ranks, sets in ((4, 2, copies), (9, 1, []), (14, 2, copies)):
-            process = subprocess.Popen(d.command(d.train_words(run_dir, sets=sets), ranks), cwd=d.SOURCE, env=d.ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            while process.poll() is None and d.num_lines(run_dir) < line:
-                time.sleep(0.002)
-            self.assertTrue(d.kill(run_dir), f"the run ended before it could be killed after line {line}")
-            process.wait(timeout=60)
+            d.train_and_kill(run_dir, line, ranks, sets)
         d.train(run_dir)
         self.assertEqual(d.untimed(run_dir), self.reference)
 
@@ -85,12 +80,7 @@ class SameBits(unittest.TestCase):
         self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])
 
         run_dir = self.root / "context, killed"
-        process = subprocess.Popen(d.command(d.train_words(run_dir, sets=sets), 4), cwd=d.SOURCE, env=d.ENVIRONMENT,
-                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        while process.poll() is None and d.num_lines(run_dir) < 9:
-            time.sleep(0.002)
-        self.assertTrue(d.kill(run_dir), "the run ended before it could be killed")
-        process.wait(timeout=60)
+        d.train_and_kill(run_dir, 9, 4, sets)
         d.train(run_dir, ranks=4, sets=sets)
         self.assertEqual(d.untimed(run_dir), lines)
 
@@ -100,13 +90,7 @@ class SameBits(unittest.TestCase):
         run_dir = self.root / "killed"
         lines = sorted(numbers.randrange(1, len(self.reference) - 3) for _ in range(5))
         for attempt, line in enumerate(lines):
-            process = subprocess.Popen(d.command(d.train_words(run_dir), 2 - attempt % 2), cwd=d.SOURCE, env=d.ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            while process.poll() is None and d.num_lines(run_dir) < line:
-                time.sleep(0.002)
-            time.sleep(numbers.uniform(0, 0.05))
-            self.assertTrue(d.kill(run_dir), f"the run ended before it could be killed after line {line}")
-            self.assertNotEqual(process.wait(timeout=60), 0)
+            d.train_and_kill(run_dir, line, 2 - attempt % 2, delay=numbers.uniform(0, 0.05))
         d.train(run_dir, ranks=2)
         self.assertEqual(d.untimed(run_dir), self.reference)
 

@@ -1,7 +1,5 @@
 """Runs on layouts that add sums up in another order: near the one of one rank, equal to themselves, and good to go on from."""
 import json
-import subprocess
-import time
 import unittest
 
 import deduce_runs as d
@@ -46,12 +44,7 @@ class SplitLayouts(unittest.TestCase):
     def test_a_run_goes_on_without_the_axis_and_with_it_again(self):
         run_dir = self.root / "killed"
         for line, ranks, sets in ((4, 2, [TENSOR]), (9, 1, []), (14, 4, [BOTH])):
-            process = subprocess.Popen(d.command(d.train_words(run_dir, sets=sets), ranks), cwd=d.SOURCE, env=d.ENVIRONMENT,
-                                       stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-            while process.poll() is None and d.num_lines(run_dir) < line:
-                time.sleep(0.002)
-            self.assertTrue(d.kill(run_dir), f"the run ended before it could be killed after line {line}")
-            process.wait(timeout=60)
+            d.train_and_kill(run_dir, line, ranks, sets)
         d.train(run_dir, ranks=2, sets=[TENSOR])
         self.assert_near_one_rank(run_dir)
 
