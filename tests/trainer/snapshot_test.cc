@@ -89,73 +89,21 @@ TEST(SnapshotTest, AnyLayoutReadsTheBytesOfAnyOther) {
   }
 }
 
-// Ranks and the text of a layout config.
-std::pair<int, std::string> RandomPipelineLayout(std::mt19937_64& random) {
-  const int pipeline = 1 << random() % 3, experts = 1 << random() % 2, data = 1 << random() % 2;
-  constexpr const char* kSchedules[] = {"1f1b", "interleaved_1f1b", "zbv", "dualpipe", "dualpipev"};
-  return {pipeline * experts * data,
-          absl::StrCat("pipeline_parallel: ", pipeline, " expert_parallel: ", experts,
-                       " zero_stage: ", random() % 2, " schedule: \"",
-                       kSchedules[random() % std::size(kSchedules)], "\"")};
-}
+struct RanksOfLayout {
+  int num_ranks;
+  std::string layout;  // text of a layout config
+};
 
-TEST(SnapshotTest, FiftyRandomLayoutsReadTheBytesOfTheOneBefore) {
-  const ScratchDir scratch;
-  std::mt19937_64 random(11);
-  for (int i = 0; i <= 50; ++i) {
-    const auto [num_ranks, layout] = RandomPipelineLayout(random);
-    SCOPED_TRACE(absl::StrCat(i, ": ", num_ranks, " ranks, ", layout));
-    RunRanks(num_ranks, [&, &text = layout](Communicator& world) {
-      const std::string dir = scratch.Shared(world);
-      TinyTraining training(world, LayoutOf(text), DeepRoutedModel());
-      if (i == 0) {
-        training.Step(TinyTrainingStage(), 0);
-      } else {
-        const auto reader = CheckpointReader::Open(absl::StrCat(dir, "/", i - 1));
-        ASSERT_TRUE(reader.ok()) << reader.status();
-        EXPECT_EQ(ReadWeights(*reader, "", *training.model), absl::OkStatus());
-        EXPECT_EQ(ReadMoments(*reader, *training.state), absl::OkStatus());
-      }
-      EXPECT_EQ(Save(world, absl::StrCat(dir, "/", i), training), absl::OkStatus());
-    });
-    ExpectSameTensors(scratch / std::to_string(i), scratch / "0");
-  }
-}
-
-// Grouped-query attention with biases everywhere.
-ModelConfig BiasedModel() {
-  ModelConfig config = DeepTiedModel();
-  config.set_num_hidden_layers(2);
-  config.set_num_attention_heads(4);
-  config.set_head_dim(6);
-  config.set_num_key_value_heads(2);
-  config.set_o_bias(true);
-  config.set_mlp_bias(true);
-  config.set_qk_norm(true);
-  return config;
-}
-
-// A state that was trained on one rank goes through layouts with a tensor axis and back.
-void ExpectSameBytesOnTensorAxes(const ModelConfig& config) {
-  struct {
-    int num_ranks;
-    const char* layout;
-  } constexpr kSteps[] = {{1, ""},
-                          {2, "tensor_parallel: 2 exact: false"},
-                          {4, "tensor_parallel: 2 exact: false"},
-                          {2, "tensor_parallel: 2 exact: false zero_stage: 0"},
-                          {4, "tensor_parallel: 2 exact: false zero_stage: 0"},
-                          {4, "tensor_parallel: 2 pipeline_parallel: 2 exact: false"},
-                          {2, ""},
-                          {4, "tensor_parallel: 2 context_parallel: 2 exact: false"},
-                          {1, ""}};
+// A state that was trained on the first layout is read by each of the others from what the one
+// before wrote.
+void ExpectSameBytesOn(const std::vector<RanksOfLayout>& layouts, const ModelConfig& config) {
   const ScratchDir scratch;
   std::string hash;
-  for (size_t i = 0; i < std::size(kSteps); ++i) {
-    SCOPED_TRACE(absl::StrCat(i, ": ", kSteps[i].num_ranks, " ranks, ", kSteps[i].layout));
-    RunRanks(kSteps[i].num_ranks, [&](Communicator& world) {
+  for (size_t i = 0; i < layouts.size(); ++i) {
+    SCOPED_TRACE(absl::StrCat(i, ": ", layouts[i].num_ranks, " ranks, ", layouts[i].layout));
+    RunRanks(layouts[i].num_ranks, [&](Communicator& world) {
       const std::string dir = scratch.Shared(world);
-      TinyTraining training(world, LayoutOf(kSteps[i].layout), config);
+      TinyTraining training(world, LayoutOf(layouts[i].layout), config);
       if (i == 0) {
         training.Step(TinyTrainingStage(), 0);
       } else {
@@ -173,8 +121,52 @@ void ExpectSameBytesOnTensorAxes(const ModelConfig& config) {
   }
 }
 
+RanksOfLayout RandomPipelineLayout(std::mt19937_64& random) {
+  const int pipeline = 1 << random() % 3, experts = 1 << random() % 2, data = 1 << random() % 2;
+  constexpr const char* kSchedules[] = {"1f1b", "interleaved_1f1b", "zbv", "dualpipe", "dualpipev"};
+  return {pipeline * experts * data,
+          absl::StrCat("pipeline_parallel: ", pipeline, " expert_parallel: ", experts,
+                       " zero_stage: ", random() % 2, " schedule: \"",
+                       kSchedules[random() % std::size(kSchedules)], "\"")};
+}
+
+TEST(SnapshotTest, FiftyRandomLayoutsReadTheBytesOfTheOneBefore) {
+  std::mt19937_64 random(11);
+  std::vector<RanksOfLayout> layouts;
+  for (int i = 0; i <= 50; ++i) layouts.push_back(RandomPipelineLayout(random));
+  ExpectSameBytesOn(layouts, DeepRoutedModel());
+}
+
+// Grouped-query attention with biases everywhere.
+ModelConfig BiasedModel() {
+  ModelConfig config = DeepTiedModel();
+  config.set_num_hidden_layers(2);
+  config.set_num_attention_heads(4);
+  config.set_head_dim(6);
+  config.set_num_key_value_heads(2);
+  config.set_o_bias(true);
+  config.set_mlp_bias(true);
+  config.set_qk_norm(true);
+  return config;
+}
+
+// One rank, layouts with a tensor axis, and back.
+const std::vector<RanksOfLayout>& TensorLayouts() {
+  static const std::vector<RanksOfLayout> layouts = {
+      {1, ""},
+      {2, "tensor_parallel: 2 exact: false"},
+      {4, "tensor_parallel: 2 exact: false"},
+      {2, "tensor_parallel: 2 exact: false zero_stage: 0"},
+      {4, "tensor_parallel: 2 exact: false zero_stage: 0"},
+      {4, "tensor_parallel: 2 pipeline_parallel: 2 exact: false"},
+      {2, ""},
+      {4, "tensor_parallel: 2 context_parallel: 2 exact: false"},
+      {1, ""}};
+  return layouts;
+}
+
 TEST(SnapshotTest, TensorAxesReadAndWriteTheSameBytesOfGroupedQueryAttention) {
-  ExpectSameBytesOnTensorAxes(BiasedModel());
+  ExpectSameBytesOn(TensorLayouts(), BiasedModel());
 }
 
 TEST(SnapshotTest, TensorAxesReadAndWriteTheSameBytesOfLatentAttention) {
@@ -182,7 +174,7 @@ TEST(SnapshotTest, TensorAxesReadAndWriteTheSameBytesOfLatentAttention) {
   config.set_q_lora_rank(6);
   config.mutable_moe()->set_first_k_dense_replace(1);
   config.mutable_moe()->set_n_shared_experts(1);
-  ExpectSameBytesOnTensorAxes(config);
+  ExpectSameBytesOn(TensorLayouts(), config);
 }
 
 TEST(SnapshotTest, InitialWeightsHaveOneHashOnEveryTensorAxis) {
