@@ -1,7 +1,5 @@
 #include "parallel/gradient_tree.h"
 
-#include <ATen/ops/empty_like.h>
-
 #include <utility>
 
 namespace deduce {
@@ -45,34 +43,23 @@ GradientTree::GradientTree(int64_t num_micro_batches, int64_t residue, int64_t m
     merges_.push_back(leaf.merges);
 }
 
-void GradientTree::Add(const at::Tensor& leaf_gradient_flat) {
+void GradientTree::Add(at::Tensor leaf_gradient_flat, std::vector<at::Tensor>& free) {
   TORCH_CHECK(num_added_ < merges_.size(), "GradientTree::Add: found more than the ",
               merges_.size(), " leaves of this class");
-  const at::Tensor leaf = leaf_gradient_flat.detach();
-  TORCH_CHECK(partials_.empty() || partials_[0].sizes() == leaf.sizes(),
-              "GradientTree::Add: found sizes ", leaf.sizes(),
+  TORCH_CHECK(partials_.empty() || partials_[0].sizes() == leaf_gradient_flat.sizes(),
+              "GradientTree::Add: found sizes ", leaf_gradient_flat.sizes(),
               ", expected those of the leaves before");
-  const int merges = merges_[num_added_++];
-  if (merges == 0) {
-    if (spare_.empty()) spare_.push_back(at::empty_like(leaf));
-    partials_.push_back(std::move(spare_.back()));
-    spare_.pop_back();
-    partials_.back().copy_(leaf);
-    return;
-  }
-  partials_.back().add_(leaf);
-  for (int merge = 1; merge < merges; ++merge) {
-    const at::Tensor right = std::move(partials_.back());
+  partials_.push_back(std::move(leaf_gradient_flat));
+  for (int merges = merges_[num_added_++]; merges > 0; --merges) {
+    free.push_back(std::move(partials_.back()));
     partials_.pop_back();
-    partials_.back().add_(right);
-    spare_.push_back(right);
+    partials_.back().add_(free.back());
   }
 }
 
 at::Tensor GradientTree::Finish() {
   TORCH_CHECK(num_added_ == merges_.size(), "GradientTree::Finish: found ", num_added_,
               " leaves, expected ", merges_.size());
-  spare_.clear();
   if (partials_.empty()) return at::Tensor();
   at::Tensor sum = std::move(partials_.back());
   partials_.clear();

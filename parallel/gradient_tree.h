@@ -24,8 +24,8 @@ class GradientTree {
   GradientTree(int64_t num_micro_batches, int64_t residue, int64_t modulus);
 
   // The gradients of the next micro-batch of TreeOrder: all of the same shape and type, any shape.
-  // Copied, so the caller may overwrite them.
-  void Add(const at::Tensor& leaf_gradient_flat);
+  // Takes the tensor, and appends to `free` what it holds no longer.
+  void Add(at::Tensor leaf_gradient_flat, std::vector<at::Tensor>& free);
 
   // The sum of the class once all its leaves are added; undefined if the class is empty. Ends the
   // use of this object.
@@ -35,7 +35,6 @@ class GradientTree {
   std::vector<int> merges_;  // per leaf in order: how many subtrees end with it
   size_t num_added_ = 0;
   std::vector<at::Tensor> partials_;  // sums of complete subtrees, outermost first
-  std::vector<at::Tensor> spare_;
 };
 
 }  // namespace deduce

@@ -101,7 +101,11 @@ void DealShards(FlatGroup& group) {
 template <typename Float>
 double SumOfSquares(const Float* data, int64_t count) {
   double lane[8] = {};
-  for (int64_t i = 0; i < count; ++i) lane[i % 8] += static_cast<double>(data[i]) * data[i];
+  int64_t i = 0;
+  for (; i + 8 <= count; i += 8) {  // of a count that the compiler knows it makes vectors
+    for (int j = 0; j < 8; ++j) lane[j] += static_cast<double>(data[i + j]) * data[i + j];
+  }
+  for (; i < count; ++i) lane[i % 8] += static_cast<double>(data[i]) * data[i];
   return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
 }
 
@@ -202,6 +206,7 @@ at::Tensor ParameterStore::ReduceToShard(FlatGroup& group, const at::Tensor& cla
                                          int num_present) const {
   const int holders = group.holders->size();
   const int rank = group.holders->rank();
+  if (holders == 1 && num_present == 1) return class_sum;
   std::vector<int64_t> send_rows(holders, 0), recv_rows(holders, 0);
   for (int r = 0; r < holders; ++r) {
     const int64_t theirs =

@@ -79,7 +79,7 @@ class ParameterStore {
 
   // Collective over the group's holders. Sums the holders' class sums (undefined: that holder had
   // no micro-batch, known to all by num_present) in the project's tree, and returns the sum over
-  // this rank's shard (of everything when not sharded).
+  // this rank's shard (of everything when not sharded). Of one holder it is class_sum itself.
   at::Tensor ReduceToShard(FlatGroup& group, const at::Tensor& class_sum, int num_present) const;
 
   // Collective over the holders. Every rank's shard of `values` reaches all holders.

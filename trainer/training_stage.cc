@@ -22,6 +22,7 @@ TrainingStage::TrainingStage(ModelChunk& chunk, const StepWork& work)
       empty_(EmptyBatch()),
       routed_layers_before_(NumRoutedLayersBefore(chunk.model->config(), chunk.model->part())) {
   const auto num_micro_batches = static_cast<int64_t>(work.micro_batches.size());
+  free_.resize(chunk.store->groups().size());
   for (const FlatGroup& group : chunk.store->groups()) {
     trees_.emplace_back();
     for (int source = 0; source < group.num_sources; ++source) {
@@ -170,23 +171,36 @@ int TrainingStage::SourceReplica(const FlatGroup& group, int source) const {
              : layout.replica();
 }
 
+// The leaves' gradients of a micro-batch, in one buffer.
+at::Tensor TrainingStage::TakeGradients(size_t group, int source) {
+  FlatGroup& of = chunk_.store->groups()[group];
+  at::Tensor flat;
+  if (free_[group].empty()) {
+    flat = at::empty({of.gradient_size()}, of.values.options());
+  } else {
+    flat = std::move(free_[group].back());
+    free_[group].pop_back();
+  }
+  ParameterStore::TakeGradients(of, source, flat);
+  return flat;
+}
+
 void TrainingStage::CollectGradients(int micro_batch) {
   const Layout& layout = chunk_.stage.groups.layout;
   const int64_t replicas = layout.num_replicas();
   const int64_t round = work_.micro_batch_of[micro_batch] / replicas;
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
-    at::Tensor flat;
     std::vector<at::Tensor> sources;  // with zero_stage 2: all replicas are at a micro-batch now
     for (int source = 0; source < group.num_sources; ++source) {
-      if (!flat.defined() || !sources.empty())
-        flat = at::empty({group.gradient_size()}, group.values.options());
-      ParameterStore::TakeGradients(group, source, flat);
+      at::Tensor flat = TakeGradients(g, source);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
       if (layout.zero_stage == 2) {
-        sources.push_back(flat);
+        sources.push_back(std::move(flat));
       } else if (theirs < static_cast<int64_t>(work_.micro_batches.size())) {
-        trees_[g][source].Add(flat);
+        trees_[g][source].Add(std::move(flat), free_[g]);
+      } else {
+        free_[g].push_back(std::move(flat));
       }
     }
     if (layout.zero_stage == 2)
@@ -228,6 +242,7 @@ void TrainingStage::Reduce() {
     const int64_t of_each = chunk_.store->HoldersOfMicroBatch(group);
     const int num_present =
         static_cast<int>(std::min<int64_t>(group.holders->size(), num_micro_batches * of_each));
+    free_[g].clear();
     std::vector<at::Tensor> sources;
     for (GradientTree& tree : trees_[g]) sources.push_back(tree.Finish());
     AddToShard(g, ReduceSources(group, std::move(sources), num_present));

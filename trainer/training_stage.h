@@ -72,6 +72,7 @@ class TrainingStage : public PipelineStage {
               int64_t layers = 1);
   // Runs autograd; returns the gradient of the input.
   at::Tensor RunBackward(int micro_batch, const at::Tensor& grad_output_xd);
+  at::Tensor TakeGradients(size_t group, int source);
   void CollectGradients(int micro_batch);
   void AddToShard(size_t group, const at::Tensor& gradient);
   at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
@@ -85,6 +86,7 @@ class TrainingStage : public PipelineStage {
   std::map<int, Held> held_;
   std::map<int, PutOff> put_off_;
   std::vector<std::vector<GradientTree>> trees_;  // by group and source
+  std::vector<std::vector<at::Tensor>> free_;     // by group: buffers of gradients to come
   std::vector<at::Tensor> shards_;
 };
 

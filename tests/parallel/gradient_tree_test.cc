@@ -29,13 +29,19 @@ std::vector<at::Tensor> RoughGradients(int64_t num_micro_batches) {
   return gradients;
 }
 
-// One leaf buffer is overwritten for every micro-batch, as in training.
+// Buffers are overwritten as soon as they are free, as in training.
 at::Tensor ClassSum(const std::vector<at::Tensor>& gradients, int64_t residue, int64_t modulus) {
   const int64_t num_micro_batches = static_cast<int64_t>(gradients.size());
   GradientTree tree(num_micro_batches, residue, modulus);
-  at::Tensor leaf = at::empty({70}, at::kFloat);
-  for (const int64_t m : TreeOrder(num_micro_batches, residue, modulus))
-    tree.Add(leaf.copy_(gradients[m]));
+  std::vector<at::Tensor> free;
+  for (const int64_t m : TreeOrder(num_micro_batches, residue, modulus)) {
+    at::Tensor leaf = gradients[m].clone();
+    if (!free.empty()) {
+      leaf = free.back().copy_(gradients[m]);
+      free.pop_back();
+    }
+    tree.Add(std::move(leaf), free);
+  }
   return tree.Finish();
 }
 
@@ -94,11 +100,12 @@ TEST(GradientTreeTest, WrongUseIsAProgrammingError) {
   EXPECT_THROW(TreeOrder(4, 0, 0), c10::Error);
   EXPECT_THROW(TreeOrder(4, 2, 2), c10::Error);
   GradientTree tree(2, 0, 1);
-  tree.Add(at::zeros({3}));
+  std::vector<at::Tensor> free;
+  tree.Add(at::zeros({3}), free);
   EXPECT_THROW(tree.Finish(), c10::Error);
-  EXPECT_THROW(tree.Add(at::zeros({1})), c10::Error);
-  tree.Add(at::zeros({3}));
-  EXPECT_THROW(tree.Add(at::zeros({3})), c10::Error);
+  EXPECT_THROW(tree.Add(at::zeros({1}), free), c10::Error);
+  tree.Add(at::zeros({3}), free);
+  EXPECT_THROW(tree.Add(at::zeros({3}), free), c10::Error);
 }
 
 }  // namespace
