@@ -12,8 +12,6 @@
 namespace deduce {
 namespace {
 
-int64_t Padded(int64_t rows) { return (rows + kRowPadding - 1) / kRowPadding * kRowPadding; }
-
 // Rows are independent in a padded product, so an expert's padding may be the next expert's rows: a
 // product reads on into them, and what it writes there is overwritten when their expert's turn
 // comes. Only experts whose padding would leave the buffer read from a zero-padded copy of the last
@@ -30,7 +28,7 @@ at::Tensor PaddedProducts(const at::Tensor& x_ni, const at::Tensor& weight_eio,
   for (size_t expert = 0; expert < rows_per_expert.size(); ++expert) {
     const int64_t rows = rows_per_expert[expert];
     if (rows == 0) continue;
-    const int64_t padded_rows = Padded(rows);
+    const int64_t padded_rows = PaddedRows(rows);
     if (start + padded_rows > n && !tail_ri.defined()) {
       tail_start = start;
       tail_ri = at::empty({n - start + kRowPadding, x_ni.size(1)}, x_ni.options());

@@ -5,9 +5,15 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <vector>
+
 #include "kernels/matmul.h"
 
 namespace deduce {
+
+// x_ti [t, in] with rows of zeros up to a multiple of kRowPadding; itself if it has as many. What
+// every product of rows is made of.
+at::Tensor PadRows(const at::Tensor& x_ti);
 
 // x_ti [t, in] * weight_oi [out, in]^T -> [t, out]; fp32 all, t may be 0. Differentiable in both.
 // `type` is that of the operands of this product and of those of its gradients. For kBfloat16 the
@@ -15,5 +21,10 @@ namespace deduce {
 // c10::Error on a shape or type that does not fit.
 at::Tensor Linear(const at::Tensor& x_ti, const at::Tensor& weight_oi,
                   ComputeType type = ComputeType::kFloat32);
+
+// The same with each of the weights, as one step: x is rounded and kept once, and its gradient is
+// added up over the weights in their order.
+std::vector<at::Tensor> LinearEach(const at::Tensor& x_ti, const std::vector<at::Tensor>& weights,
+                                   ComputeType type = ComputeType::kFloat32);
 
 }  // namespace deduce

@@ -16,6 +16,9 @@ enum class ComputeType {
 
 // Rows are zero-padded to a multiple of this before any matrix product (DESIGN.md, Numerics).
 inline constexpr int64_t kRowPadding = 16;
+inline int64_t PaddedRows(int64_t rows) {
+  return (rows + kRowPadding - 1) / kRowPadding * kRowPadding;
+}
 
 // `x` as an operand: itself, or its bf16 copy for kBfloat16 (itself when it is bf16 already). No
 // gradient flows through the copy.

@@ -2,6 +2,9 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/cat.h>
+
+#include <vector>
 
 #include "tests/kernels/oracle.h"
 
@@ -17,6 +20,31 @@ TEST(LinearTest, ValueAndGradientsMatchFormula) {
         {NormalTensor("x", {rows, 100}), NormalTensor("w", {40, 100})},
         [](const auto& in) { return Linear(in[0], in[1]); },
         [](const auto& in) { return in[0].mm(in[1].t()); }, kBound);
+  }
+}
+
+TEST(LinearTest, SeveralWeightsMatchFormula) {
+  for (const int64_t rows : {3, 16}) {
+    ExpectMatchesFormula(
+        {NormalTensor("x", {rows, 100}), NormalTensor("u", {40, 100}), NormalTensor("v", {1, 100}),
+         NormalTensor("w", {60, 100})},
+        [](const auto& in) {
+          return at::cat(LinearEach(in[0], {in[1], in[2], in[3]}), 1);
+        },
+        [](const auto& in) {
+          return in[0].mm(at::cat({in[1], in[2], in[3]}).t());
+        },
+        kBound);
+  }
+}
+
+TEST(LinearTest, SeveralWeightsHaveTheBitsOfEach) {
+  for (const ComputeType type : {ComputeType::kFloat32, ComputeType::kBfloat16}) {
+    const at::Tensor x_ti = NormalTensor("x", {37, 100});
+    const at::Tensor u_oi = NormalTensor("u", {40, 100}), w_oi = NormalTensor("w", {60, 100});
+    const std::vector<at::Tensor> both = LinearEach(x_ti, {u_oi, w_oi}, type);
+    EXPECT_TRUE(SameBits(both[0], Linear(x_ti, u_oi, type)));
+    EXPECT_TRUE(SameBits(both[1], Linear(x_ti, w_oi, type)));
   }
 }
 

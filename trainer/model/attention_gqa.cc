@@ -41,21 +41,21 @@ GqaAttention::GqaAttention(const ModelConfig& config, int64_t cache_layer,
   k_norm_ = factory.Norm(prefix + "k_norm.weight", head_dim_);
 }
 
-at::Tensor GqaAttention::Heads(const at::Tensor& x_td, const Projection& projection, int64_t heads,
+at::Tensor GqaAttention::Heads(const at::Tensor& x_tn, int64_t heads,
                                const std::optional<ParameterRef>& norm,
                                const ForwardContext& context) const {
-  at::Tensor x = projection.Forward(x_td);
-  if (norm) x = RmsNorm(x.reshape({-1, head_dim_}), norm->leaf(), eps_);
-  return ApplyRotary(x.view({x_td.size(0), heads, head_dim_}), context.positions_t, table_,
+  const at::Tensor x = norm ? RmsNorm(x_tn.reshape({-1, head_dim_}), norm->leaf(), eps_) : x_tn;
+  return ApplyRotary(x.view({x_tn.size(0), heads, head_dim_}), context.positions_t, table_,
                      RotaryPairing::kHalves);
 }
 
 at::Tensor GqaAttention::Forward(const at::Tensor& x_td, const ForwardContext& context) const {
   const at::Tensor all_td = GatherTokens(x_td, context);
   const int64_t t = all_td.size(0);
-  const at::Tensor q_thk = Heads(all_td, q_proj_, heads_, q_norm_, context);
-  const at::Tensor k_tgk = Heads(all_td, k_proj_, kv_heads_, k_norm_, context);
-  const at::Tensor v_tgk = v_proj_.Forward(all_td).view({t, kv_heads_, head_dim_});
+  const auto qkv_tn = Projection::ForwardEach(all_td, {&q_proj_, &k_proj_, &v_proj_});
+  const at::Tensor q_thk = Heads(qkv_tn[0], heads_, q_norm_, context);
+  const at::Tensor k_tgk = Heads(qkv_tn[1], kv_heads_, k_norm_, context);
+  const at::Tensor v_tgk = qkv_tn[2].view({t, kv_heads_, head_dim_});
   const at::Tensor out_thk = Attend(context, cache_layer_, q_thk, k_tgk, v_tgk,
                                     1 / std::sqrt(static_cast<double>(head_dim_)));
   return o_proj_.ForwardColumns(out_thk.reshape({t, heads_ * head_dim_}), context);

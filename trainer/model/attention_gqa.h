@@ -29,9 +29,9 @@ class GqaAttention {
   static int64_t KvHeads(const ModelConfig& config);
 
  private:
-  // x_td -> [t, heads, head_dim], normed and turned.
-  at::Tensor Heads(const at::Tensor& x_td, const Projection& projection, int64_t heads,
-                   const std::optional<ParameterRef>& norm, const ForwardContext& context) const;
+  // x_tn [t, heads * head_dim] -> [t, heads, head_dim], normed and turned.
+  at::Tensor Heads(const at::Tensor& x_tn, int64_t heads, const std::optional<ParameterRef>& norm,
+                   const ForwardContext& context) const;
 
   int64_t cache_layer_;
   int64_t heads_;  // of this tensor rank

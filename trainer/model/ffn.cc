@@ -19,7 +19,8 @@ at::Tensor Ffn::Forward(const at::Tensor& x_td, const ForwardContext& context) c
 }
 
 at::Tensor Ffn::Hidden(const at::Tensor& x_td) const {
-  return SwiGlu(gate_proj_.Forward(x_td), up_proj_.Forward(x_td));
+  const auto inputs_tf = Projection::ForwardEach(x_td, {&gate_proj_, &up_proj_});
+  return SwiGlu(inputs_tf[0], inputs_tf[1]);
 }
 
 }  // namespace deduce

@@ -17,6 +17,19 @@ at::Tensor Projection::Forward(const at::Tensor& x_ti) const {
   return AddBias(Linear(x_ti, weight_.weight(), weight_.compute()));
 }
 
+std::vector<at::Tensor> Projection::ForwardEach(const at::Tensor& x_ti,
+                                                std::initializer_list<const Projection*> all) {
+  std::vector<at::Tensor> weights;
+  for (const Projection* projection : all) weights.push_back(projection->weight_.weight());
+  std::vector<at::Tensor> out_to = LinearEach(x_ti, weights, (*all.begin())->weight_.compute());
+  size_t i = 0;
+  for (const Projection* projection : all) {
+    out_to[i] = projection->AddBias(out_to[i]);
+    ++i;
+  }
+  return out_to;
+}
+
 at::Tensor Projection::ForwardColumns(const at::Tensor& x_ti, const ForwardContext& context) const {
   return AddBias(SumOverPieces(Linear(x_ti, weight_.weight(), weight_.compute()), context));
 }

@@ -4,8 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"
@@ -22,6 +24,10 @@ class Projection {
 
   // x_ti [t, in] -> x W^T (+ bias), [t, out]; a row's bits depend on nothing but the row.
   at::Tensor Forward(const at::Tensor& x_ti) const;
+
+  // The same of several, all of one compute type, as one step (LinearEach).
+  static std::vector<at::Tensor> ForwardEach(const at::Tensor& x_ti,
+                                             std::initializer_list<const Projection*> all);
 
   // The same of a weight that is split by columns, of which x_ti has this rank's: SumOverPieces of
   // the products, and the bias once.

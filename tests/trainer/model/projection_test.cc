@@ -27,6 +27,17 @@ TEST(ProjectionTest, BiasIsAddedToEveryRowAndGathersItsGradient) {
   EXPECT_TRUE(at::equal(parameters[2].leaves[0].grad(), at::zeros({5}) + 4));
 }
 
+TEST(ProjectionTest, SeveralAtOnceHaveTheBitsOfEach) {
+  std::vector<Parameter> parameters;
+  ParameterFactory factory(1, 0.3, 0, 1, parameters);
+  const Projection plain("a", 5, 3, /*with_bias=*/false, factory);
+  const Projection biased("b", 2, 3, /*with_bias=*/true, factory);
+  const at::Tensor x_ti = NormalTensor({4, 3}, 1);
+  const std::vector<at::Tensor> both = Projection::ForwardEach(x_ti, {&plain, &biased});
+  EXPECT_TRUE(at::equal(both[0], plain.Forward(x_ti)));
+  EXPECT_TRUE(at::equal(both[1], biased.Forward(x_ti)));
+}
+
 TEST(ProjectionTest, ABiasFollowsRowsAndIsWholeBesideColumns) {
   std::vector<Parameter> parameters;
   ParameterFactory factory(1, 0.3, 0, 1, parameters, ComputeType::kFloat32, at::kFloat,
