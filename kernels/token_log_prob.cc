@@ -56,6 +56,49 @@ float InverseTemperature(double temperature) {
 
 int64_t ChunkRows(int64_t first, int64_t rows) { return std::min(kLogitRows, rows - first); }
 
+// Logits of kLogitRows rows at a time, all in the same memory: fresh pages for each chunk would
+// cost as much as a good part of its product.
+class LogitChunks {
+ public:
+  LogitChunks(const at::Tensor& hidden_td, const at::Tensor& head_vd, ComputeType type)
+      : hidden_td_(hidden_td), head_operand_vd_(AsOperand(head_vd, type)), type_(type) {
+    const int64_t most = PaddedRows(ChunkRows(0, hidden_td.size(0)));
+    logits_xv_ = at::empty({most, head_vd.size(0)}, at::kFloat);
+    operand_xv_ =
+        type == ComputeType::kFloat32 ? logits_xv_ : at::empty(logits_xv_.sizes(), at::kBFloat16);
+  }
+
+  // Computes the chunk from row `first` on; the others are of it.
+  void Compute(int64_t first) {
+    rows_ = ChunkRows(first, hidden_td_.size(0));
+    hidden_xd_ = PadRows(AsOperand(hidden_td_.narrow(0, first, rows_), type_));
+    MatmulInto(logits_xv_.narrow(0, 0, hidden_xd_.size(0)), hidden_xd_, head_operand_vd_.t(),
+               type_);
+  }
+  int64_t rows() const { return rows_; }
+  float* row(int64_t i) { return logits_xv_.mutable_data_ptr<float>() + i * logits_xv_.size(1); }
+
+  // Where the logits have become gradients: gradient of the hidden states, as many rows as PadRows
+  // makes of the chunk's, and of the head, which is added.
+  void GradientsOfProduct(const at::Tensor& grad_hidden_xd, const at::Tensor& grad_head_vd) {
+    at::Tensor operand_xv = operand_xv_.narrow(0, 0, hidden_xd_.size(0));
+    if (type_ != ComputeType::kFloat32)
+      operand_xv.copy_(logits_xv_.narrow(0, 0, operand_xv.size(0)));
+    if (grad_hidden_xd.defined()) MatmulInto(grad_hidden_xd, operand_xv, head_operand_vd_, type_);
+    if (grad_head_vd.defined()) {
+      MatmulInto(grad_head_vd, operand_xv.narrow(0, 0, rows_).t(), hidden_xd_.narrow(0, 0, rows_),
+                 type_, /*accumulate=*/true);
+    }
+  }
+
+ private:
+  at::Tensor hidden_td_, head_operand_vd_;
+  ComputeType type_;
+  at::Tensor logits_xv_, operand_xv_;  // the last rows are those of padding: zeros
+  at::Tensor hidden_xd_;               // of the chunk, the operand
+  int64_t rows_ = 0;
+};
+
 struct ForwardResult {
   at::Tensor log_prob_t, entropy_t, log_sum_exp_t;
 };
@@ -63,26 +106,22 @@ struct ForwardResult {
 ForwardResult Forward(const at::Tensor& hidden_td, const at::Tensor& head_vd,
                       const at::Tensor& targets_t, float inverse_temperature, ComputeType type) {
   const int64_t rows = hidden_td.size(0);
-  const at::Tensor head_operand_vd = AsOperand(head_vd, type);
-  const int64_t vocabulary = head_vd.size(0);
   ForwardResult result{at::empty({rows}, at::kFloat), at::empty({rows}, at::kFloat),
                        at::empty({rows}, at::kFloat)};
   const int64_t* target = targets_t.const_data_ptr<int64_t>();
   float* log_prob = result.log_prob_t.data_ptr<float>();
   float* entropy = result.entropy_t.data_ptr<float>();
   float* log_sum_exp = result.log_sum_exp_t.data_ptr<float>();
+  LogitChunks chunks(hidden_td, head_vd, type);
   for (int64_t first = 0; first < rows; first += kLogitRows) {
-    const at::Tensor logits_cv =
-        Linear(hidden_td.narrow(0, first, ChunkRows(first, rows)), head_operand_vd, type);
-    const float* logits = logits_cv.const_data_ptr<float>();
-    at::parallel_for(0, logits_cv.size(0), 1, [&](int64_t begin, int64_t end) {
+    chunks.Compute(first);
+    at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
         const int64_t row = first + i;
-        const float* row_logits = logits + i * vocabulary;
-        const RowSummary summary = Summarize(row_logits, vocabulary, inverse_temperature);
+        const RowSummary summary = Summarize(chunks.row(i), head_vd.size(0), inverse_temperature);
         log_sum_exp[row] = summary.log_sum_exp;
         entropy[row] = summary.entropy;
-        log_prob[row] = row_logits[target[row]] * inverse_temperature - summary.log_sum_exp;
+        log_prob[row] = chunks.row(i)[target[row]] * inverse_temperature - summary.log_sum_exp;
       }
     });
   }
@@ -128,35 +167,31 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     const float inverse_temperature = InverseTemperature(ctx->saved_data["temperature"].toDouble());
     const ComputeType type{static_cast<int>(ctx->saved_data["type"].toInt())};
     const BelowAutograd guard;
-    const at::Tensor head_operand_vd = AsOperand(head_vd, type);
     const at::Tensor grad_t = grads[0].contiguous();
-    at::Tensor grad_hidden_td, grad_head_vd;
-    if (ctx->needs_input_grad(0)) grad_hidden_td = at::empty_like(hidden_td);
-    if (ctx->needs_input_grad(1)) grad_head_vd = at::zeros_like(head_vd);
     const int64_t* target = saved[2].const_data_ptr<int64_t>();
     const float* log_sum_exp = saved[3].const_data_ptr<float>();
     const float* grad = grad_t.const_data_ptr<float>();
     const int64_t rows = hidden_td.size(0);
-    const int64_t vocabulary = head_vd.size(0);
+    at::Tensor grad_hidden_xd, grad_head_vd;
+    if (ctx->needs_input_grad(0))
+      grad_hidden_xd = at::empty({PaddedRows(rows), hidden_td.size(1)}, hidden_td.options());
+    if (ctx->needs_input_grad(1)) grad_head_vd = at::zeros_like(head_vd);
+    LogitChunks chunks(hidden_td, head_vd, type);
     for (int64_t first = 0; first < rows; first += kLogitRows) {
-      const at::Tensor hidden_cd = hidden_td.narrow(0, first, ChunkRows(first, rows));
-      const at::Tensor logits_cv = Linear(hidden_cd, head_operand_vd, type);
-      float* logits = logits_cv.data_ptr<float>();
-      at::parallel_for(0, logits_cv.size(0), 1, [&](int64_t begin, int64_t end) {
+      chunks.Compute(first);
+      at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i) {
-          LogitGradient(logits + i * vocabulary, vocabulary, target[first + i],
-                        log_sum_exp[first + i], inverse_temperature, grad[first + i]);
+          LogitGradient(chunks.row(i), head_vd.size(0), target[first + i], log_sum_exp[first + i],
+                        inverse_temperature, grad[first + i]);
         }
       });
-      if (grad_hidden_td.defined()) {
-        grad_hidden_td.narrow(0, first, hidden_cd.size(0))
-            .copy_(Linear(logits_cv, head_operand_vd.t(), type));
-      }
-      if (grad_head_vd.defined()) {
-        MatmulInto(grad_head_vd, AsOperand(logits_cv, type).t(), AsOperand(hidden_cd, type), type,
-                   /*accumulate=*/true);
-      }
+      chunks.GradientsOfProduct(grad_hidden_xd.defined()
+                                    ? grad_hidden_xd.narrow(0, first, PaddedRows(chunks.rows()))
+                                    : at::Tensor(),
+                                grad_head_vd);
     }
+    const at::Tensor grad_hidden_td =
+        grad_hidden_xd.defined() ? grad_hidden_xd.narrow(0, 0, rows) : at::Tensor();
     return {grad_hidden_td, grad_head_vd, at::Tensor(), at::Tensor(), at::Tensor()};
   }
 };
