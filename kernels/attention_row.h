@@ -1,17 +1,23 @@
-// Attention of one query over its keys, the routine that the packed and the cached form share.
+// Attention of some queries over their keys, the routine that the packed and the cached form share.
 // Every number is a function of the query and of the keys up to it: a score is a dot product in a
 // fixed tree, the sums run over key indices in order.
 #pragma once
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "kernels/masked_vector.h"
+#include "kernels/weighted_rows.h"
 
 namespace deduce {
+
+// Queries that one call may have.
+inline constexpr int64_t kQueriesAtATime = 16;
 
 // The rows of one head's keys or values: row j begins at data + j * stride and is `width` wide.
 struct HeadRows {
@@ -37,74 +43,125 @@ inline FloatVector SumEach(const FloatVector (&v)[8]) {
                        _mm256_permute2f128_ps(low, high, 0x31));
 }
 
-// dots[j] = scale * dot(query, row j) for j < keys, `fill` from there to PaddedKeys(keys). Eight
-// rows at a time.
-inline void DotRows(const float* query, const HeadRows& rows, int64_t keys, float scale, float fill,
-                    float* dots) {
-  for (int64_t first = 0; first < keys; first += kLanes) {
-    const float* row[8];
-    for (int64_t i = 0; i < 8; ++i)
-      row[i] = rows.data + std::min(first + i, keys - 1) * rows.stride;
-    FloatVector sum[8] = {0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f, 0.0f};
-    int64_t d = 0;
-    for (; d + kLanes <= rows.width; d += kLanes) {
-      const FloatVector q = FloatVector::loadu(query + d);
-      Unroll<8>([&](int i) { sum[i] = at::vec::fmadd(q, FloatVector::loadu(row[i] + d), sum[i]); });
+// For each of the queries, at query + q * query_stride: dots[q][j] = scale * dot(query, row j) for
+// j < keys[q], `fill` from there to PaddedKeys of the most keys. Eight dots at a time; a dot has
+// the same bits whatever the number of queries.
+template <int kQueries>
+inline void DotRows(const float* query, int64_t query_stride, const HeadRows& rows,
+                    const int64_t (&keys)[kQueries], float scale, float fill,
+                    float* const (&dots)[kQueries]) {
+  static_assert(kQueries == 1 || kQueries == 2);
+  constexpr int kRows = kLanes / kQueries;
+  const int64_t most = keys[kQueries - 1];
+  for (int64_t first = 0; first < most; first += kLanes) {
+    FloatVector lanes[kQueries];  // of kRows keys each: kRows dots of one query after the other's
+    for (int part = 0; part < kQueries; ++part) {
+      const float* row[kRows];
+      for (int64_t i = 0; i < kRows; ++i)
+        row[i] = rows.data + std::min(first + part * kRows + i, most - 1) * rows.stride;
+      FloatVector sum[kLanes];
+      Unroll<kLanes>([&](int i) { sum[i] = FloatVector(0.0f); });
+      const auto add = [&](int64_t d, int64_t count) {
+        FloatVector q[kQueries];
+        Unroll<kQueries>([&](int i) { q[i] = LoadMasked(query + i * query_stride + d, count); });
+        Unroll<kRows>([&](int j) {
+          const FloatVector k = LoadMasked(row[j] + d, count);
+          Unroll<kQueries>(
+              [&](int i) { sum[i * kRows + j] = at::vec::fmadd(q[i], k, sum[i * kRows + j]); });
+        });
+      };
+      ForEachVector(rows.width, add);
+      lanes[part] = SumEach(sum);
     }
-    if (d < rows.width) {
-      const int64_t count = rows.width - d;
-      const FloatVector q = LoadMasked(query + d, count);
-      Unroll<8>([&](int i) { sum[i] = at::vec::fmadd(q, LoadMasked(row[i] + d, count), sum[i]); });
+    FloatVector of_query[kQueries];
+    if constexpr (kQueries == 1) {
+      of_query[0] = lanes[0];
+    } else {
+      of_query[0] = _mm256_permute2f128_ps(lanes[0], lanes[1], 0x20);
+      of_query[1] = _mm256_permute2f128_ps(lanes[0], lanes[1], 0x31);
     }
-    const FloatVector scaled = SumEach(sum) * FloatVector(scale);
-    FloatVector::set(FloatVector(fill), scaled, keys - first).store(dots + first);
+    for (int q = 0; q < kQueries; ++q) {
+      const int64_t seen = std::clamp<int64_t>(keys[q] - first, 0, kLanes);
+      FloatVector::set(FloatVector(fill), of_query[q] * FloatVector(scale), seen)
+          .store(dots[q] + first);
+    }
   }
 }
 
-// out[i] = scale * sum over j of weights[j] * rows[j * stride + i] for i < kVectors * kLanes.
-template <int kVectors>
-inline void WeightColumns(const float* weights, const float* rows, int64_t stride, int64_t keys,
-                          float scale, float* out) {
-  FloatVector sum[kVectors];
-  Unroll<kVectors>([&](int i) { sum[i] = FloatVector(0.0f); });
-  for (int64_t j = 0; j < keys; ++j, rows += stride) {
-    const FloatVector weight(weights[j]);
-    Unroll<kVectors>([&](int i) {
-      sum[i] = at::vec::fmadd(weight, FloatVector::loadu(rows + i * kLanes), sum[i]);
-    });
-  }
-  Unroll<kVectors>([&](int i) { (sum[i] * FloatVector(scale)).store(out + i * kLanes); });
+// How many keys of this width stay in the first-level cache while several queries look at them.
+inline int64_t KeysAtATime(int64_t width) {
+  constexpr int64_t kFloats = 4096;
+  return std::max(kLanes, kFloats / std::max<int64_t>(1, width) / kLanes * kLanes);
 }
 
-// out = scale * sum over j < keys of weights[j] * row j, added in the order of j.
-inline void WeightRows(const float* weights, const HeadRows& rows, int64_t keys, float scale,
-                       float* out) {
-  int64_t d = 0;
-  for (; d + 8 * kLanes <= rows.width; d += 8 * kLanes) {
-    WeightColumns<8>(weights, rows.data + d, rows.stride, keys, scale, out + d);
+// Queries that see the first keys of the same run: query i is a row at data + i * stride and sees
+// visible[i] of them, in rising order.
+struct QueryRows {
+  const float* data;
+  int64_t stride;
+  const int64_t* visible;
+  int64_t count;
+  int64_t most_visible() const { return visible[count - 1]; }
+};
+
+// One row of padded numbers for each query. A few more floats a row, so that the same column of
+// many rows does not lie in one set of the cache.
+class ScoreRows {
+ public:
+  ScoreRows(int64_t most_queries, int64_t most_keys)
+      : stride_(PaddedKeys(most_keys) + kLanes),
+        numbers_(static_cast<size_t>(most_queries * stride_)) {}
+  int64_t stride() const { return stride_; }
+  float* row(int64_t i) { return numbers_.data() + i * stride_; }
+
+ private:
+  int64_t stride_;
+  std::vector<float> numbers_;
+};
+
+// Row i of dots = scale * dot(query i, row j) for the rows that it sees, `fill` from there to
+// PaddedKeys(visible[i]).
+inline void DotVisible(const QueryRows& queries, const HeadRows& rows, float scale, float fill,
+                       ScoreRows& dots) {
+  const int64_t step = KeysAtATime(rows.width);
+  for (int64_t first = 0; first < queries.most_visible(); first += step) {
+    const HeadRows here{rows.data + first * rows.stride, rows.stride, rows.width};
+    const auto keys = [&](int64_t i) {
+      return std::clamp<int64_t>(queries.visible[i] - first, 0, step);
+    };
+    int64_t i = 0;
+    for (; i + 2 <= queries.count; i += 2) {
+      DotRows<2>(queries.data + i * queries.stride, queries.stride, here, {keys(i), keys(i + 1)},
+                 scale, fill, {dots.row(i) + first, dots.row(i + 1) + first});
+    }
+    if (i < queries.count) {
+      DotRows<1>(queries.data + i * queries.stride, queries.stride, here, {keys(i)}, scale, fill,
+                 {dots.row(i) + first});
+    }
   }
-  for (; d + 4 * kLanes <= rows.width; d += 4 * kLanes) {
-    WeightColumns<4>(weights, rows.data + d, rows.stride, keys, scale, out + d);
-  }
-  for (; d + kLanes <= rows.width; d += kLanes) {
-    WeightColumns<1>(weights, rows.data + d, rows.stride, keys, scale, out + d);
-  }
-  if (d == rows.width) return;
-  const int64_t count = rows.width - d;
-  FloatVector sum(0.0f);
-  for (int64_t j = 0; j < keys; ++j) {
-    sum = at::vec::fmadd(FloatVector(weights[j]),
-                         LoadMasked(rows.data + j * rows.stride + d, count), sum);
-  }
-  StoreMasked(sum * FloatVector(scale), out + d, count);
 }
 
-// Writes the attention of `query` over `keys` > 0 keys to out and returns the logarithm of the
-// softmax's denominator. scores: scratch of PaddedKeys(keys) floats.
-inline float AttendRow(const float* query, const HeadRows& key_rows, const HeadRows& value_rows,
-                       int64_t keys, float softmax_scale, float* scores, float* out) {
+// target i += sum over the rows j that query i sees of weights.row(i)[j] * row j, in order of j.
+inline void AddVisible(const QueryRows& queries, ScoreRows& weights, const HeadRows& rows,
+                       float* targets, int64_t target_stride) {
+  constexpr int64_t kTogether = 4;
+  for (int64_t i = 0; i < queries.count; i += kTogether) {
+    const int64_t together = std::min(kTogether, queries.count - i);
+    const int64_t common = queries.visible[i];
+    AddWeightedRows({weights.row(i), weights.stride(), 1}, rows.data, rows.stride, common,
+                    targets + i * target_stride, target_stride, together, rows.width);
+    for (int64_t k = i + 1; k < i + together; ++k) {
+      AddWeightedRows({weights.row(k) + common, 0, 1}, rows.data + common * rows.stride,
+                      rows.stride, queries.visible[k] - common, targets + k * target_stride, 0, 1,
+                      rows.width);
+    }
+  }
+}
+
+// Makes the scores of `keys` > 0 keys exp(score - maximum), in place. Returns the logarithm of the
+// softmax's denominator, and 1 / the sum of what is left there in `inverse`.
+inline float Exponentials(float* scores, int64_t keys, float& inverse) {
   const int64_t padded = PaddedKeys(keys);
-  DotRows(query, key_rows, keys, softmax_scale, -std::numeric_limits<float>::infinity(), scores);
   FloatVector max_lanes(-std::numeric_limits<float>::infinity());
   for (int64_t j = 0; j < padded; j += kLanes) {
     max_lanes = at::vec::maximum(max_lanes, FloatVector::loadu(scores + j));
@@ -117,8 +174,32 @@ inline float AttendRow(const float* query, const HeadRows& key_rows, const HeadR
     sum_lanes = sum_lanes + e;
   }
   const float sum = SumLanes(sum_lanes);
-  WeightRows(scores, value_rows, keys, 1.0f / sum, out);
+  inverse = 1.0f / sum;
   return max + std::log(sum);
+}
+
+// Writes the attention of each query over the keys it sees to out, row i at out + i * out_stride,
+// and the logarithm of its softmax's denominator to log_sum_exp[i]: zeros and -infinity where it
+// sees none. scores: room for the queries and keys.
+inline void AttendRows(const QueryRows& queries, const HeadRows& key_rows,
+                       const HeadRows& value_rows, float softmax_scale, ScoreRows& scores,
+                       float* out, int64_t out_stride, float* log_sum_exp) {
+  DotVisible(queries, key_rows, softmax_scale, -std::numeric_limits<float>::infinity(), scores);
+  float inverse[kQueriesAtATime];
+  for (int64_t i = 0; i < queries.count; ++i) {
+    std::fill_n(out + i * out_stride, value_rows.width, 0.0f);
+    inverse[i] = 0;
+    log_sum_exp[i] = queries.visible[i] == 0
+                         ? -std::numeric_limits<float>::infinity()
+                         : Exponentials(scores.row(i), queries.visible[i], inverse[i]);
+  }
+  AddVisible(queries, scores, value_rows, out, out_stride);
+  for (int64_t i = 0; i < queries.count; ++i) {
+    float* row = out + i * out_stride;
+    ForEachVector(value_rows.width, [&](int64_t d, int64_t count) {
+      StoreMasked(LoadMasked(row + d, count) * FloatVector(inverse[i]), row + d, count);
+    });
+  }
 }
 
 }  // namespace deduce

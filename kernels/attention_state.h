@@ -4,6 +4,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -23,6 +24,14 @@ inline std::vector<int64_t> FirstKeys(const KeyRuns& runs) {
   for (size_t s = 0; s + 1 < runs.query_starts.size(); ++s)
     first_t.resize(static_cast<size_t>(runs.query_starts[s + 1]), runs.key_starts[s]);
   return first_t;
+}
+
+// The most keys that a sequence has.
+inline int64_t LongestRun(const KeyRuns& runs) {
+  int64_t longest = 0;
+  for (size_t s = 0; s + 1 < runs.key_starts.size(); ++s)
+    longest = std::max(longest, runs.key_starts[s + 1] - runs.key_starts[s]);
+  return longest;
 }
 
 // Attention over some of a query's keys: the result as if there were no others, [t, heads, v], and

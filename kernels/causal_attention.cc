@@ -82,6 +82,13 @@ void CheckQueries(const std::vector<int64_t>& query_tokens, int64_t queries, int
               " rising ones below ", tokens);
 }
 
+// One head's rows of a slot.
+HeadRows SlotRows(const at::Tensor& cache_spgk, int64_t slot, int64_t head) {
+  return {cache_spgk.const_data_ptr<float>() + slot * cache_spgk.stride(0) +
+              head * cache_spgk.stride(2),
+          cache_spgk.stride(1), cache_spgk.size(3)};
+}
+
 }  // namespace
 
 at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
@@ -150,18 +157,24 @@ at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_sp
   at::Tensor out_thv = at::empty({rows, heads, v_width}, q.options());
   const float* q_data = q.const_data_ptr<float>();
   float* out = out_thv.data_ptr<float>();
-  const auto rows_of = [](const at::Tensor& cache, int64_t slot, int64_t head) {
-    return HeadRows{cache.const_data_ptr<float>() + slot * cache.stride(0) + head * cache.stride(2),
-                    cache.stride(1), cache.size(3)};
-  };
-  at::parallel_for(0, rows * heads, 16, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores(static_cast<size_t>(PaddedKeys(longest)));
+  // The heads of a group look at the same keys.
+  const int64_t kv_heads = k_cache_spgk.size(2);
+  at::parallel_for(0, rows * kv_heads, 4, [&](int64_t begin, int64_t end) {
+    ScoreRows scores(kQueriesAtATime, longest);
+    float log_sum_exp[kQueriesAtATime];
+    int64_t visible[kQueriesAtATime];
     for (int64_t i = begin; i < end; ++i) {
-      const auto row = static_cast<size_t>(i / heads);
-      const int64_t kv_head = i % heads / group;
-      AttendRow(q_data + i * q.size(2), rows_of(k_cache_spgk, slots[row], kv_head),
-                rows_of(v_cache_spgv, slots[row], kv_head), positions[row] + 1,
-                static_cast<float>(softmax_scale), scores.data(), out + i * v_width);
+      const auto row = static_cast<size_t>(i / kv_heads);
+      const HeadRows keys = SlotRows(k_cache_spgk, slots[row], i % kv_heads);
+      const HeadRows values = SlotRows(v_cache_spgv, slots[row], i % kv_heads);
+      std::fill_n(visible, kQueriesAtATime, positions[row] + 1);
+      for (int64_t first = 0; first < group; first += kQueriesAtATime) {
+        const int64_t head = i * group + first;  // of all rows'
+        AttendRows({q_data + head * q.size(2), q.size(2), visible,
+                    std::min(kQueriesAtATime, group - first)},
+                   keys, values, static_cast<float>(softmax_scale), scores, out + head * v_width,
+                   v_width, log_sum_exp);
+      }
     }
   });
   return out_thv;

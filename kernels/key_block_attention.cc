@@ -37,6 +37,21 @@ void CheckRuns(const KeyRuns& runs, int64_t queries, int64_t keys) {
   }
 }
 
+// Neighbouring queries of a sequence, and where its keys begin.
+struct QueryBlock {
+  int64_t first_query, num_queries, first_key;
+};
+
+std::vector<QueryBlock> BlocksOf(const KeyRuns& runs) {
+  std::vector<QueryBlock> blocks;
+  for (size_t s = 0; s + 1 < runs.query_starts.size(); ++s) {
+    const int64_t end = runs.query_starts[s + 1];
+    for (int64_t i = runs.query_starts[s]; i < end; i += kQueriesAtATime)
+      blocks.push_back({i, std::min(kQueriesAtATime, end - i), runs.key_starts[s]});
+  }
+  return blocks;
+}
+
 template <typename Number>
 void MergeRows(PartialAttention& sum, const PartialAttention& block) {
   const int64_t tokens = sum.out_thv.size(0);
@@ -89,26 +104,24 @@ PartialAttention AttendKeyBlock(const at::Tensor& q_thk, const at::Tensor& k_gxk
   const int64_t v_width = v_gxv.size(2);
   const PartialAttention result{at::empty({tokens, heads, v_width}, q_thk.options()),
                                 at::empty({heads, tokens}, q_thk.options())};
-  const std::vector<int64_t> first_t = FirstKeys(runs);
+  const std::vector<QueryBlock> blocks = BlocksOf(runs);
+  const auto num_blocks = static_cast<int64_t>(blocks.size());
   const float* q = q_thk.const_data_ptr<float>();
   float* out = result.out_thv.data_ptr<float>();
   float* log_sum_exp = result.log_sum_exp_ht.data_ptr<float>();
   // Head by head, so that each thread has whole heads and its keys stay in its cache.
-  at::parallel_for(0, heads * tokens, 32, [&](int64_t begin, int64_t end) {
-    std::vector<float> scores(static_cast<size_t>(PaddedKeys(k_gxk.size(1))));
+  at::parallel_for(0, heads * num_blocks, 1, [&](int64_t begin, int64_t end) {
+    ScoreRows scores(kQueriesAtATime, LongestRun(runs));
     for (int64_t i = begin; i < end; ++i) {
-      const int64_t head = i / tokens;
-      const auto query = static_cast<size_t>(i % tokens);
-      const int64_t row = static_cast<int64_t>(query) * heads + head;
-      if (runs.visible_t[query] == 0) {
-        std::fill_n(out + row * v_width, v_width, 0.0f);
-        log_sum_exp[i] = -std::numeric_limits<float>::infinity();
-        continue;
-      }
-      log_sum_exp[i] =
-          AttendRow(q + row * k_width, RowsOf(k_gxk, head / group, first_t[query]),
-                    RowsOf(v_gxv, head / group, first_t[query]), runs.visible_t[query],
-                    static_cast<float>(softmax_scale), scores.data(), out + row * v_width);
+      const int64_t head = i / num_blocks;
+      const QueryBlock& block = blocks[static_cast<size_t>(i % num_blocks)];
+      const QueryRows queries{q + (block.first_query * heads + head) * k_width, heads * k_width,
+                              &runs.visible_t[static_cast<size_t>(block.first_query)],
+                              block.num_queries};
+      AttendRows(queries, RowsOf(k_gxk, head / group, block.first_key),
+                 RowsOf(v_gxv, head / group, block.first_key), static_cast<float>(softmax_scale),
+                 scores, out + (block.first_query * heads + head) * v_width, heads * v_width,
+                 log_sum_exp + head * tokens + block.first_query);
     }
   });
   return result;
