@@ -24,7 +24,26 @@ std::vector<int64_t> ContextTokens(const std::vector<int64_t>& sequence_starts, 
   return tokens;
 }
 
+KeyRuns RunsOf(const std::vector<int64_t>& queries, const std::vector<int64_t>& keys,
+               const std::vector<int64_t>& sequence_starts) {
+  KeyRuns runs{StartsAmong(queries, sequence_starts), StartsAmong(keys, sequence_starts), {}};
+  const std::vector<int64_t> first_t = FirstKeys(runs);
+  for (size_t i = 0; i < queries.size(); ++i) {
+    const auto first = keys.begin() + first_t[i];
+    runs.visible_t.push_back(std::upper_bound(first, keys.end(), queries[i]) - first);
+  }
+  return runs;
+}
+
 }  // namespace
+
+std::vector<int64_t> StartsAmong(const std::vector<int64_t>& tokens,
+                                 const std::vector<int64_t>& sequence_starts) {
+  std::vector<int64_t> starts;
+  for (const int64_t start : sequence_starts)
+    starts.push_back(std::lower_bound(tokens.begin(), tokens.end(), start) - tokens.begin());
+  return starts;
+}
 
 TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout& layout) {
   TORCH_CHECK(!sequence_starts.empty() && sequence_starts.front() == 0 &&
@@ -40,6 +59,12 @@ TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout
     for (const int64_t token : tokens) gathered_row[token] = row++;
     share.rows_of_context_rank.push_back(static_cast<int64_t>(tokens.size()));
     if (c == layout.context_rank) share.context_tokens = std::move(tokens);
+  }
+
+  for (int c = 0; c < layout.context_parallel; ++c) {
+    share.runs_of_context_rank.push_back(
+        RunsOf(share.context_tokens, ContextTokens(sequence_starts, c, layout.context_parallel),
+               sequence_starts));
   }
 
   std::vector<int64_t> positions;

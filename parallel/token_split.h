@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <vector>
 
+#include "kernels/attention_state.h"
 #include "parallel/layout.h"
 
 namespace deduce {
@@ -26,7 +27,13 @@ struct TokenShare {
   // Where each token of the micro-batch is when the rows of all context ranks lie one after
   // another: int64 [tokens].
   at::Tensor gathered_row_x;
+  // What context_tokens see of the tokens of each context rank.
+  std::vector<KeyRuns> runs_of_context_rank;
 };
+
+// Offsets of the sequences among some of their tokens, which rise.
+std::vector<int64_t> StartsAmong(const std::vector<int64_t>& tokens,
+                                 const std::vector<int64_t>& sequence_starts);
 
 // sequence_starts: rising offsets, first 0, last the number of tokens.
 TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout& layout);

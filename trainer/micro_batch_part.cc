@@ -5,23 +5,7 @@
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
-#include <algorithm>
-
 namespace deduce {
-namespace {
-
-// Offsets of the sequences among the tokens of a share.
-std::vector<int64_t> StartsOf(const TokenShare& share) {
-  std::vector<int64_t> starts;
-  for (const int64_t start : share.sequence_starts) {
-    starts.push_back(std::lower_bound(share.tokens.begin(), share.tokens.end(), start) -
-                     share.tokens.begin());
-  }
-  return starts;
-}
-
-}  // namespace
-
 MtpTargets ShiftTargets(const PackedBatch& batch) {
   MtpTargets shifted{at::zeros_like(batch.targets_x), at::zeros_like(batch.weights_x)};
   for (int64_t s = 0; s < batch.num_sequences(); ++s) {
@@ -46,7 +30,7 @@ MicroBatchPart TakePart(const PackedBatch& micro_batch, const Layout& layout, bo
                              &batch.ref_log_probs_x, &part.mtp.targets_x, &part.mtp.weights_x}) {
     if (tensor->defined()) *tensor = at::index_select(*tensor, 0, token_t);
   }
-  batch.sequence_starts = StartsOf(*part.share);
+  batch.sequence_starts = StartsAmong(part.share->tokens, micro_batch.sequence_starts);
   return part;
 }
 

@@ -79,6 +79,32 @@ TEST(TokenSplitTest, RowsOfAllContextRanksGoBackIntoTheirOrder) {
   for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(back[i].item<int64_t>(), i);
 }
 
+TEST(TokenSplitTest, ATokenSeesTheRowsOfEachRankThatAreNotBehindItInItsSequence) {
+  const Longs starts = {0, 1, 1, 4, 31, 64};
+  for (const int contexts : {1, 2, 3, 5}) {
+    std::vector<TokenShare> shares;
+    for (int c = 0; c < contexts; ++c) shares.push_back(SplitTokens(starts, PartOf(contexts, c)));
+    for (const TokenShare& share : shares) {
+      for (int c = 0; c < contexts; ++c) {
+        const Longs& keys = shares[c].context_tokens;
+        const KeyRuns& runs = share.runs_of_context_rank[c];
+        EXPECT_EQ(runs.key_starts.back(), static_cast<int64_t>(keys.size()));
+        for (size_t i = 0; i < share.context_tokens.size(); ++i) {
+          const int64_t query = share.context_tokens[i];
+          const int64_t begin = *(std::upper_bound(starts.begin(), starts.end(), query) - 1);
+          Longs expected, found;
+          for (const int64_t key : keys)
+            if (key >= begin && key <= query) expected.push_back(key);
+          const int64_t first = FirstKeys(runs)[i];
+          for (int64_t row = first; row < first + runs.visible_t[i]; ++row)
+            found.push_back(keys[static_cast<size_t>(row)]);
+          EXPECT_EQ(found, expected) << "token " << query << " on rank " << c;
+        }
+      }
+    }
+  }
+}
+
 TEST(TokenSplitTest, PositionsCountWithinTheWholeSequence) {
   const TokenShare share = SplitTokens({0, 8, 12}, PartOf(2, 1, 2, 0));
   const at::Tensor& positions = share.context_positions_t;
