@@ -48,8 +48,8 @@ struct ForwardContext {
 
 // Causal attention of the context's tokens: q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv
 // [t, kv_heads, v] -> [t, heads, v]. With a cache, k and v are written to `layer` of it first.
-// Collective over the context group with a share: keys and values of all its ranks are gathered,
-// here and in backward. Equal bits in each case.
+// Collective over the context group with a share of several ranks: keys and values go round in it,
+// here and in backward, and share and groups must outlive backward. Equal bits in the other cases.
 at::Tensor Attend(const ForwardContext& context, int64_t layer, const at::Tensor& q_thk,
                   const at::Tensor& k_tgk, const at::Tensor& v_tgv, double softmax_scale);
 

@@ -57,8 +57,9 @@ class Transformer {
   // Forward for training or scoring; builds the graph when gradients are enabled. with_mtp: also
   // run the prediction module, if it is here. input_xd: x_xd of the part before; undefined for the
   // first. An empty batch (0 tokens) is allowed and takes part in the collectives, backward
-  // included. recompute_attention: see ForwardContext; batch and share must outlive the graph then.
-  // share: the batch has these of a micro-batch's tokens; null: it is the micro-batch.
+  // included. recompute_attention: see ForwardContext; batch must outlive the graph then.
+  // share: the batch has these of a micro-batch's tokens, and it must outlive the graph; null: it
+  // is the micro-batch.
   ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {},
                         bool recompute_attention = false, const TokenShare* share = nullptr);
 

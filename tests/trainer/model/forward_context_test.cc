@@ -1,7 +1,10 @@
 #include "trainer/model/forward_context.h"
 
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
+#include "tests/testing/rank_group.h"
 #include "tests/trainer/model/tiny_models.h"
 
 namespace deduce {
@@ -28,6 +31,31 @@ TEST(ForwardContextTest, CachedAttentionWritesItsKeysAndHasTheBitsOfPacked) {
   EXPECT_TRUE(at::equal(Attend(cached, 1, q_thk, k_tgk, v_tgv, 0.5), expected));
   EXPECT_TRUE(at::equal(cache.k_spgk[1][1].narrow(0, 0, 4), k_tgk));
   EXPECT_TRUE(at::equal(cache.v_spgv[1][1].narrow(0, 0, 4), v_tgv));
+}
+
+TEST(ForwardContextTest, ContextRanksHaveTheRowsOfOneRankWithinRounding) {
+  const std::vector<int64_t> starts = {0, 9, 23};
+  const at::Tensor q_thk = NormalTensor({23, 2, 6}, 1);
+  const at::Tensor k_tgk = NormalTensor({23, 1, 6}, 2);
+  const at::Tensor v_tgv = NormalTensor({23, 1, 3}, 3);
+  ForwardContext packed;
+  packed.sequence_starts = &starts;
+  const at::Tensor all = Attend(packed, 0, q_thk, k_tgk, v_tgv, 0.5);
+  for (const int ranks : {2, 3}) {
+    RunRanks(ranks, [&](Communicator& world) {
+      const TokenShare share =
+          SplitTokens(starts, {.context_parallel = ranks, .context_rank = world.rank()});
+      ModelGroups groups(world);
+      groups.context = &world;
+      ForwardContext context;
+      context.share = &share;
+      context.groups = &groups;
+      const at::Tensor token_t = at::tensor(share.context_tokens, at::kLong);
+      const auto here = [&](const at::Tensor& x) { return at::index_select(x, 0, token_t); };
+      const at::Tensor out = Attend(context, 0, here(q_thk), here(k_tgk), here(v_tgv), 0.5);
+      EXPECT_LE((out - here(all)).abs().max().item<double>(), 1e-6);
+    });
+  }
 }
 
 }  // namespace
