@@ -5,7 +5,6 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
-#include <numeric>
 
 #include "kernels/attention_gradient.h"
 #include "kernels/attention_row.h"
@@ -15,35 +14,28 @@
 namespace deduce {
 namespace {
 
-// Keys and values by head, [kv_heads, x, width], so that a head's rows are neighbours.
-at::Tensor ByHead(const at::Tensor& x_xgk) { return x_xgk.transpose(0, 1).contiguous(); }
+// Keys and values by head, [kv_heads, t, width], so that a head's rows are neighbours.
+at::Tensor ByHead(const at::Tensor& x_tgk) { return x_tgk.transpose(0, 1).contiguous(); }
 
-// What these tokens of the packed sequences see of all keys.
-KeyRuns RunsOf(const std::vector<int64_t>& sequence_starts,
-               const std::vector<int64_t>& query_tokens) {
-  KeyRuns runs{.key_starts = sequence_starts};
-  for (const int64_t start : sequence_starts) {
-    runs.query_starts.push_back(std::lower_bound(query_tokens.begin(), query_tokens.end(), start) -
-                                query_tokens.begin());
-  }
+// A token sees itself and the earlier ones of its sequence.
+KeyRuns RunsOf(const std::vector<int64_t>& sequence_starts) {
+  KeyRuns runs{sequence_starts, sequence_starts, {}};
   const std::vector<int64_t> first_t = FirstKeys(runs);
-  for (size_t i = 0; i < query_tokens.size(); ++i)
-    runs.visible_t.push_back(query_tokens[i] - first_t[i] + 1);
+  for (size_t i = 0; i < first_t.size(); ++i)
+    runs.visible_t.push_back(static_cast<int64_t>(i) - first_t[i] + 1);
   return runs;
 }
 
 class CausalAttentionFunction : public torch::autograd::Function<CausalAttentionFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q_thk,
-                            const at::Tensor& k_xgk, const at::Tensor& v_xgv,
-                            const std::vector<int64_t>& sequence_starts,
-                            const std::vector<int64_t>& query_tokens, double softmax_scale) {
+                            const at::Tensor& k_tgk, const at::Tensor& v_tgv,
+                            const std::vector<int64_t>& sequence_starts, double softmax_scale) {
     const BelowAutograd guard;
-    const PartialAttention result = AttendKeyBlock(
-        q_thk, ByHead(k_xgk), ByHead(v_xgv), RunsOf(sequence_starts, query_tokens), softmax_scale);
-    ctx->save_for_backward({q_thk, k_xgk, v_xgv, result.out_thv, result.log_sum_exp_ht});
+    const PartialAttention result =
+        AttendKeyBlock(q_thk, ByHead(k_tgk), ByHead(v_tgv), RunsOf(sequence_starts), softmax_scale);
+    ctx->save_for_backward({q_thk, k_tgk, v_tgv, result.out_thv, result.log_sum_exp_ht});
     ctx->saved_data["sequence_starts"] = sequence_starts;
-    ctx->saved_data["query_tokens"] = query_tokens;
     ctx->saved_data["softmax_scale"] = softmax_scale;
     return result.out_thv;
   }
@@ -52,17 +44,12 @@ class CausalAttentionFunction : public torch::autograd::Function<CausalAttention
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
     const std::vector<int64_t> starts = ctx->saved_data["sequence_starts"].toIntVector();
-    const std::vector<int64_t> query_tokens = ctx->saved_data["query_tokens"].toIntVector();
     const BelowAutograd guard;
     const AttentionGradients out = KeyBlockGradients(
         {saved[0], ByHead(saved[1]), ByHead(saved[2]), saved[3], saved[4], grads[0].contiguous()},
-        RunsOf(starts, query_tokens), ctx->saved_data["softmax_scale"].toDouble());
-    return {out.grad_q_thk,
-            out.grad_k_gxk.transpose(0, 1),
-            out.grad_v_gxv.transpose(0, 1),
-            at::Tensor(),
-            at::Tensor(),
-            at::Tensor()};
+        RunsOf(starts), ctx->saved_data["softmax_scale"].toDouble());
+    return {out.grad_q_thk, out.grad_k_gxk.transpose(0, 1), out.grad_v_gxv.transpose(0, 1),
+            at::Tensor(), at::Tensor()};
   }
 };
 
@@ -74,14 +61,6 @@ void CheckStarts(const std::vector<int64_t>& starts, int64_t tokens) {
               ", expected rising offsets from 0 to ", tokens);
 }
 
-void CheckQueries(const std::vector<int64_t>& query_tokens, int64_t queries, int64_t tokens) {
-  TORCH_CHECK(static_cast<int64_t>(query_tokens.size()) == queries &&
-                  std::is_sorted(query_tokens.begin(), query_tokens.end()) &&
-                  (queries == 0 || (query_tokens.front() >= 0 && query_tokens.back() < tokens)),
-              "CausalAttention: found ", query_tokens.size(), " query tokens, expected ", queries,
-              " rising ones below ", tokens);
-}
-
 // One head's rows of a slot.
 HeadRows SlotRows(const at::Tensor& cache_spgk, int64_t slot, int64_t head) {
   return {cache_spgk.const_data_ptr<float>() + slot * cache_spgk.stride(0) +
@@ -91,34 +70,22 @@ HeadRows SlotRows(const at::Tensor& cache_spgk, int64_t slot, int64_t head) {
 
 }  // namespace
 
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
-                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
+                           const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
                            double softmax_scale) {
-  std::vector<int64_t> all_tokens(static_cast<size_t>(q_thk.size(0)));
-  std::iota(all_tokens.begin(), all_tokens.end(), int64_t{0});
-  TORCH_CHECK(q_thk.size(0) == k_xgk.size(0), "CausalAttention: found q ", q_thk.sizes(), ", k ",
-              k_xgk.sizes(), ", expected as many rows");
-  return CausalAttention(q_thk, k_xgk, v_xgv, sequence_starts, softmax_scale, all_tokens);
-}
-
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
-                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
-                           double softmax_scale, const std::vector<int64_t>& query_tokens) {
-  TORCH_CHECK(q_thk.dim() == 3 && k_xgk.dim() == 3 && v_xgv.dim() == 3 &&
-                  k_xgk.size(0) == v_xgv.size(0) && q_thk.size(2) == k_xgk.size(2) &&
-                  k_xgk.size(1) == v_xgv.size(1) && q_thk.size(1) % k_xgk.size(1) == 0,
-              "CausalAttention: found q ", q_thk.sizes(), ", k ", k_xgk.sizes(), ", v ",
-              v_xgv.sizes(), ", expected [t, heads, k], [x, kv_heads, k], [x, kv_heads, v]");
-  CheckStarts(sequence_starts, k_xgk.size(0));
-  CheckQueries(query_tokens, q_thk.size(0), k_xgk.size(0));
+  TORCH_CHECK(q_thk.dim() == 3 && k_tgk.dim() == 3 && v_tgv.dim() == 3 &&
+                  q_thk.size(0) == k_tgk.size(0) && k_tgk.size(0) == v_tgv.size(0) &&
+                  q_thk.size(2) == k_tgk.size(2) && k_tgk.size(1) == v_tgv.size(1) &&
+                  q_thk.size(1) % k_tgk.size(1) == 0,
+              "CausalAttention: found q ", q_thk.sizes(), ", k ", k_tgk.sizes(), ", v ",
+              v_tgv.sizes(), ", expected [t, heads, k], [t, kv_heads, k], [t, kv_heads, v]");
+  CheckStarts(sequence_starts, k_tgk.size(0));
   const at::Tensor q = q_thk.contiguous();
-  if (WantsGradient(q, k_xgk, v_xgv)) {
-    return CausalAttentionFunction::apply(q, k_xgk, v_xgv, sequence_starts, query_tokens,
-                                          softmax_scale);
+  if (WantsGradient(q, k_tgk, v_tgv)) {
+    return CausalAttentionFunction::apply(q, k_tgk, v_tgv, sequence_starts, softmax_scale);
   }
   const BelowAutograd guard;
-  return AttendKeyBlock(q, ByHead(k_xgk), ByHead(v_xgv), RunsOf(sequence_starts, query_tokens),
-                        softmax_scale)
+  return AttendKeyBlock(q, ByHead(k_tgk), ByHead(v_tgv), RunsOf(sequence_starts), softmax_scale)
       .out_thv;
 }
 

@@ -9,18 +9,14 @@
 
 namespace deduce {
 
-// q_thk [t, heads, k], k_xgk [x, kv_heads, k], v_xgv [x, kv_heads, v] -> [t, heads, v], of one
+// q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv [t, kv_heads, v] -> [t, heads, v], of one
 // type, fp32 or fp64. heads is a multiple of kv_heads. sequence_starts: offsets of the packed
-// sequences, first 0, last x; a token sees itself and the earlier tokens of its sequence.
-// query_tokens: which of the x tokens the queries are of, rising, one for each of t; without them
-// all, t = x. A query's result has the same bits whichever others are there. Differentiable in q, k
-// and v (recomputes probabilities; memory linear in x).
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
-                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
+// sequences, first 0, last t; a token sees itself and the earlier tokens of its sequence.
+// c10::Error for other shapes, types and offsets. Differentiable in q, k and v (recomputes
+// probabilities; memory linear in t).
+at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
+                           const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
                            double softmax_scale);
-at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_xgk,
-                           const at::Tensor& v_xgv, const std::vector<int64_t>& sequence_starts,
-                           double softmax_scale, const std::vector<int64_t>& query_tokens);
 
 // The same for tokens whose keys live in a cache: row i attends to positions 0..positions[i] of
 // slot slots[i] of k_cache_spgk [slots, max_positions, kv_heads, k] and v_cache_spgv. The rows' own

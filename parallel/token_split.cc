@@ -1,6 +1,5 @@
 #include "parallel/token_split.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 
@@ -51,15 +50,8 @@ TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout
               "SplitTokens: found ", sequence_starts.size(),
               " sequence starts, expected rising ones from 0");
   TokenShare share{.sequence_starts = sequence_starts};
-  share.gathered_row_x = at::empty({sequence_starts.back()}, at::kLong);
-  int64_t* gathered_row = share.gathered_row_x.mutable_data_ptr<int64_t>();
-  int64_t row = 0;
-  for (int c = 0; c < layout.context_parallel; ++c) {
-    std::vector<int64_t> tokens = ContextTokens(sequence_starts, c, layout.context_parallel);
-    for (const int64_t token : tokens) gathered_row[token] = row++;
-    share.rows_of_context_rank.push_back(static_cast<int64_t>(tokens.size()));
-    if (c == layout.context_rank) share.context_tokens = std::move(tokens);
-  }
+  share.context_tokens =
+      ContextTokens(sequence_starts, layout.context_rank, layout.context_parallel);
 
   for (int c = 0; c < layout.context_parallel; ++c) {
     share.runs_of_context_rank.push_back(

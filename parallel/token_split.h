@@ -22,11 +22,7 @@ struct TokenShare {
   std::vector<int64_t> tokens, context_tokens;
   at::Tensor context_positions_t;  // int64, within the sequence, of context_tokens
 
-  std::vector<int64_t> rows_of_tensor_rank;   // of context_tokens
-  std::vector<int64_t> rows_of_context_rank;  // of all tokens
-  // Where each token of the micro-batch is when the rows of all context ranks lie one after
-  // another: int64 [tokens].
-  at::Tensor gathered_row_x;
+  std::vector<int64_t> rows_of_tensor_rank;  // of context_tokens
   // What context_tokens see of the tokens of each context rank.
   std::vector<KeyRuns> runs_of_context_rank;
 };

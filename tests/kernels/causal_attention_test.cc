@@ -3,8 +3,6 @@
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <atomic>
@@ -92,51 +90,6 @@ TEST(CausalAttentionTest, GradientBitsDoNotDependOnPackingNeighboursOrThreads) {
   const at::Tensor threaded = gradient_of_k(0, 50, {0, 7, 20, 50});
   at::set_num_threads(threads);
   EXPECT_TRUE(SameBits(packed, threaded));
-}
-
-// Queries of each of two ranks of a zig-zag, and some at no block's end.
-const std::vector<std::vector<int64_t>> kQuerySets = {
-    {0, 1, 2, 7, 8, 9, 20, 21, 22, 23, 24, 25, 40, 41, 49}, {3, 4, 30, 31, 32, 33}, {}};
-
-TEST(CausalAttentionTest, AQueryHasItsBitsWhicheverOthersAreThere) {
-  const Inputs x = MakeInputs(kShapes[0], 50);
-  const std::vector<int64_t> starts = {0, 7, 20, 50};
-  const at::Tensor all = CausalAttention(x.q_thk, x.k_tgk, x.v_tgv, starts, kScale);
-  for (const std::vector<int64_t>& queries : kQuerySets) {
-    const at::Tensor index = at::tensor(queries, at::kLong);
-    const at::Tensor some =
-        CausalAttention(x.q_thk.index_select(0, index), x.k_tgk, x.v_tgv, starts, kScale, queries);
-    EXPECT_TRUE(SameBits(some, all.index_select(0, index))) << queries.size();
-  }
-}
-
-TEST(CausalAttentionTest, GradientsOfSomeQueriesMatchFormula) {
-  const std::vector<int64_t> starts = {0, 7, 20, 50};
-  for (const Shape& shape : kShapes) {
-    const Inputs x = MakeInputs(shape, 50);
-    for (const std::vector<int64_t>& queries : kQuerySets) {
-      const at::Tensor index = at::tensor(queries, at::kLong);
-      ExpectMatchesFormula(
-          {x.q_thk, x.k_tgk, x.v_tgv},
-          [&](const auto& in) {
-            return CausalAttention(in[0].index_select(0, index), in[1], in[2], starts, kScale,
-                                   queries);
-          },
-          [&](const auto& in) {
-            return Formula(in[0], in[1], in[2], starts).index_select(0, index);
-          },
-          2e-5);  // as above
-    }
-  }
-}
-
-TEST(CausalAttentionTest, RejectsQueriesThatAreNoRisingTokens) {
-  const Inputs x = MakeInputs(kShapes[0], 6);
-  const at::Tensor two = x.q_thk.narrow(0, 0, 2);
-  for (const std::vector<int64_t>& queries :
-       std::vector<std::vector<int64_t>>{{1}, {3, 2}, {5, 6}, {-1, 2}}) {
-    EXPECT_THROW(CausalAttention(two, x.k_tgk, x.v_tgv, {0, 6}, kScale, queries), c10::Error);
-  }
 }
 
 // ATen's loop is a template, serial where it is compiled without OpenMP.

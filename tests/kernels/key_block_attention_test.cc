@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros_like.h>
 
 #include "kernels/attention_gradient.h"
@@ -166,6 +168,21 @@ TEST(KeyBlockAttentionTest, AQueryWithoutKeysIsZeroAndItsMergeKeepsTheOthersBits
     EXPECT_EQ(none.out_thv.abs().max().item<double>(), 0);
     EXPECT_TRUE(none.log_sum_exp_ht.isneginf().all().item<bool>());
   }
+}
+
+TEST(KeyBlockAttentionTest, AQueryHasItsBitsWhicheverOthersAreThere) {
+  const Case of = MakeCase(kShapes[1]);
+  const PartialAttention all =
+      AttendKeyBlock(of.q_thk, of.k_gxk[2], of.v_gxv[2], kBlocks[2], kScale);
+  const std::vector<int64_t> queries = {0, 3, 12, 13, 15, 20};
+  KeyRuns runs{{0, 2, 6}, kBlocks[2].key_starts, {}};
+  for (const int64_t query : queries)
+    runs.visible_t.push_back(kBlocks[2].visible_t[static_cast<size_t>(query)]);
+  const at::Tensor query_t = at::tensor(queries, at::kLong);
+  const PartialAttention some = AttendKeyBlock(at::index_select(of.q_thk, 0, query_t), of.k_gxk[2],
+                                               of.v_gxv[2], runs, kScale);
+  EXPECT_TRUE(SameBits(some.out_thv, at::index_select(all.out_thv, 0, query_t)));
+  EXPECT_TRUE(SameBits(some.log_sum_exp_ht, at::index_select(all.log_sum_exp_ht, 1, query_t)));
 }
 
 TEST(KeyBlockAttentionTest, BitsDoNotDependOnThreads) {

@@ -1,7 +1,5 @@
 #include "parallel/token_split.h"
 
-#include <ATen/ops/index_select.h>
-#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -49,7 +47,7 @@ TEST(TokenSplitTest, EveryTokenIsOfOnePart) {
           const TokenShare share = SplitTokens(starts, PartOf(contexts, c, tensors, t));
           EXPECT_EQ(static_cast<int64_t>(share.tokens.size()), share.rows_of_tensor_rank[t]);
           EXPECT_EQ(static_cast<int64_t>(share.context_tokens.size()),
-                    share.rows_of_context_rank[c]);
+                    share.runs_of_context_rank[c].key_starts.back());
           of_context.insert(of_context.end(), share.tokens.begin(), share.tokens.end());
           if (t == tensors - 1) {
             EXPECT_EQ(of_context, share.context_tokens);
@@ -64,19 +62,6 @@ TEST(TokenSplitTest, EveryTokenIsOfOnePart) {
       EXPECT_EQ(all, expected);
     }
   }
-}
-
-TEST(TokenSplitTest, RowsOfAllContextRanksGoBackIntoTheirOrder) {
-  const Longs starts = {0, 5, 12};
-  Longs gathered;
-  TokenShare share;
-  for (int c = 0; c < 3; ++c) {
-    share = SplitTokens(starts, PartOf(3, c));
-    gathered.insert(gathered.end(), share.tokens.begin(), share.tokens.end());
-  }
-  const at::Tensor back =
-      at::index_select(at::tensor(gathered, at::kLong), 0, share.gathered_row_x);
-  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(back[i].item<int64_t>(), i);
 }
 
 TEST(TokenSplitTest, ATokenSeesTheRowsOfEachRankThatAreNotBehindItInItsSequence) {
