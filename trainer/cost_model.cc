@@ -113,12 +113,23 @@ double CostModel::BandwidthAmong(int ranks) const {
   return 1e9 * (one_node ? cluster_.node_gb_per_second() : cluster_.network_gb_per_second());
 }
 
-// Keys and values, of the heads here, of the tokens that other context ranks have come in, and
-// their gradients go out.
-double CostModel::SecondsOfKeys(const ModelPart& part, double tokens) const {
-  const double others = 1 - 1.0 / context_parallel_;
-  return others * tokens * GatheredBytes(config_, part) / tensor_parallel_ /
-         BandwidthAmong(static_cast<int>(num_shares_));
+// Keys and values of the heads here go round among context ranks, a block in each hop, behind the
+// attention over the block at hand: what is longer than that shows. In backward, which takes twice
+// as long, sums of a block's gradients follow a hop behind, and the last hop brings them home
+// behind nothing. attention: FLOPs of this rank's queries over all blocks, in the part's layers.
+CostModel::RingSeconds CostModel::SecondsOfKeys(const ModelPart& part, double tokens,
+                                                double attention) const {
+  if (context_parallel_ == 1) return {};
+  const double layers = static_cast<double>(AttentionLayers(config_.model(), part));
+  const double block =
+      tokens / num_shares_ * KeyBytes(config_) / BandwidthAmong(static_cast<int>(num_shares_));
+  const double work = attention / std::max(1.0, layers) / context_parallel_ * rates_.forward;
+  const auto shown = [](double sent, double hidden) { return std::max(0.0, sent - hidden); };
+  const double forward = (context_parallel_ - 1) * shown(block, work);
+  const double backward =
+      2 * shown(block, 2 * work) + (context_parallel_ - 2) * shown(2 * block, 2 * work) + block;
+  const bool again = config_.layout().recompute() != LayoutConfig::none;
+  return {layers * forward, layers * (backward + (again ? forward : 0))};
 }
 
 // Inputs of split layers come in from other tensor ranks, and parts of sums go out; in backward the
@@ -145,11 +156,12 @@ std::vector<StageFlops> CostModel::FlopsOf(const MicroBatchShape& shape) const {
                              : 0;
     stages.push_back({.forward = forward,
                       .input_gradient = products + 2 * attention + again,
-                      .weight_gradient = products,
-                      .sent = calibrated_ ? 0
-                                          : SecondsOfExperts(part, tokens) +
-                                                SecondsOfKeys(part, shape.tokens) +
-                                                SecondsOfPieces(part, shape.tokens)});
+                      .weight_gradient = products});
+    if (calibrated_) continue;
+    const double sent = SecondsOfExperts(part, tokens) + SecondsOfPieces(part, shape.tokens);
+    const RingSeconds keys = SecondsOfKeys(part, shape.tokens, attention);
+    stages.back().forward_sent = sent + keys.forward;
+    stages.back().backward_sent = sent + keys.backward;
   }
   return stages;
 }
@@ -180,9 +192,9 @@ ScheduleCosts CostModel::CostsOf(const MicroBatchShape& shape) const {
   const std::vector<StageFlops> flops = FlopsOf(shape);
   ScheduleCosts costs;
   for (const StageFlops& of : flops) {
-    const double input = of.input_gradient * rates_.input_gradient + of.sent;
+    const double input = of.input_gradient * rates_.input_gradient + of.backward_sent;
     const double weight = of.weight_gradient * rates_.weight_gradient;
-    costs.stages.push_back({.forward = of.forward * rates_.forward + of.sent,
+    costs.stages.push_back({.forward = of.forward * rates_.forward + of.forward_sent,
                             .backward = input + weight,
                             .input_gradient = input,
                             .weight_gradient = weight});
@@ -191,7 +203,7 @@ ScheduleCosts CostModel::CostsOf(const MicroBatchShape& shape) const {
     costs.overlapped_stages.emplace_back();
     for (const StageFlops& b : flops) {
       const double work = (f.forward + b.input_gradient + b.weight_gradient) * rates_.overlapped;
-      costs.overlapped_stages.back().push_back(std::max(work, f.sent + b.sent));
+      costs.overlapped_stages.back().push_back(std::max(work, f.forward_sent + b.backward_sent));
     }
   }
   return costs;

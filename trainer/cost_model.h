@@ -32,7 +32,7 @@ struct WorkRates {
 // Of one micro-batch through one stage.
 struct StageFlops {
   double forward = 0, input_gradient = 0, weight_gradient = 0;
-  double sent = 0;  // seconds of what ranks of a stage exchange, of a forward or of a backward
+  double forward_sent = 0, backward_sent = 0;  // seconds of what ranks of a stage exchange
 };
 
 class CostModel {
@@ -42,9 +42,9 @@ class CostModel {
   // plan.calibration names or as means over all;
   // without it every rate is 1 / (peak * efficiency), and what experts, context ranks and tensor
   // ranks send lies beside the work: added to it, or in an overlapped pair hidden by it as far as
-  // it is shorter. InvalidArgument, naming the field, when a time is missing, or is there without
-  // such work in the schedule. With plan.stage_seconds the costs are those numbers, of which there
-  // must be one for each stage.
+  // it is shorter; of keys, only what the attention over a block does not hide. InvalidArgument,
+  // naming the field, when a time is missing, or is there without such work in the schedule. With
+  // plan.stage_seconds the costs are those numbers, of which there must be one for each stage.
   static absl::StatusOr<CostModel> Make(const RunConfig& config, const ClusterConfig& cluster,
                                         const Layout& layout, const std::vector<ModelPart>& parts);
 
@@ -56,13 +56,17 @@ class CostModel {
   const WorkRates& rates() const { return rates_; }
 
  private:
+  struct RingSeconds {
+    double forward = 0, backward = 0;
+  };
+
   CostModel(const RunConfig& config, const ClusterConfig& cluster, const Layout& layout,
             const std::vector<ModelPart>& parts);
   ScheduleCosts CostsOf(const MicroBatchShape& shape) const;
   ScheduleCosts MeasuredCosts() const;
   std::vector<StageFlops> FlopsOf(const MicroBatchShape& shape) const;
   double SecondsOfExperts(const ModelPart& part, double tokens) const;
-  double SecondsOfKeys(const ModelPart& part, double tokens) const;
+  RingSeconds SecondsOfKeys(const ModelPart& part, double tokens, double attention) const;
   double SecondsOfPieces(const ModelPart& part, double tokens) const;
   double BandwidthAmong(int ranks) const;
   absl::Status Calibrate(const Layout& layout);

@@ -64,12 +64,17 @@ int64_t TreeSums(int64_t m) {
 // Bytes that a token of a micro-batch leaves on this rank between its forward and its backward.
 double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart& part) {
   const bool selective = config.layout().recompute() == LayoutConfig::selective;
-  double bytes = ActivationBytes(config, part) / layout.num_parts();
-  if (layout.context_parallel > 1 && !selective)
-    bytes += GatheredBytes(config, part) / layout.tensor_parallel;
+  const double bytes = ActivationBytes(config, part) / layout.num_parts();
   if (layout.tensor_parallel == 1) return bytes;
   const TensorAxisBytes gathered = TensorAxisBytesOf(config, part);
   return bytes + (gathered.dense + (selective ? 0 : gathered.attention)) / layout.context_parallel;
+}
+
+// Of the attention that is under way, in backward where there is most: the block of keys and values
+// at hand and the next one, and the sum of a block's gradients that has come and the one that goes.
+double BlocksUnderWay(const RunConfig& config, const Layout& layout, double micro_batch_tokens) {
+  if (layout.context_parallel == 1) return 0;
+  return 4 * micro_batch_tokens / layout.num_parts() * KeyBytes(config);
 }
 
 }  // namespace
@@ -95,17 +100,17 @@ double ActivationBytes(const RunConfig& config, const ModelPart& part) {
   return bytes;
 }
 
-double GatheredBytes(const RunConfig& config, const ModelPart& part) {
+double KeyBytes(const RunConfig& config) {
   const ModelConfig& c = config.model();
-  const double modules =
-      part.last && c.num_nextn_predict_layers() > 0 ? 1 : 0;  // the module's block
-  const double width =
+  const int64_t width =
       c.attention() == ModelConfig::MLA
-          ? static_cast<double>(c.num_attention_heads() *
-                                (c.qk_nope_head_dim() + c.qk_rope_head_dim() + c.v_head_dim()))
-          : static_cast<double>(2 * GqaAttention::KvHeads(c) * GqaAttention::HeadDim(c));
-  return (static_cast<double>(part.num_layers) + modules) * width *
-         config.plan().activation_bytes();
+          ? c.num_attention_heads() * (c.qk_nope_head_dim() + c.qk_rope_head_dim() + c.v_head_dim())
+          : 2 * GqaAttention::KvHeads(c) * GqaAttention::HeadDim(c);
+  return static_cast<double>(width) * config.plan().activation_bytes();
+}
+
+int64_t AttentionLayers(const ModelConfig& config, const ModelPart& part) {
+  return part.num_layers + (part.last && config.num_nextn_predict_layers() > 0 ? 1 : 0);
 }
 
 TensorAxisBytes TensorAxisBytesOf(const RunConfig& config, const ModelPart& part) {
@@ -115,7 +120,8 @@ TensorAxisBytes TensorAxisBytesOf(const RunConfig& config, const ModelPart& part
   const int64_t latents =
       (c.q_lora_rank() == 0 ? d : c.q_lora_rank()) + c.kv_lora_rank() + c.qk_rope_head_dim();
   const bool has_module = part.last && c.num_nextn_predict_layers() > 0;
-  int64_t layers = part.num_layers + (has_module ? 1 : 0), dense = has_module && !c.has_moe();
+  const int64_t layers = AttentionLayers(c, part);
+  int64_t dense = has_module && !c.has_moe();
   for (int64_t i = part.first_layer; i < part.first_layer + part.num_layers; ++i)
     dense += !c.has_moe() || i < c.moe().first_k_dense_replace();
   const double each = config.plan().activation_bytes();
@@ -177,7 +183,8 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         if (again) transient = std::max(transient, all);
       }
     }
-    bytes.activations = PeakActivationBytes(plan.ranks[rank], chunk_bytes) + transient;
+    bytes.activations = PeakActivationBytes(plan.ranks[rank], chunk_bytes) + transient +
+                        BlocksUnderWay(config, layout, micro_batch_tokens);
     ranks.push_back(bytes);
   }
   return ranks;

@@ -24,9 +24,12 @@ struct RankBytes {
 // the shapes of what every operation reads again, not a measurement.
 double ActivationBytes(const RunConfig& config, const ModelPart& part);
 
-// Of the keys and values that a token has in the layers of a part: what context ranks gather of all
-// tokens of a micro-batch, and keep unless layout.recompute has them gathered again.
-double GatheredBytes(const RunConfig& config, const ModelPart& part);
+// Of the keys and values that a token has in one layer, of all heads: what goes round among context
+// ranks.
+double KeyBytes(const RunConfig& config);
+
+// Layers of a part that attention is in, the prediction module's among them.
+int64_t AttentionLayers(const ModelConfig& config, const ModelPart& part);
 
 // Of a token in a part, between tensor ranks: the inputs of attention and of dense feed-forward
 // layers, which they gather, and keep for the gradients of their pieces; and the results of both,
@@ -39,7 +42,9 @@ TensorAxisBytes TensorAxisBytesOf(const RunConfig& config, const ModelPart& part
 // For each rank of the pipeline. parts: the stages in order. With layout.recompute full a rank
 // keeps the inputs of its stages, and all activations of one micro-batch of its larger chunk while
 // that is computed again; with selective, those of attention are not counted for the one layer
-// that is computed again. Communication buffers, workspaces and fragmentation are not counted.
+// that is computed again. Of what is under way between ranks, the blocks of one layer's attention
+// are counted where context ranks pass them on; other communication buffers, workspaces and
+// fragmentation are not counted.
 std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, const Plan& plan,
                                 const std::vector<ModelPart>& parts, double micro_batch_tokens);
 

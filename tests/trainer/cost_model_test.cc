@@ -126,18 +126,64 @@ TEST(CostModelTest, UncalibratedWorkTakesItsFlopsOverTheRate) {
   EXPECT_NEAR(costs.overlapped_stages[1][1], std::max(work, 2 * sent), 1e-12);
 }
 
-TEST(CostModelTest, ContextRanksShareTheWorkAndGatherKeys) {
-  const std::string axes = "layout { data_parallel: 1 context_parallel: 2 exact: false }";
-  const Made one = Make({}, /*calibrated=*/false), two = Make({axes}, /*calibrated=*/false);
+// What context ranks add to their share of a stage's forward and input gradient, with links of so
+// many GB/s; block and work: seconds of a block of one layer between ranks, and under attention.
+struct RingCosts {
+  double forward, backward, block, work, layers;
+};
+
+RingCosts CostsOfRing(int contexts, double gb_per_second, const std::string& recompute = "none") {
+  const auto make = [&](int context_parallel) {
+    return Make({"plan { cluster { peak_tflops: 100 efficiency: 0.5 node_gb_per_second: " +
+                     std::to_string(gb_per_second) + " } }",
+                 "layout { expert_parallel: 32 exact: false recompute: " + recompute +
+                     " context_parallel: " + std::to_string(context_parallel) +
+                     " data_parallel: " + std::to_string(4 / context_parallel) + " }"},
+                /*calibrated=*/false);
+  };
+  const Made one = make(1), ring = make(contexts);
+  EXPECT_TRUE(one.costs.ok() && ring.costs.ok()) << one.costs.status() << ring.costs.status();
+  const StageCosts whole = one.costs->Costs({4096, 4096}).stages[3];
+  const StageCosts part = ring.costs->Costs({4096, 4096}).stages[3];
+  const double tokens = 4096.0 / contexts;
+  const auto layers = static_cast<double>(AttentionLayers(ring.config.model(), ring.parts[3]));
+  const PartFlops flops = ForwardFlops(ring.config.model(), ring.parts[3], 4096);
+  return {.forward = part.forward - whole.forward / contexts,
+          .backward = part.input_gradient - whole.input_gradient / contexts,
+          .block = tokens * KeyBytes(ring.config) / (gb_per_second * 1e9),
+          .work = tokens * flops.attention / layers / contexts / 50e12,
+          .layers = layers};
+}
+
+TEST(CostModelTest, ContextRanksShareTheWorkAndHideTheirKeysBehindIt) {
+  const Made one = Make({}, /*calibrated=*/false);
+  const Made two = Make({"layout { data_parallel: 1 context_parallel: 2 exact: false }"}, false);
   ASSERT_TRUE(one.costs.ok() && two.costs.ok()) << two.costs.status();
-  const MicroBatchShape shape = {4096, 4096};
-  const ScheduleCosts whole = one.costs->Costs(shape), half = two.costs->Costs(shape);
-  EXPECT_DOUBLE_EQ(half.transfer_bytes, whole.transfer_bytes / 2);
-  // Half the work and half the experts' rows, and the keys and values of the other half's tokens.
-  const double gathered = 2048 * GatheredBytes(two.config, two.parts[3]) /
-                          (CompleteCluster(two.config.plan().cluster()).node_gb_per_second() * 1e9);
-  EXPECT_NEAR(half.stages[3].forward, whole.stages[3].forward / 2 + gathered,
-              1e-9 * whole.stages[3].forward);
+  EXPECT_DOUBLE_EQ(two.costs->Costs({4096, 4096}).transfer_bytes,
+                   one.costs->Costs({4096, 4096}).transfer_bytes / 2);
+  for (const int contexts : {2, 4}) {
+    const RingCosts fast = CostsOfRing(contexts, 10000);
+    ASSERT_LT(fast.block, fast.work);
+    EXPECT_NEAR(fast.forward, 0, 1e-12) << contexts;
+    // The last sums of gradients come home when no work is left.
+    EXPECT_NEAR(fast.backward, fast.layers * fast.block, 1e-12) << contexts;
+  }
+}
+
+TEST(CostModelTest, KeysThatTravelLongerThanABlockTakesShowInEveryHop) {
+  for (const int contexts : {2, 4}) {
+    const RingCosts slow = CostsOfRing(contexts, 1);
+    ASSERT_GT(slow.block, 2 * slow.work);
+    const double forward = slow.layers * (contexts - 1) * (slow.block - slow.work);
+    EXPECT_NEAR(slow.forward, forward, 1e-9 * forward) << contexts;
+    // Keys alone and sums of gradients alone, both at once, and the sums on their way home.
+    const double backward =
+        slow.layers * (2 * (slow.block - 2 * slow.work) +
+                       (contexts - 2) * (2 * slow.block - 2 * slow.work) + slow.block);
+    EXPECT_NEAR(slow.backward, backward, 1e-9 * backward) << contexts;
+    const RingCosts again = CostsOfRing(contexts, 1, "selective");
+    EXPECT_NEAR(again.backward, backward + forward, 1e-9 * backward) << contexts;
+  }
 }
 
 TEST(CostModelTest, TensorRanksShareTheWorkAndExchangeTokens) {

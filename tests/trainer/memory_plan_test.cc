@@ -46,19 +46,31 @@ TEST(MemoryPlanTest, ShardedSumsLeaveAMicroBatchsGradient) {
   EXPECT_EQ(BytesOf(config, 4, 8, 64).front().gradients, one.gradients * 1.25);
 }
 
-TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndGatherKeys) {
+TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndPassKeysOn) {
   const RunConfig config = TinyRun("layout { context_parallel: 2 exact: false }");
   const ModelPart whole = WholeModel(config.model());
   const RankBytes one = BytesOf(TinyRun(""), 1, 1, 64).front();
   const RankBytes half = BytesOf(config, 2, 1, 64).front();
   EXPECT_EQ(half.weights, one.weights);
   EXPECT_EQ(half.optimizer, one.optimizer / 2);
-  // Three layers and the module's, of 2 heads with keys of 10 and values of 7.
-  EXPECT_EQ(GatheredBytes(config, whole), 4 * 2 * (10 + 7) * 4);
-  EXPECT_EQ(half.activations, 64 * (ActivationBytes(config, whole) / 2 + 4 * 2 * 17 * 4));
+  // 2 heads with keys of 10 and values of 7, in one layer at a time: of half the tokens two blocks
+  // and two sums of their gradients.
+  EXPECT_EQ(KeyBytes(config), 2 * (10 + 7) * 4);
+  const double under_way = 4 * 32 * 2 * 17 * 4;
+  EXPECT_EQ(half.activations, 32 * ActivationBytes(config, whole) + under_way);
   const RunConfig again =
       TinyRun("layout { context_parallel: 2 exact: false recompute: selective }");
-  EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations, 32 * ActivationBytes(again, whole));
+  EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations,
+            32 * ActivationBytes(again, whole) + under_way);
+}
+
+TEST(MemoryPlanTest, AttentionIsInEveryLayerAndInTheModule) {
+  const ModelConfig model = TinyRoutedModel();
+  const ModelPart whole = WholeModel(model);
+  EXPECT_EQ(AttentionLayers(model, whole), whole.num_layers + 1);
+  ModelPart first = whole;
+  first.last = false;
+  EXPECT_EQ(AttentionLayers(model, first), whole.num_layers);
 }
 
 TEST(MemoryPlanTest, TensorRanksShareMatricesAndTokensAndGatherInputs) {
