@@ -19,6 +19,7 @@
 #include "parallel/hang_watch.h"
 #include "parallel/ledger.h"
 #include "parallel/mpi_communicator.h"
+#include "parallel/ring_attention.h"
 #include "tests/testing/faulty_communicator.h"
 
 namespace deduce {
@@ -64,6 +65,13 @@ void PassOn(Communicator& world, int64_t elements) {
   }
 }
 
+// Keys go round in a ring.
+void Attend(Communicator& group) {
+  const at::Tensor rows_tgk = at::ones({8, 1, 64});
+  const KeyRuns all = {{0, 8}, {0, 8}, std::vector<int64_t>(8, 8)};
+  RingAttention(rows_tgk, rows_tgk, rows_tgk, std::vector<KeyRuns>(group.size(), all), 1, group);
+}
+
 void RunSteps(Communicator& world, Communicator& data, int64_t elements) {
   for (int step = 0; step < kSteps; ++step) {
     const ActionScope action(world, absl::StrCat("step ", step));
@@ -77,6 +85,7 @@ void RunSteps(Communicator& world, Communicator& data, int64_t elements) {
     world.AllGather(at::ones({elements / 4}));
     const std::vector<int64_t> rows(world.size(), elements / 64);
     world.AllToAll(at::ones({elements / 64 * world.size(), 16}), rows, rows);
+    Attend(data);
     world.Barrier();
     data.Barrier();
   }
