@@ -26,16 +26,18 @@ KeyRuns RunsOf(const std::vector<int64_t>& sequence_starts) {
   return runs;
 }
 
-class CausalAttentionFunction : public torch::autograd::Function<CausalAttentionFunction> {
+class AttentionFunction : public torch::autograd::Function<AttentionFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& q_thk,
-                            const at::Tensor& k_tgk, const at::Tensor& v_tgv,
-                            const std::vector<int64_t>& sequence_starts, double softmax_scale) {
+                            const at::Tensor& k_xgk, const at::Tensor& v_xgv, const KeyRuns& runs,
+                            double softmax_scale) {
     const BelowAutograd guard;
     const PartialAttention result =
-        AttendKeyBlock(q_thk, ByHead(k_tgk), ByHead(v_tgv), RunsOf(sequence_starts), softmax_scale);
-    ctx->save_for_backward({q_thk, k_tgk, v_tgv, result.out_thv, result.log_sum_exp_ht});
-    ctx->saved_data["sequence_starts"] = sequence_starts;
+        AttendKeyBlock(q_thk, ByHead(k_xgk), ByHead(v_xgv), runs, softmax_scale);
+    ctx->save_for_backward({q_thk, k_xgk, v_xgv, result.out_thv, result.log_sum_exp_ht});
+    ctx->saved_data["query_starts"] = runs.query_starts;
+    ctx->saved_data["key_starts"] = runs.key_starts;
+    ctx->saved_data["visible_t"] = runs.visible_t;
     ctx->saved_data["softmax_scale"] = softmax_scale;
     return result.out_thv;
   }
@@ -43,11 +45,12 @@ class CausalAttentionFunction : public torch::autograd::Function<CausalAttention
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
-    const std::vector<int64_t> starts = ctx->saved_data["sequence_starts"].toIntVector();
+    const auto numbers = [&](const char* name) { return ctx->saved_data[name].toIntVector(); };
     const BelowAutograd guard;
     const AttentionGradients out = KeyBlockGradients(
         {saved[0], ByHead(saved[1]), ByHead(saved[2]), saved[3], saved[4], grads[0].contiguous()},
-        RunsOf(starts), ctx->saved_data["softmax_scale"].toDouble());
+        {numbers("query_starts"), numbers("key_starts"), numbers("visible_t")},
+        ctx->saved_data["softmax_scale"].toDouble());
     return {out.grad_q_thk, out.grad_k_gxk.transpose(0, 1), out.grad_v_gxv.transpose(0, 1),
             at::Tensor(), at::Tensor()};
   }
@@ -80,13 +83,18 @@ at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
               "CausalAttention: found q ", q_thk.sizes(), ", k ", k_tgk.sizes(), ", v ",
               v_tgv.sizes(), ", expected [t, heads, k], [t, kv_heads, k], [t, kv_heads, v]");
   CheckStarts(sequence_starts, k_tgk.size(0));
+  return AttentionOverRuns(q_thk, k_tgk, v_tgv, RunsOf(sequence_starts), softmax_scale);
+}
+
+at::Tensor AttentionOverRuns(const at::Tensor& q_thk, const at::Tensor& k_xgk,
+                             const at::Tensor& v_xgv, const KeyRuns& runs, double softmax_scale) {
+  TORCH_CHECK(k_xgk.dim() == 3 && v_xgv.dim() == 3, "AttentionOverRuns: found k ", k_xgk.sizes(),
+              ", v ", v_xgv.sizes(), ", expected [x, kv_heads, k], [x, kv_heads, v]");
   const at::Tensor q = q_thk.contiguous();
-  if (WantsGradient(q, k_tgk, v_tgv)) {
-    return CausalAttentionFunction::apply(q, k_tgk, v_tgv, sequence_starts, softmax_scale);
-  }
+  if (WantsGradient(q, k_xgk, v_xgv))
+    return AttentionFunction::apply(q, k_xgk, v_xgv, runs, softmax_scale);
   const BelowAutograd guard;
-  return AttendKeyBlock(q, ByHead(k_tgk), ByHead(v_tgv), RunsOf(sequence_starts), softmax_scale)
-      .out_thv;
+  return AttendKeyBlock(q, ByHead(k_xgk), ByHead(v_xgv), runs, softmax_scale).out_thv;
 }
 
 at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,

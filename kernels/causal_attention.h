@@ -7,6 +7,8 @@
 
 #include <vector>
 
+#include "kernels/attention_state.h"
+
 namespace deduce {
 
 // q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv [t, kv_heads, v] -> [t, heads, v], of one
@@ -17,6 +19,11 @@ namespace deduce {
 at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
                            const at::Tensor& v_tgv, const std::vector<int64_t>& sequence_starts,
                            double softmax_scale);
+
+// The same of queries that see runs of the keys k_xgk [x, kv_heads, k] and v_xgv. A query has the
+// same bits whichever others there are, so those of CausalAttention where it sees the same keys.
+at::Tensor AttentionOverRuns(const at::Tensor& q_thk, const at::Tensor& k_xgk,
+                             const at::Tensor& v_xgv, const KeyRuns& runs, double softmax_scale);
 
 // The same for tokens whose keys live in a cache: row i attends to positions 0..positions[i] of
 // slot slots[i] of k_cache_spgk [slots, max_positions, kv_heads, k] and v_cache_spgv. The rows' own

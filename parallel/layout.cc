@@ -159,6 +159,7 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.pipeline_parallel = static_cast<int>(config.pipeline_parallel());
   layout.context_parallel = static_cast<int>(config.context_parallel());
   layout.tensor_parallel = static_cast<int>(config.tensor_parallel());
+  layout.gathers_keys = config.context_keys() == LayoutConfig::gathered;
   layout.zero_stage = static_cast<int>(config.zero_stage());
   RETURN_IF_ERROR(SetSchedule(config, layout));
   RETURN_IF_ERROR(CheckZeroStage(config, layout));

@@ -23,6 +23,7 @@ struct Layout {
   int pipeline_parallel = 1;
   int context_parallel = 1;
   int tensor_parallel = 1;
+  bool gathers_keys = false;          // context ranks, instead of a ring
   int zero_stage = 1;                 // what holders of the same weights share: LayoutConfig
   std::string schedule = "1f1b";      // of the pipeline: a generator's name, or "file:PATH"
   int num_chunks = 1;                 // pipeline stages that a rank holds

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <tuple>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -73,8 +74,7 @@ class Ring {
       std::unique_ptr<Transfer> receive, send;
       if (hop + 1 < size()) {
         next = EmptyBlock(hop + 1, own_n);
-        receive = group_.Receive(next.flat_n, before(), kKeysTag);
-        send = group_.Send(block.flat_n, after(), kKeysTag);
+        std::tie(receive, send) = Exchange(next.flat_n, block.flat_n, kKeysTag);
       }
       body(hop, block);
       if (receive == nullptr) continue;
@@ -89,11 +89,19 @@ class Ring {
     return BlockOf(at::empty({shape_.NumElements(rows)}, like.options()), shape_);
   }
 
-  std::unique_ptr<Transfer> ReceiveGradients(Block& block) {
-    return group_.Receive(block.flat_n, before(), kGradientsTag);
+  // Receives from the rank before and sends to the next one. Every other rank sends first, so that
+  // a transport which does one after another gets through too.
+  std::pair<std::unique_ptr<Transfer>, std::unique_ptr<Transfer>> Exchange(
+      at::Tensor& coming_n, const at::Tensor& going_n, int tag) {
+    std::unique_ptr<Transfer> receive, send;
+    if (group_.rank() % 2 == 0) send = group_.Send(going_n, after(), tag);
+    receive = group_.Receive(coming_n, before(), tag);
+    if (send == nullptr) send = group_.Send(going_n, after(), tag);
+    return {std::move(receive), std::move(send)};
   }
-  std::unique_ptr<Transfer> SendGradients(const Block& block) {
-    return group_.Send(block.flat_n, after(), kGradientsTag);
+  std::pair<std::unique_ptr<Transfer>, std::unique_ptr<Transfer>> ExchangeGradients(
+      Block& coming, const Block& going) {
+    return Exchange(coming.flat_n, going.flat_n, kGradientsTag);
   }
 
  private:
@@ -140,8 +148,7 @@ class GradientSums {
     if (send_ != nullptr) send_->Wait();
     going_ = std::move(sum);
     coming_ = ring_.EmptyBlock(hop + 1, going_.flat_n);
-    receive_ = ring_.ReceiveGradients(coming_);
-    send_ = ring_.SendGradients(going_);
+    std::tie(receive_, send_) = ring_.ExchangeGradients(coming_, going_);
   }
 
   // After the last hop: those of this rank's own block.

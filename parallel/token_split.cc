@@ -4,6 +4,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <numeric>
 
 namespace deduce {
 namespace {
@@ -34,6 +35,20 @@ KeyRuns RunsOf(const std::vector<int64_t>& queries, const std::vector<int64_t>& 
   return runs;
 }
 
+// Fills what gathered keys need.
+void OrderGathered(int64_t num_ranks, TokenShare& share) {
+  const std::vector<int64_t>& starts = share.sequence_starts;
+  std::vector<int64_t> all(static_cast<size_t>(starts.back())), row_of_token(all.size());
+  std::iota(all.begin(), all.end(), int64_t{0});
+  share.runs_of_all = RunsOf(share.context_tokens, all, starts);
+  int64_t row = 0;
+  for (int64_t c = 0; c < num_ranks; ++c) {
+    for (const int64_t token : ContextTokens(starts, c, num_ranks))
+      row_of_token[static_cast<size_t>(token)] = row++;
+  }
+  share.gathered_row_x = at::tensor(row_of_token, at::kLong);
+}
+
 }  // namespace
 
 std::vector<int64_t> StartsAmong(const std::vector<int64_t>& tokens,
@@ -58,6 +73,8 @@ TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout
         RunsOf(share.context_tokens, ContextTokens(sequence_starts, c, layout.context_parallel),
                sequence_starts));
   }
+
+  if (layout.gathers_keys) OrderGathered(layout.context_parallel, share);
 
   std::vector<int64_t> positions;
   for (const int64_t token : share.context_tokens) {

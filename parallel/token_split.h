@@ -25,6 +25,10 @@ struct TokenShare {
   std::vector<int64_t> rows_of_tensor_rank;  // of context_tokens
   // What context_tokens see of the tokens of each context rank.
   std::vector<KeyRuns> runs_of_context_rank;
+  // With gathered keys: what they see of all tokens; and where each of these is when the rows of
+  // all context ranks lie one after another, int64 [tokens]. Else undefined.
+  KeyRuns runs_of_all;
+  at::Tensor gathered_row_x;
 };
 
 // Offsets of the sequences among some of their tokens, which rise.

@@ -116,19 +116,24 @@ double CostModel::BandwidthAmong(int ranks) const {
 // Keys and values of the heads here go round among context ranks, a block in each hop, behind the
 // attention over the block at hand: what is longer than that shows. In backward, which takes twice
 // as long, sums of a block's gradients follow a hop behind, and the last hop brings them home
-// behind nothing. attention: FLOPs of this rank's queries over all blocks, in the part's layers.
+// behind nothing. Gathered keys are there before. attention: FLOPs of this rank's queries over all
+// blocks, in the part's layers.
 CostModel::RingSeconds CostModel::SecondsOfKeys(const ModelPart& part, double tokens,
                                                 double attention) const {
   if (context_parallel_ == 1) return {};
   const double layers = static_cast<double>(AttentionLayers(config_.model(), part));
+  const bool again = config_.layout().recompute() != LayoutConfig::none;
   const double block =
       tokens / num_shares_ * KeyBytes(config_) / BandwidthAmong(static_cast<int>(num_shares_));
+  if (config_.layout().context_keys() == LayoutConfig::gathered) {  // nothing is hidden
+    const double gathered = layers * (context_parallel_ - 1) * block;
+    return {gathered, gathered * (again ? 2 : 1)};
+  }
   const double work = attention / std::max(1.0, layers) / context_parallel_ * rates_.forward;
   const auto shown = [](double sent, double hidden) { return std::max(0.0, sent - hidden); };
   const double forward = (context_parallel_ - 1) * shown(block, work);
   const double backward =
       2 * shown(block, 2 * work) + (context_parallel_ - 2) * shown(2 * block, 2 * work) + block;
-  const bool again = config_.layout().recompute() != LayoutConfig::none;
   return {layers * forward, layers * (backward + (again ? forward : 0))};
 }
 

@@ -64,7 +64,11 @@ int64_t TreeSums(int64_t m) {
 // Bytes that a token of a micro-batch leaves on this rank between its forward and its backward.
 double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart& part) {
   const bool selective = config.layout().recompute() == LayoutConfig::selective;
-  const double bytes = ActivationBytes(config, part) / layout.num_parts();
+  double bytes = ActivationBytes(config, part) / layout.num_parts();
+  if (layout.context_parallel > 1 && layout.gathers_keys && !selective) {
+    bytes += KeyBytes(config) * static_cast<double>(AttentionLayers(config.model(), part)) /
+             layout.tensor_parallel;
+  }
   if (layout.tensor_parallel == 1) return bytes;
   const TensorAxisBytes gathered = TensorAxisBytesOf(config, part);
   return bytes + (gathered.dense + (selective ? 0 : gathered.attention)) / layout.context_parallel;
@@ -73,7 +77,7 @@ double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart&
 // Of the attention that is under way, in backward where there is most: the block of keys and values
 // at hand and the next one, and the sum of a block's gradients that has come and the one that goes.
 double BlocksUnderWay(const RunConfig& config, const Layout& layout, double micro_batch_tokens) {
-  if (layout.context_parallel == 1) return 0;
+  if (layout.context_parallel == 1 || layout.gathers_keys) return 0;
   return 4 * micro_batch_tokens / layout.num_parts() * KeyBytes(config);
 }
 

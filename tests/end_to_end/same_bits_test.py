@@ -69,11 +69,12 @@ class SameBits(unittest.TestCase):
         self.assertEqual([line["rollout/logprob_bitwise_equal_ratio"] for line in lines if "reward" in line], [1.0] * 6)
         self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])
 
-    def test_context_ranks_have_the_bits_of_their_own_layout(self):
+    def test_context_ranks_have_the_bits_of_their_own_layout_and_of_the_rollouts(self):
         """Inexact, so near one rank's numbers at first; but a killed run goes on with the same bits."""
-        sets = ["layout { context_parallel: 2 exact: false }"]
+        sets = ["layout { context_parallel: 2 context_keys: gathered exact: false }"]
         d.train(self.root / "context", ranks=4, sets=sets)
         lines = d.untimed(self.root / "context")
+        self.assertEqual([line["rollout/logprob_bitwise_equal_ratio"] for line in lines if "reward" in line], [1.0] * 6)
         losses = [next(line["loss"] for line in run if "loss" in line) for run in (lines, self.reference)]
         self.assertAlmostEqual(losses[0], losses[1], delta=1e-6 * losses[1])
         self.assertNotEqual(lines[-1]["weights_hash"], self.reference[-1]["weights_hash"])

@@ -5,7 +5,8 @@ import unittest
 import deduce_runs as d
 
 TENSOR = "layout { tensor_parallel: 2 exact: false }"
-BOTH = "layout { tensor_parallel: 2 context_parallel: 2 exact: false }"
+BOTH = "layout { tensor_parallel: 2 context_parallel: 2 context_keys: gathered exact: false }"
+RING = "layout { tensor_parallel: 2 context_parallel: 2 exact: false }"
 
 
 class SplitLayouts(unittest.TestCase):
@@ -33,14 +34,18 @@ class SplitLayouts(unittest.TestCase):
                     self.assertAlmostEqual(line[name], expected[name], delta=1e-4)
         return [line["rollout/logprob_bitwise_equal_ratio"] for line in found if "reward" in line]
 
-    def test_tensor_ranks_are_near_one_rank_and_train_on_the_bits_of_rollouts(self):
-        self.assertEqual(self.assert_near_one_rank(self.root / "tensor"), [1] * 6)
+    def assert_near_one_rank_and_its_own_rollouts(self, run_dir):
+        self.assertEqual(self.assert_near_one_rank(run_dir), [1] * 6)
 
-    def test_tensor_and_context_ranks_are_near_one_rank(self):
-        """A ring adds a token's keys up by blocks, which a rollout does not, so their log-probabilities agree to rounding."""
+    def test_tensor_and_context_ranks_are_near_one_rank_and_train_on_the_bits_of_rollouts(self):
+        self.assert_near_one_rank_and_its_own_rollouts(self.root / "tensor")
         d.train(self.root / "both", ranks=4, sets=[BOTH])
-        for share in self.assert_near_one_rank(self.root / "both"):
-            self.assertLess(share, 1)
+        self.assert_near_one_rank_and_its_own_rollouts(self.root / "both")
+
+    def test_a_ring_is_near_one_rank(self):
+        """It adds a token's keys up by blocks, which a rollout does not, so their log-probabilities agree to rounding."""
+        d.train(self.root / "ring", ranks=4, sets=[RING])
+        self.assert_near_one_rank(self.root / "ring")
 
     def test_two_runs_have_identical_metrics(self):
         d.train(self.root / "again", ranks=2, sets=[TENSOR])
@@ -51,7 +56,7 @@ class SplitLayouts(unittest.TestCase):
         for line, ranks, sets in ((4, 2, [TENSOR]), (9, 1, []), (14, 4, [BOTH])):
             d.train_and_kill(run_dir, line, ranks, sets)
         d.train(run_dir, ranks=2, sets=[TENSOR])
-        self.assert_near_one_rank(run_dir)
+        self.assert_near_one_rank_and_its_own_rollouts(run_dir)
 
     def test_a_checkpoint_of_pieces_is_whole_for_those_who_read_it(self):
         checkpoint = self.root / "tensor" / "checkpoints" / "rl" / "6"

@@ -1,5 +1,7 @@
 #include "parallel/token_split.h"
 
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -88,6 +90,25 @@ TEST(TokenSplitTest, ATokenSeesTheRowsOfEachRankThatAreNotBehindItInItsSequence)
       }
     }
   }
+}
+
+TEST(TokenSplitTest, GatheredRowsOfAllContextRanksGoBackIntoTheirOrder) {
+  const Longs starts = {0, 5, 12};
+  Longs gathered;
+  TokenShare share;
+  for (int c = 0; c < 3; ++c) {
+    Layout layout = PartOf(3, c);
+    layout.gathers_keys = true;
+    share = SplitTokens(starts, layout);
+    gathered.insert(gathered.end(), share.tokens.begin(), share.tokens.end());
+    for (size_t i = 0; i < share.tokens.size(); ++i) {
+      const int64_t position = share.context_positions_t[static_cast<int64_t>(i)].item<int64_t>();
+      EXPECT_EQ(share.runs_of_all.visible_t[i], position + 1);
+    }
+  }
+  const at::Tensor back =
+      at::index_select(at::tensor(gathered, at::kLong), 0, share.gathered_row_x);
+  for (int64_t i = 0; i < 12; ++i) EXPECT_EQ(back[i].item<int64_t>(), i);
 }
 
 TEST(TokenSplitTest, PositionsCountWithinTheWholeSequence) {

@@ -132,14 +132,16 @@ struct RingCosts {
   double forward, backward, block, work, layers;
 };
 
-RingCosts CostsOfRing(int contexts, double gb_per_second, const std::string& recompute = "none") {
+RingCosts CostsOfRing(int contexts, double gb_per_second, const std::string& recompute = "none",
+                      const std::string& keys = "ring") {
   const auto make = [&](int context_parallel) {
-    return Make({"plan { cluster { peak_tflops: 100 efficiency: 0.5 node_gb_per_second: " +
-                     std::to_string(gb_per_second) + " } }",
-                 "layout { expert_parallel: 32 exact: false recompute: " + recompute +
-                     " context_parallel: " + std::to_string(context_parallel) +
-                     " data_parallel: " + std::to_string(4 / context_parallel) + " }"},
-                /*calibrated=*/false);
+    return Make(
+        {"plan { cluster { peak_tflops: 100 efficiency: 0.5 node_gb_per_second: " +
+             std::to_string(gb_per_second) + " } }",
+         "layout { expert_parallel: 32 exact: false recompute: " + recompute +
+             " context_keys: " + keys + " context_parallel: " + std::to_string(context_parallel) +
+             " data_parallel: " + std::to_string(4 / context_parallel) + " }"},
+        /*calibrated=*/false);
   };
   const Made one = make(1), ring = make(contexts);
   EXPECT_TRUE(one.costs.ok() && ring.costs.ok()) << one.costs.status() << ring.costs.status();
@@ -183,6 +185,17 @@ TEST(CostModelTest, KeysThatTravelLongerThanABlockTakesShowInEveryHop) {
     EXPECT_NEAR(slow.backward, backward, 1e-9 * backward) << contexts;
     const RingCosts again = CostsOfRing(contexts, 1, "selective");
     EXPECT_NEAR(again.backward, backward + forward, 1e-9 * backward) << contexts;
+  }
+}
+
+TEST(CostModelTest, GatheredKeysAreHiddenByNothing) {
+  for (const int contexts : {2, 4}) {
+    const RingCosts costs = CostsOfRing(contexts, 10000, "none", "gathered");
+    const double gathered = costs.layers * (contexts - 1) * costs.block;
+    EXPECT_NEAR(costs.forward, gathered, 1e-9 * gathered + 1e-15) << contexts;
+    EXPECT_NEAR(costs.backward, gathered, 1e-9 * gathered + 1e-15) << contexts;
+    const RingCosts again = CostsOfRing(contexts, 10000, "selective", "gathered");
+    EXPECT_NEAR(again.backward, 2 * gathered, 1e-9 * gathered + 1e-15) << contexts;
   }
 }
 

@@ -64,6 +64,17 @@ TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndPassKeysOn) {
             32 * ActivationBytes(again, whole) + under_way);
 }
 
+TEST(MemoryPlanTest, GatheredKeysAreKeptUnlessTheyAreGatheredAgain) {
+  const std::string axes = "context_parallel: 2 context_keys: gathered exact: false";
+  const RunConfig config = TinyRun("layout { " + axes + " }");
+  const ModelPart whole = WholeModel(config.model());
+  // Three layers and the module's, of 2 heads with keys of 10 and values of 7.
+  EXPECT_EQ(BytesOf(config, 2, 1, 64).front().activations,
+            64 * (ActivationBytes(config, whole) / 2 + 4 * 2 * 17 * 4));
+  const RunConfig again = TinyRun("layout { recompute: selective " + axes + " }");
+  EXPECT_EQ(BytesOf(again, 2, 1, 64).front().activations, 32 * ActivationBytes(again, whole));
+}
+
 TEST(MemoryPlanTest, AttentionIsInEveryLayerAndInTheModule) {
   const ModelConfig model = TinyRoutedModel();
   const ModelPart whole = WholeModel(model);

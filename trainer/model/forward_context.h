@@ -48,8 +48,9 @@ struct ForwardContext {
 
 // Causal attention of the context's tokens: q_thk [t, heads, k], k_tgk [t, kv_heads, k], v_tgv
 // [t, kv_heads, v] -> [t, heads, v]. With a cache, k and v are written to `layer` of it first.
-// Collective over the context group with a share of several ranks: keys and values go round in it,
-// here and in backward, and share and groups must outlive backward. Equal bits in the other cases.
+// Collective over the context group with a share of several ranks, here and in backward: keys and
+// values go round in it, or are gathered, and share and groups must outlive backward. Equal bits in
+// all cases but in a ring.
 at::Tensor Attend(const ForwardContext& context, int64_t layer, const at::Tensor& q_thk,
                   const at::Tensor& k_tgk, const at::Tensor& v_tgv, double softmax_scale);
 

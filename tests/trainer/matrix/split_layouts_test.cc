@@ -123,6 +123,13 @@ TEST(SplitLayoutsTest, TwoContextRanksTwoDataRanks) {
   ExpectAsOneRank(4, "context_parallel: 2 zero_stage: 0");
 }
 
+TEST(SplitLayoutsTest, TwoContextRanksWithGatheredKeys) {
+  ExpectAsOneRank(2, "context_parallel: 2 context_keys: gathered");
+  ExpectAsOneRank(2, "context_parallel: 2 context_keys: gathered recompute: selective");
+  ExpectAsOneRank(4, "context_parallel: 2 context_keys: gathered tensor_parallel: 2",
+                  DeepRoutedModel());
+}
+
 TEST(SplitLayoutsTest, TwoContextRanksTwoExpertRanks) {
   ExpectAsOneRank(4, "context_parallel: 2 expert_parallel: 2", DeepRoutedModel());
   ExpectAsOneRank(4, "context_parallel: 2 expert_parallel: 2 rebalance_every: 3",

@@ -33,7 +33,7 @@ TEST(ForwardContextTest, CachedAttentionWritesItsKeysAndHasTheBitsOfPacked) {
   EXPECT_TRUE(at::equal(cache.v_spgv[1][1].narrow(0, 0, 4), v_tgv));
 }
 
-TEST(ForwardContextTest, ContextRanksHaveTheRowsOfOneRankWithinRounding) {
+void ExpectRowsOfOneRank(bool gathers_keys, double bound) {
   const std::vector<int64_t> starts = {0, 9, 23};
   const at::Tensor q_thk = NormalTensor({23, 2, 6}, 1);
   const at::Tensor k_tgk = NormalTensor({23, 1, 6}, 2);
@@ -43,8 +43,9 @@ TEST(ForwardContextTest, ContextRanksHaveTheRowsOfOneRankWithinRounding) {
   const at::Tensor all = Attend(packed, 0, q_thk, k_tgk, v_tgv, 0.5);
   for (const int ranks : {2, 3}) {
     RunRanks(ranks, [&](Communicator& world) {
-      const TokenShare share =
-          SplitTokens(starts, {.context_parallel = ranks, .context_rank = world.rank()});
+      const TokenShare share = SplitTokens(
+          starts,
+          {.context_parallel = ranks, .gathers_keys = gathers_keys, .context_rank = world.rank()});
       ModelGroups groups(world);
       groups.context = &world;
       ForwardContext context;
@@ -53,9 +54,17 @@ TEST(ForwardContextTest, ContextRanksHaveTheRowsOfOneRankWithinRounding) {
       const at::Tensor token_t = at::tensor(share.context_tokens, at::kLong);
       const auto here = [&](const at::Tensor& x) { return at::index_select(x, 0, token_t); };
       const at::Tensor out = Attend(context, 0, here(q_thk), here(k_tgk), here(v_tgv), 0.5);
-      EXPECT_LE((out - here(all)).abs().max().item<double>(), 1e-6);
+      EXPECT_LE((out - here(all)).abs().max().item<double>(), bound);
     });
   }
+}
+
+TEST(ForwardContextTest, ARingHasTheRowsOfOneRankWithinRounding) {
+  ExpectRowsOfOneRank(/*gathers_keys=*/false, 1e-6);
+}
+
+TEST(ForwardContextTest, GatheredKeysGiveTheBitsOfOneRank) {
+  ExpectRowsOfOneRank(/*gathers_keys=*/true, 0);
 }
 
 }  // namespace
