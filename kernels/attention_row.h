@@ -9,7 +9,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
-#include <vector>
+#include <memory>
 
 #include "kernels/masked_vector.h"
 #include "kernels/weighted_rows.h"
@@ -110,13 +110,14 @@ class ScoreRows {
  public:
   ScoreRows(int64_t most_queries, int64_t most_keys)
       : stride_(PaddedKeys(most_keys) + kLanes),
-        numbers_(static_cast<size_t>(most_queries * stride_)) {}
+        numbers_(
+            std::make_unique_for_overwrite<float[]>(static_cast<size_t>(most_queries * stride_))) {}
   int64_t stride() const { return stride_; }
-  float* row(int64_t i) { return numbers_.data() + i * stride_; }
+  float* row(int64_t i) { return numbers_.get() + i * stride_; }
 
  private:
   int64_t stride_;
-  std::vector<float> numbers_;
+  std::unique_ptr<float[]> numbers_;
 };
 
 // Row i of dots = scale * dot(query i, row j) for the rows that it sees, `fill` from there to

@@ -135,7 +135,7 @@ at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_sp
   // The heads of a group look at the same keys.
   const int64_t kv_heads = k_cache_spgk.size(2);
   at::parallel_for(0, rows * kv_heads, 4, [&](int64_t begin, int64_t end) {
-    ScoreRows scores(kQueriesAtATime, longest);
+    ScoreRows scores(std::min(kQueriesAtATime, group), longest);
     float log_sum_exp[kQueriesAtATime];
     int64_t visible[kQueriesAtATime];
     for (int64_t i = begin; i < end; ++i) {
