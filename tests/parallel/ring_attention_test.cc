@@ -139,7 +139,7 @@ TEST(RingAttentionLedgerTest, ARankThatLeavesTheRingIsNamed) {
     if (world.rank() == 2) return;
     EXPECT_ANY_THROW(RunRing(world, kShapes[0], at::kFloat, kStarts[0]));
   });
-  EXPECT_THAT(errors, ElementsAre(AllOf(HasSubstr("rank 2: found the end of its run after Send"),
+  EXPECT_THAT(errors, ElementsAre(AllOf(HasSubstr("rank 2: found the end of its run after Receive"),
                                         HasSubstr("expected Send 4 to rank 0, tag 0"),
                                         HasSubstr("for which rank 0 waits: skipped"))));
 }
