@@ -122,7 +122,7 @@ constexpr FieldRule kRules[] = {
     {"LayoutConfig.pipeline_parallel", kRanks},
     {"LayoutConfig.tensor_parallel", kRanks},
     {"LayoutConfig.context_parallel", kRanks},
-    {"LayoutConfig.zero_stage", Between(0, 2)},
+    {"LayoutConfig.zero_stage", Between(0, 3)},
     {"LayoutConfig.threads_per_rank", Between(1, 1024)},
     {"LayoutConfig.virtual_stages", Between(0, 1024)},
     {"LayoutConfig.stage_layers", Between(0, 10000)},

@@ -35,6 +35,10 @@ std::string Category(PlanOp op) {
       return "reduce";
     case PlanOp::kUpdate:
       return "update";
+    case PlanOp::kGatherWeights:
+      return "gather";
+    case PlanOp::kReleaseWeights:
+      return "release";
   }
   return "";
 }

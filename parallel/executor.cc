@@ -154,6 +154,10 @@ class RankExecutor {
         return chunk.Reduce();
       case PlanOp::kUpdate:
         return;
+      case PlanOp::kGatherWeights:
+        return chunk.GatherWeights();
+      case PlanOp::kReleaseWeights:
+        return chunk.ReleaseWeights();
     }
   }
 

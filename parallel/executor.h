@@ -35,6 +35,11 @@ class PipelineStage {
 
   // Collective over the ranks that hold this stage. Sums its weight gradients.
   virtual void Reduce() = 0;
+
+  // Of a plan that shards weights. Collective over the ranks that hold this stage: its weights are
+  // whole from here on, until the release.
+  virtual void GatherWeights() = 0;
+  virtual void ReleaseWeights() = 0;
 };
 
 // Collective over the pipeline, whose rank r does plan.ranks[r]; chunks[c] is this rank's chunk c.

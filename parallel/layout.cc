@@ -106,16 +106,18 @@ absl::StatusOr<int64_t> DataParallel(const LayoutConfig& config, int64_t num_ran
       config.data_parallel() * product, " ranks, expected the ", num_ranks, " ranks of this job"));
 }
 
-// Whether gradients can be reduced after every micro-batch, if that is asked for: in some order of
-// sums, by all holders of a stage at the same time, and each expert's at home.
+// Whether gradients can be reduced after every micro-batch, or weights gathered for each use, if
+// that is asked for: by all holders of a stage at the same time, and each expert's at home.
 absl::Status CheckZeroStage(const LayoutConfig& config, const Layout& layout) {
-  if (config.zero_stage() < 2) return absl::OkStatus();
-  if (config.exact())
-    return Wrong("zero_stage", 2,
-                 "at most 1 with exact: true, whose sums it would not make smaller");
-  if (config.rebalance_every() > 0) return Wrong("zero_stage", 2, "at most 1 with rebalance_every");
+  const int64_t found = config.zero_stage();
+  if (found < 2) return absl::OkStatus();
+  if (config.exact() && found == 2)
+    return Wrong("zero_stage", found,
+                 "at most 1, or 3, with exact: true, whose sums it would not make smaller");
+  if (config.rebalance_every() > 0)
+    return Wrong("zero_stage", found, "at most 1 with rebalance_every");
   if (layout.Pipeline(layout.Padded(1)).paths.size() > 1) {
-    return Wrong("zero_stage", 2,
+    return Wrong("zero_stage", found,
                  absl::StrCat("at most 1 with schedule ", config.schedule(),
                               ", whose two copies of a stage are at different micro-batches"));
   }
@@ -161,6 +163,7 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.tensor_parallel = static_cast<int>(config.tensor_parallel());
   layout.gathers_keys = config.context_keys() == LayoutConfig::gathered;
   layout.zero_stage = static_cast<int>(config.zero_stage());
+  layout.exact = config.exact();
   RETURN_IF_ERROR(SetSchedule(config, layout));
   RETURN_IF_ERROR(CheckZeroStage(config, layout));
   layout.stage_layers.assign(config.stage_layers().begin(), config.stage_layers().end());
@@ -212,6 +215,12 @@ Layout Layout::WithWholeContexts() const {
   whole.context_parallel = 1;
   whole.context_rank = 0;
   return whole;
+}
+
+Plan MakePlan(const Layout& layout, int num_micro_batches, bool forward_only) {
+  Plan plan = MakePlan(layout.Pipeline(num_micro_batches));
+  if (forward_only) plan = ForwardPart(std::move(plan));
+  return layout.shards_weights() ? WithShardedWeights(std::move(plan)) : plan;
 }
 
 }  // namespace deduce

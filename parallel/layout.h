@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
+#include "parallel/plan.h"
 #include "parallel/schedule/schedule.h"
 
 namespace deduce {
@@ -25,6 +26,7 @@ struct Layout {
   int tensor_parallel = 1;
   bool gathers_keys = false;          // context ranks, instead of a ring
   int zero_stage = 1;                 // what holders of the same weights share: LayoutConfig
+  bool exact = true;                  // the bits of one rank
   std::string schedule = "1f1b";      // of the pipeline: a generator's name, or "file:PATH"
   int num_chunks = 1;                 // pipeline stages that a rank holds
   std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
@@ -51,6 +53,12 @@ struct Layout {
   int num_parts() const { return context_parallel * tensor_parallel; }
   int part() const { return context_rank * tensor_parallel + tensor_rank; }
 
+  // Whether gradients are added up over ranks, and all but a share of the sum is dropped, after
+  // every micro-batch, and not once a step in the order that exact mode wants.
+  bool reduces_each_micro_batch() const { return zero_stage >= 2 && !exact; }
+  // Whether weights are whole only while they are used.
+  bool shards_weights() const { return zero_stage == 3; }
+
   // Pipeline stages.
   int num_stages() const;
 
@@ -76,5 +84,9 @@ struct Layout {
 // two or of tokens that are split; naming the file and line, when a user's schedule cannot be read;
 // naming the first wrong action, when it cannot be proved.
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank);
+
+// What the ranks of the pipeline do with so many micro-batches, as Padded returns them.
+// forward_only: its forwards alone.
+Plan MakePlan(const Layout& layout, int num_micro_batches, bool forward_only = false);
 
 }  // namespace deduce

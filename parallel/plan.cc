@@ -93,7 +93,9 @@ std::string ActionText(const PlanAction& action) {
                                     "send gradient ",
                                     "receive gradient ",
                                     "reduce ",
-                                    "update "};
+                                    "update ",
+                                    "gather weights ",
+                                    "release weights "};
   std::string text = kWords[static_cast<int>(action.op)] + std::to_string(action.chunk);
   if (action.op < PlanOp::kReduce) text += "." + std::to_string(action.micro_batch);
   const bool sends = action.op == PlanOp::kSendActivation || action.op == PlanOp::kSendGradient;
@@ -124,6 +126,38 @@ Plan MakePlan(Schedule schedule) {
     RankPlan own(plan.schedule, rank, plan.ranks[rank]);
     for (const Step& step : plan.schedule.ranks[rank]) own.Add(step);
     own.Finish();
+  }
+  return plan;
+}
+
+bool ReadsWeights(PlanOp op) {
+  return op == PlanOp::kForward || op == PlanOp::kBackward || op == PlanOp::kInputGradient;
+}
+
+Plan WithShardedWeights(Plan plan) {
+  plan.shards_weights = true;
+  for (std::vector<PlanAction>& actions : plan.ranks) {
+    std::vector<PlanAction> whole;
+    std::optional<size_t> release_at;  // of the chunk whose weights are here, if it is over now
+    int here = -1;
+    const auto release = [&] {
+      if (here < 0) return;
+      whole.insert(whole.begin() + static_cast<std::ptrdiff_t>(*release_at),
+                   {.op = PlanOp::kReleaseWeights, .chunk = here});
+      here = -1;
+    };
+    for (PlanAction& action : actions) {
+      const bool reads = ReadsWeights(action.op);
+      if (reads && action.chunk != here) {
+        release();
+        whole.push_back({.op = PlanOp::kGatherWeights, .chunk = action.chunk});
+        here = action.chunk;
+      }
+      whole.push_back(std::move(action));
+      if (reads) release_at = whole.size();
+    }
+    release();
+    actions = std::move(whole);
   }
   return plan;
 }

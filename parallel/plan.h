@@ -22,6 +22,8 @@ enum class PlanOp : uint8_t {
   kReceiveGradient,    // of this chunk's output
   kReduce,             // this chunk's weight gradients, over `group`
   kUpdate,             // this chunk's weights
+  kGatherWeights,      // this chunk's, whole, from all ranks that have a share of them
+  kReleaseWeights,     // this chunk's, of which a share stays
 };
 
 struct PlanAction {
@@ -48,6 +50,7 @@ struct Channel {
 struct Plan {
   Schedule schedule;  // its paths say where stages are; its steps are what the plan was made from
   std::vector<std::vector<PlanAction>> ranks;
+  bool shards_weights = false;  // between its uses a chunk's weights are not whole
 };
 
 // Ranks that hold a stage, ascending: the pipeline's part of the group that its gradients are
@@ -60,6 +63,14 @@ int StageOf(const Schedule& schedule, int rank, const PlanAction& action);
 // The schedule with a receive before what needs it, a send after what makes it (none between two
 // chunks of one rank), and, after a chunk's last weight gradient, its reduction; updates come last.
 Plan MakePlan(Schedule schedule);
+
+// Whether weights are read by it. Weight gradients are products of other things.
+bool ReadsWeights(PlanOp op);
+
+// The plan with weights that are gathered before a chunk's work and released after it (ZeRO-3,
+// Rajbhandari et al. 2020): at once for all that a rank does in a chunk before it turns to another.
+// Of a plan without it, which may be a part of one.
+Plan WithShardedWeights(Plan plan);
 
 // Its forwards and the transfers between them: a plan that computes and trains nothing.
 Plan ForwardPart(Plan plan);

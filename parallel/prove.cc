@@ -39,6 +39,7 @@ class Proof {
     RETURN_IF_ERROR(CheckWorkOnce());
     RETURN_IF_ERROR(CheckReductions());
     RETURN_IF_ERROR(CheckGradientOrder());
+    RETURN_IF_ERROR(CheckWeights());
     RETURN_IF_ERROR(CheckUses());
     RETURN_IF_ERROR(CheckChannels());
     RETURN_IF_ERROR(CheckProgress());
@@ -194,16 +195,52 @@ class Proof {
   }
 
   absl::Status CheckGroup(int rank, size_t i, const PlanAction& action) const {
-    for (const std::vector<Place>& path : schedule_.paths) {
-      const auto found = std::find(path.begin(), path.end(), Place{rank, action.chunk});
-      if (found == path.end()) continue;
-      const std::vector<int> holders = HoldersOf(schedule_, static_cast<int>(found - path.begin()));
-      if (action.group == holders) return absl::OkStatus();
-      std::string expected = "all ranks with this stage:";
-      for (const int holder : holders) absl::StrAppend(&expected, " ", holder);
-      return Wrong(rank, i, "another group", expected);
+    const int stage = StageOfChunk(rank, action.chunk);
+    if (stage < 0) return Wrong(rank, i, "a chunk without a stage", "no reduction of it");
+    const std::vector<int> holders = HoldersOf(schedule_, stage);
+    if (action.group == holders) return absl::OkStatus();
+    std::string expected = "all ranks with this stage:";
+    for (const int holder : holders) absl::StrAppend(&expected, " ", holder);
+    return Wrong(rank, i, "another group", expected);
+  }
+
+  absl::Status CheckWeights() const {
+    std::set<Place> here;
+    RETURN_IF_ERROR(ForAll([&](int rank, size_t i, const PlanAction& action) {
+      return UseWeights(rank, i, action, here);
+    }));
+    for (const Place& place : here) {
+      return Wrong(place.rank, plan_.ranks[place.rank].size(),
+                   absl::StrCat("weights of chunk ", place.chunk, " still gathered"),
+                   "a release before");
     }
-    return Wrong(rank, i, "a chunk without a stage", "no reduction of it");
+    return absl::OkStatus();
+  }
+
+  absl::Status UseWeights(int rank, size_t i, const PlanAction& action,
+                          std::set<Place>& here) const {
+    const Place place{rank, action.chunk};
+    const bool gathers = action.op == PlanOp::kGatherWeights;
+    if (gathers || action.op == PlanOp::kReleaseWeights) {
+      if (!plan_.shards_weights)
+        return Wrong(rank, i, "weights that are always whole", "none of this");
+      const int stage = StageOfChunk(rank, action.chunk);
+      if (stage < 0) return Wrong(rank, i, "a chunk without a stage", "one with it");
+      if (gathers && HoldersOf(schedule_, stage).size() > 1)
+        return Wrong(rank, i, "another rank of the pipeline with these weights", "this one alone");
+      if (gathers == (here.count(place) > 0)) {
+        return Wrong(rank, i, gathers ? "weights that are gathered" : "weights that are not",
+                     gathers ? "a release before" : "a gather before");
+      }
+      gathers ? void(here.insert(place)) : void(here.erase(place));
+      return absl::OkStatus();
+    }
+    if (!plan_.shards_weights) return absl::OkStatus();
+    if (ReadsWeights(action.op) && here.count(place) == 0)
+      return Wrong(rank, i, "no weights", "a gather before");
+    if (action.op == PlanOp::kUpdate && here.count(place) > 0)
+      return Wrong(rank, i, "gathered weights, which would be old", "a release before");
+    return absl::OkStatus();
   }
 
   // What lies on a rank as its list goes on.
@@ -271,6 +308,8 @@ class Proof {
         return take(held.activations, "activations");
       case PlanOp::kReduce:
       case PlanOp::kUpdate:
+      case PlanOp::kGatherWeights:
+      case PlanOp::kReleaseWeights:
         return absl::OkStatus();
     }
     return Wrong(rank, i, "an unknown action", "one of PlanOp");
@@ -343,7 +382,7 @@ class Proof {
         if (count == 0) return false;
         --count;
       } else if (action.op == PlanOp::kReduce) {
-        std::set<int>& there = at_reduction[ReducedStage(rank, action)];
+        std::set<int>& there = at_reduction[StageOfChunk(rank, action.chunk)];
         there.insert(rank);
         return there.size() == action.group.size();
       }
@@ -369,9 +408,9 @@ class Proof {
     return absl::OkStatus();
   }
 
-  int ReducedStage(int rank, const PlanAction& action) const {
+  int StageOfChunk(int rank, int chunk) const {
     for (const std::vector<Place>& path : schedule_.paths) {
-      const auto found = std::find(path.begin(), path.end(), Place{rank, action.chunk});
+      const auto found = std::find(path.begin(), path.end(), Place{rank, chunk});
       if (found != path.end()) return static_cast<int>(found - path.begin());
     }
     return -1;

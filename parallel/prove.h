@@ -16,6 +16,9 @@ struct ProofLimits {
 // - each stage of each micro-batch has one forward, and one backward or one of each gradient;
 // - each weight gradient enters one reduction, over all ranks with its stage, before one update;
 // - weight gradients of a chunk come in the order of micro-batches;
+// - where weights are sharded, work that reads a chunk's finds them gathered, once, by the one rank
+//   of the pipeline that has them, and they are released before their update and the end; else
+//   nobody gathers;
 // - nothing is used before it is there or after it was given back, and what is received is used;
 // - what one rank sends on a channel is what the other receives, in the same order;
 // - all ranks come to their ends when channels are as small as `limits` says;

@@ -25,20 +25,20 @@ void Optimizer::Step(const std::vector<at::Tensor>& shard_gradients, double lear
     FlatGroup& group = store_.groups()[i];
     const int64_t begin = store_.owned_begin(group);
     const int64_t end = begin + store_.owned_size(group);
+    const at::Tensor values = store_.owned_values(group);
     const int64_t cut = std::clamp(group.decay_end, begin, end);
     const auto update = [&](int64_t from, int64_t to, double decay) {
       if (from == to) return;
       const auto part = [&](const at::Tensor& t) {
         return std::vector<at::Tensor>{t.narrow(0, from - begin, to - from)};
       };
-      at::_fused_adamw_(std::vector<at::Tensor>{group.values.narrow(0, from, to - from)},
-                        part(shard_gradients[i]), part(first_[i]), part(second_[i]), {}, {step},
-                        learning_rate, config.beta1(), config.beta2(), decay, config.epsilon(),
-                        /*amsgrad=*/false, /*maximize=*/false);
+      at::_fused_adamw_(part(values), part(shard_gradients[i]), part(first_[i]), part(second_[i]),
+                        {}, {step}, learning_rate, config.beta1(), config.beta2(), decay,
+                        config.epsilon(), /*amsgrad=*/false, /*maximize=*/false);
     };
     update(begin, cut, config.weight_decay());
     update(cut, end, 0);
-    store_.GatherValues(group);
+    store_.ShareValues(group);
   }
 }
 

@@ -19,7 +19,7 @@ class Optimizer {
 
   // Collective over each group's holders. One update of this rank's shards with their gradients
   // (fp32, one per group, as ReduceToShard returns them), after which all holders have all new
-  // values.
+  // values, or their shares of weights that are sharded.
   void Step(const std::vector<at::Tensor>& shard_gradients, double learning_rate,
             const OptimizerConfig& config);
 

@@ -156,13 +156,31 @@ Communicator* HoldersOf(Placement placement, const RankGroups& ranks) {
   }
 }
 
+// The group's buffer, to be given the contents that it had: graphs that keep weights for backward
+// do not take that for a change, as they would of one through `values`.
+at::Tensor AsBefore(const FlatGroup& group) {
+  return at::empty({0}, group.values.options())
+      .set_(group.values.storage(), 0, group.values.sizes(), group.values.strides());
+}
+
+// Collective over the holders. Every rank's shard of the group's buffer reaches all holders.
+void BroadcastShards(const FlatGroup& group, const at::Tensor& buffer) {
+  c10::NoGradGuard no_grad;
+  for (int r = 0; r < group.holders->size(); ++r) {
+    at::Tensor shard =
+        buffer.narrow(0, group.shard_begin[r], group.shard_begin[r + 1] - group.shard_begin[r]);
+    if (shard.numel() > 0) group.holders->Broadcast(shard, r);
+  }
+}
+
 }  // namespace
 
 ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks,
                                bool sharded)
     : num_parts_(ranks.layout.num_parts()),
       context_parallel_(ranks.layout.context_parallel),
-      sharded_(sharded) {
+      sharded_(sharded),
+      shards_weights_(sharded && ranks.layout.shards_weights()) {
   for (const Placement placement : {Placement::kReplicated, Placement::kExpertSharded,
                                     Placement::kEmbedding, Placement::kPiece}) {
     FlatGroup group{.placement = placement};
@@ -181,8 +199,10 @@ ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGro
     if (is_expert && ranks.layout.rebalance_every > 0) MakeSlots(group, ranks.layout);
     LayOut(group);
     DealShards(group);
+    if (shards_weights_) group.kept = at::empty({group.own_size()}, group.values.options());
     groups_.push_back(std::move(group));
   }
+  ReleaseWeights();
 }
 
 void ParameterStore::TakeGradients(FlatGroup& group, int source, at::Tensor& flat) {
@@ -224,14 +244,44 @@ at::Tensor ParameterStore::ReduceToShard(FlatGroup& group, const at::Tensor& cla
   return TreeSum(std::move(parts));
 }
 
-void ParameterStore::GatherValues(FlatGroup& group) const {
-  if (!sharded_ || group.is_copy) return;
+void ParameterStore::ShareValues(FlatGroup& group) const {
+  if (sharded_ && !shards_weights_ && !group.is_copy) BroadcastShards(group, group.values);
+}
+
+void ParameterStore::AllocateWeights() {
+  if (!shards_weights_) return;
+  TORCH_CHECK(!are_whole_, "AllocateWeights: found weights that are whole, expected released ones");
+  are_whole_ = true;
   c10::NoGradGuard no_grad;
-  for (int r = 0; r < group.holders->size(); ++r) {
-    at::Tensor shard = group.values.narrow(0, group.shard_begin[r],
-                                           group.shard_begin[r + 1] - group.shard_begin[r]);
-    if (shard.numel() > 0) group.holders->Broadcast(shard, r);
+  for (FlatGroup& group : groups_) {
+    // The views of parameters and leaves share the storage, so they see its new memory.
+    c10::StorageImpl& storage = *group.values.storage().unsafeGetStorageImpl();
+    storage.set_data_ptr_noswap(storage.allocator()->allocate(storage.nbytes()));
+    AsBefore(group).narrow(0, group.own_begin(), group.own_size()).copy_(group.kept);
   }
+}
+
+void ParameterStore::GatherWeights() {
+  AllocateWeights();
+  if (!shards_weights_) return;
+  for (FlatGroup& group : groups_) BroadcastShards(group, AsBefore(group));
+}
+
+void ParameterStore::ReleaseWeights() {
+  if (!shards_weights_) return;
+  TORCH_CHECK(are_whole_, "ReleaseWeights: found released weights, expected whole ones");
+  are_whole_ = false;
+  c10::NoGradGuard no_grad;
+  for (FlatGroup& group : groups_) {
+    group.kept.copy_(group.values.narrow(0, group.own_begin(), group.own_size()));
+    group.values.storage().unsafeGetStorageImpl()->set_data_ptr_noswap(
+        at::DataPtr(nullptr, group.values.device()));
+  }
+}
+
+at::Tensor ParameterStore::owned_values(const FlatGroup& group) const {
+  if (group.kept.defined()) return group.kept.narrow(0, 0, owned_size(group));
+  return group.values.narrow(0, owned_begin(group), owned_size(group));
 }
 
 void ParameterStore::AppendBlockSquares(const std::vector<at::Tensor>& shard_gradients,
@@ -240,6 +290,14 @@ void ParameterStore::AppendBlockSquares(const std::vector<at::Tensor>& shard_gra
     if (groups_[i].is_copy) continue;  // added to the owner's
     AppendBlocks(groups_[i], owned_begin(groups_[i]), shard_gradients[i], bytes);
   }
+}
+
+WholeWeights::WholeWeights(std::vector<ParameterStore*> stores) : stores_(std::move(stores)) {
+  for (ParameterStore* store : stores_) store->GatherWeights();
+}
+
+WholeWeights::~WholeWeights() {
+  for (ParameterStore* store : stores_) store->ReleaseWeights();
 }
 
 double GlobalNorm(const std::string& block_squares, Communicator& world) {

@@ -1,6 +1,6 @@
 // The parameters of a model in flat buffers, one buffer for each set of ranks that holds copies:
-// the unit of gradient reduction, of the sharded optimizer (ZeRO-1, Rajbhandari et al. 2020) and of
-// the global norm.
+// the unit of gradient reduction, of the sharded optimizer (ZeRO-1, Rajbhandari et al. 2020), of
+// sharded weights (ZeRO-3) and of the global norm.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -42,7 +42,13 @@ struct FlatGroup {
   std::vector<Parameter*> parameters;
   std::vector<LogicalTensor> tensors;  // in buffer order
   int64_t decay_end = 0;               // elements before it have weight decay
-  at::Tensor values;                   // fp32 [size]; every parameter's value is a view into it
+  // fp32 [size]; every parameter's value is a view into it. Where weights are sharded its memory is
+  // there from ParameterStore::GatherWeights or AllocateWeights to ReleaseWeights alone.
+  at::Tensor values;
+  // Where weights are sharded: [own_size()], what is kept of them. Else undefined.
+  at::Tensor kept;
+  // What is there of the values when nobody uses them.
+  at::Tensor stored() const { return kept.defined() ? kept : values; }
 
   // Of experts that are placed by load: every parameter's slots, a view each, one after another.
   // Else undefined. Forward reads it, and trainer/expert_slots fills it.
@@ -59,8 +65,9 @@ struct FlatGroup {
 class ParameterStore {
  public:
   // Moves every parameter into the flat buffers and makes its gradient leaves. `parameters` and
-  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1 or
-  // 2); otherwise holder 0's view is everybody's.
+  // `ranks` must outlive this. sharded: optimizer state is split over the holders (zero_stage 1 to
+  // 3); otherwise holder 0's view is everybody's. Weights are sharded, and released, if the layout
+  // of `ranks` says so.
   ParameterStore(std::vector<Parameter>& parameters, const RankGroups& ranks, bool sharded);
 
   std::vector<FlatGroup>& groups() { return groups_; }
@@ -82,8 +89,19 @@ class ParameterStore {
   // this rank's shard (of everything when not sharded). Of one holder it is class_sum itself.
   at::Tensor ReduceToShard(FlatGroup& group, const at::Tensor& class_sum, int num_present) const;
 
-  // Collective over the holders. Every rank's shard of `values` reaches all holders.
-  void GatherValues(FlatGroup& group) const;
+  // Collective over the holders. Every rank's shard of what it owns reaches all holders, unless
+  // weights are sharded, when they are gathered for each use.
+  void ShareValues(FlatGroup& group) const;
+
+  // Weights that are sharded; nothing to do for others.
+  bool shards_weights() const { return shards_weights_; }
+  // Collective over the holders of each group. All weights are whole.
+  void GatherWeights();
+  // They have memory, to be written all over, and this rank's share is what was kept.
+  void AllocateWeights();
+  // Keeps this rank's share. Until they are gathered again weights have no memory: nothing may read
+  // them.
+  void ReleaseWeights();
 
   // Appends the sums of squares of the blocks of this rank's shards, for GlobalNorm.
   // shard_gradients[i] belongs to groups()[i].
@@ -93,6 +111,8 @@ class ParameterStore {
   // copy.
   int64_t owned_begin(const FlatGroup& group) const { return sharded_ ? group.own_begin() : 0; }
   int64_t owned_size(const FlatGroup& group) const { return group.is_copy ? 0 : shard_size(group); }
+  // [owned_size] of the weights themselves, gathered or not.
+  at::Tensor owned_values(const FlatGroup& group) const;
 
  private:
   int64_t shard_size(const FlatGroup& group) const {
@@ -103,6 +123,21 @@ class ParameterStore {
   int64_t num_parts_;
   int64_t context_parallel_;
   bool sharded_;
+  bool shards_weights_;
+  bool are_whole_ = true;
+};
+
+// While it lives, the weights of some stores are whole. Collective at its begin, over the holders
+// of each in the order given. Stores must outlive this.
+class WholeWeights {
+ public:
+  explicit WholeWeights(std::vector<ParameterStore*> stores);
+  ~WholeWeights();
+  WholeWeights(const WholeWeights&) = delete;
+  WholeWeights& operator=(const WholeWeights&) = delete;
+
+ private:
+  std::vector<ParameterStore*> stores_;
 };
 
 // Collective. Square root of the sum of squares of all logical tensors, added block by block in the

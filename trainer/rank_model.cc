@@ -56,13 +56,19 @@ std::vector<size_t> RankModel::ChunksByStage() const {
   return order;
 }
 
+std::vector<ParameterStore*> RankModel::StoresByStage() const {
+  std::vector<ParameterStore*> stores;
+  for (const size_t c : ChunksByStage()) stores.push_back(chunks_[c].store.get());
+  return stores;
+}
+
 const Plan& RankModel::PlanFor(int num_micro_batches, bool forward_only) {
   const auto found = plans_.find({num_micro_batches, forward_only});
   if (found != plans_.end()) return found->second;
-  Plan plan = MakePlan(ranks_.layout.Pipeline(num_micro_batches));
+  Plan plan = MakePlan(ranks_.layout, num_micro_batches);
   const absl::Status proof = Prove(plan, {});
   TORCH_CHECK(proof.ok(), "the plan of schedule ", plan.schedule.name, ": ", proof.ToString());
-  if (forward_only) plan = ForwardPart(std::move(plan));
+  if (forward_only) plan = MakePlan(ranks_.layout, num_micro_batches, forward_only);
   return plans_.emplace(std::pair(num_micro_batches, forward_only), std::move(plan)).first->second;
 }
 

@@ -49,6 +49,9 @@ class RankModel {
   // of a stage are entered, so that two ranks with the same two stages do not wait for each other.
   std::vector<size_t> ChunksByStage() const;
 
+  // Their stores in that order.
+  std::vector<ParameterStore*> StoresByStage() const;
+
   // Collective over the expert groups: after whatever changes weights. See ExpertSlots::Fill.
   void FillExpertSlots();
 
@@ -64,7 +67,7 @@ class RankModel {
   // Collective over the expert group and over the pipeline, whose ranks give the same arguments.
   // Forward of new tokens in a cache, as Transformer::ForwardCached; returns the log-probabilities
   // of the whole vocabulary after the rows `wanted`, [wanted, vocabulary] (undefined if none), on
-  // every rank.
+  // every rank. Weights are whole.
   at::Tensor NextLogProbs(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
                           const std::vector<int64_t>& positions, const std::vector<int64_t>& wanted,
                           double temperature, RolloutCache& cache);
@@ -80,7 +83,7 @@ class RankModel {
 // of a layout.
 absl::Status CheckModelLayout(const ModelConfig& config, const Layout& layout);
 
-// While it lives, RoundedWeights of every chunk.
+// While it lives, RoundedWeights of every chunk, whose weights are whole.
 class RoundedChunks {
  public:
   explicit RoundedChunks(RankModel& model);

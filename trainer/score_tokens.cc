@@ -18,9 +18,10 @@ namespace {
 // A stage that goes forward and keeps nothing; the last one appends what it finds to `bytes`.
 class ScoringStage : public PipelineStage {
  public:
-  ScoringStage(Transformer& model, const std::vector<PackedBatch>& micro_batches,
+  ScoringStage(ModelChunk& chunk, const std::vector<PackedBatch>& micro_batches,
                const std::vector<int64_t>& micro_batch_of, double temperature, std::string& bytes)
-      : model_(model),
+      : model_(*chunk.model),
+        store_(*chunk.store),
         micro_batches_(micro_batches),
         micro_batch_of_(micro_batch_of),
         temperature_(temperature),
@@ -47,6 +48,9 @@ class ScoringStage : public PipelineStage {
     return {};
   }
 
+  void GatherWeights() override { store_.GatherWeights(); }
+  void ReleaseWeights() override { store_.ReleaseWeights(); }
+
   // Not in a plan of forwards.
   at::Tensor Backward(int, const at::Tensor&) override { return Refuse(); }
   at::Tensor InputGradient(int, const at::Tensor&) override { return Refuse(); }
@@ -64,6 +68,7 @@ class ScoringStage : public PipelineStage {
   }
 
   Transformer& model_;
+  ParameterStore& store_;
   const std::vector<PackedBatch>& micro_batches_;
   const std::vector<int64_t>& micro_batch_of_;
   const double temperature_;
@@ -82,8 +87,8 @@ std::vector<at::Tensor> ScoreTokens(RankModel& model, const std::vector<PackedBa
   std::vector<std::unique_ptr<ScoringStage>> stages;
   std::vector<PipelineStage*> driven;
   for (ModelChunk& chunk : model.chunks()) {
-    stages.push_back(std::make_unique<ScoringStage>(*chunk.model, micro_batches,
-                                                    step.micro_batch_of, temperature, bytes));
+    stages.push_back(std::make_unique<ScoringStage>(chunk, micro_batches, step.micro_batch_of,
+                                                    temperature, bytes));
     driven.push_back(stages.back().get());
   }
   Execute(step.plan, driven, *model.ranks().pipeline);

@@ -67,7 +67,7 @@ void CopySharedEmbedding(RankModel& model) {
   Transport(
       model, /*to_first=*/false,
       [&](size_t chunk, size_t group) {
-        return model.chunks()[chunk].store->groups()[group].values;
+        return model.chunks()[chunk].store->groups()[group].stored();
       },
       [](at::Tensor& into, const at::Tensor& from) { into.copy_(from); });
 }

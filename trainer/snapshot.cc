@@ -100,8 +100,7 @@ std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefi
     for (const FlatGroup& group : store.groups()) {
       if (!Writes(store, group)) continue;
       const int64_t begin = store.owned_begin(group);
-      AppendSlices(group, begin, group.values.narrow(0, begin, store.owned_size(group)), prefix,
-                   slices);
+      AppendSlices(group, begin, store.owned_values(group), prefix, slices);
     }
     if (chunk.stage.groups.replicas->rank() == 0) AppendBuffers(*chunk.model, prefix, slices);
   }
@@ -114,14 +113,20 @@ std::vector<TensorSlice> MomentSlices(TrainState& state) {
   return slices;
 }
 
+std::vector<TensorSlice> HeldTensors(const ModelChunk& chunk) {
+  std::vector<TensorSlice> slices;
+  for (const FlatGroup& group : chunk.store->groups()) {
+    AppendSlices(group, 0, group.values, "", slices);
+    if (group.slot_values.defined()) AppendSlots(chunk, group, slices);
+  }
+  AppendBuffers(*chunk.model, "", slices);
+  return slices;
+}
+
 std::vector<TensorSlice> HeldTensors(RankModel& model) {
   std::vector<TensorSlice> slices;
   for (const ModelChunk& chunk : model.chunks()) {
-    for (const FlatGroup& group : chunk.store->groups()) {
-      AppendSlices(group, 0, group.values, "", slices);
-      if (group.slot_values.defined()) AppendSlots(chunk, group, slices);
-    }
-    AppendBuffers(*chunk.model, "", slices);
+    for (TensorSlice& slice : HeldTensors(chunk)) slices.push_back(std::move(slice));
   }
   return slices;
 }
@@ -129,9 +134,14 @@ std::vector<TensorSlice> HeldTensors(RankModel& model) {
 absl::Status ReadWeights(const CheckpointReader& reader, const std::string& prefix,
                          RankModel& model) {
   c10::NoGradGuard no_grad;
-  std::vector<TensorSlice> slices = HeldTensors(model);
-  for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
-  return ReadSlices(reader, slices);
+  for (ModelChunk& chunk : model.chunks()) {
+    std::vector<TensorSlice> slices = HeldTensors(chunk);
+    for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
+    chunk.store->AllocateWeights();
+    RETURN_IF_ERROR(ReadSlices(reader, slices));
+    chunk.store->ReleaseWeights();
+  }
+  return absl::OkStatus();
 }
 
 absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state) {
@@ -143,6 +153,7 @@ absl::Status ReadMoments(const CheckpointReader& reader, TrainState& state) {
 
 absl::StatusOr<std::string> HashOfWeights(RankModel& model) {
   const RankGroups& ranks = model.ranks();
+  const WholeWeights whole(model.StoresByStage());
   return WeightsHash(*ranks.world, HeldTensors(model), ranks.tensor.get());
 }
 
@@ -152,7 +163,7 @@ void CopyWeights(RankModel& from, RankModel& to) {
     ModelChunk &source = from.chunks()[c], &target = to.chunks()[c];
     for (size_t g = 0; g < source.store->groups().size(); ++g) {
       const FlatGroup &have = source.store->groups()[g], &want = target.store->groups()[g];
-      want.values.copy_(have.values);
+      want.stored().copy_(have.stored());
       if (have.slot_values.defined()) want.slot_values.copy_(have.slot_values);
     }
     target.model->placements() = source.model->placements();

@@ -24,7 +24,9 @@ std::vector<TensorSlice> WeightSlices(RankModel& model, const std::string& prefi
 std::vector<TensorSlice> MomentSlices(TrainState& state);
 
 // All logical tensors this rank holds, each whole, or this rank's piece of it where the tensor axis
-// splits it. With them the copies of experts that it computes.
+// splits it. With them the copies of experts that it computes. Weights that are sharded have memory
+// while they are gathered or allocated only.
+std::vector<TensorSlice> HeldTensors(const ModelChunk& chunk);
 std::vector<TensorSlice> HeldTensors(RankModel& model);
 
 // Collective over the world of the model's ranks. WeightsHash of all that they hold.

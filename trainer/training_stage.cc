@@ -191,11 +191,11 @@ void TrainingStage::CollectGradients(int micro_batch) {
   const int64_t round = work_.micro_batch_of[micro_batch] / replicas;
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
-    std::vector<at::Tensor> sources;  // with zero_stage 2: all replicas are at a micro-batch now
+    std::vector<at::Tensor> sources;  // if all replicas are at a micro-batch now
     for (int source = 0; source < group.num_sources; ++source) {
       at::Tensor flat = TakeGradients(g, source);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
-      if (layout.zero_stage == 2) {
+      if (layout.reduces_each_micro_batch()) {
         sources.push_back(std::move(flat));
       } else if (theirs < static_cast<int64_t>(work_.micro_batches.size())) {
         trees_[g][source].Add(std::move(flat), free_[g]);
@@ -203,7 +203,7 @@ void TrainingStage::CollectGradients(int micro_batch) {
         free_[g].push_back(std::move(flat));
       }
     }
-    if (layout.zero_stage == 2)
+    if (layout.reduces_each_micro_batch())
       AddToShard(g, ReduceSources(group, std::move(sources), group.holders->size()));
   }
 }
@@ -234,7 +234,7 @@ at::Tensor TrainingStage::ReduceSources(FlatGroup& group, std::vector<at::Tensor
 }
 
 void TrainingStage::Reduce() {
-  if (chunk_.stage.groups.layout.zero_stage == 2) return;  // it was, micro-batch by micro-batch
+  if (chunk_.stage.groups.layout.reduces_each_micro_batch()) return;  // they are
   const auto num_micro_batches = static_cast<int64_t>(work_.micro_batches.size());
   for (size_t g = 0; g < trees_.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];

@@ -47,6 +47,8 @@ class TrainingStage : public PipelineStage {
   at::Tensor InputGradient(int micro_batch, const at::Tensor& grad_output_xd) override;
   void WeightGradient(int micro_batch) override;
   void Reduce() override;
+  void GatherWeights() override { chunk_.store->GatherWeights(); }
+  void ReleaseWeights() override { chunk_.store->ReleaseWeights(); }
 
   // After Reduce: for each group of the chunk's store, this rank's shard of the gradient.
   std::vector<at::Tensor>& shards() { return shards_; }

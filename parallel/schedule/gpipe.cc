@@ -4,12 +4,16 @@
 
 namespace deduce {
 
-Schedule Gpipe(int num_ranks, int num_micro_batches) {
-  Schedule schedule = LoopSchedule("gpipe", num_ranks, 1, num_micro_batches);
+Schedule Gpipe(int num_ranks, int num_chunks, int num_micro_batches) {
+  Schedule schedule = LoopSchedule("gpipe", num_ranks, num_chunks, num_micro_batches);
   for (std::vector<Step>& own : schedule.ranks) {
-    RankSteps steps(own, {0});
-    for (int i = 0; i < num_micro_batches; ++i) steps.Forward(0);
-    for (int i = 0; i < num_micro_batches; ++i) steps.Backward(0);
+    RankSteps steps(own, std::vector<int>(num_chunks));
+    for (int chunk = 0; chunk < num_chunks; ++chunk) {
+      for (int i = 0; i < num_micro_batches; ++i) steps.Forward(chunk);
+    }
+    for (int chunk = num_chunks - 1; chunk >= 0; --chunk) {
+      for (int i = 0; i < num_micro_batches; ++i) steps.Backward(chunk);
+    }
   }
   return schedule;
 }

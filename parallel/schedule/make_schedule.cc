@@ -11,6 +11,7 @@
 #include "parallel/schedule/gpipe.h"
 #include "parallel/schedule/interleaved.h"
 #include "parallel/schedule/one_f_one_b.h"
+#include "parallel/schedule/one_rank.h"
 #include "parallel/schedule/zb_h1.h"
 #include "parallel/schedule/zbv.h"
 
@@ -19,7 +20,8 @@ namespace {
 
 struct Kind {
   std::string_view name;
-  int num_chunks;  // 0: any number from 2
+  int num_chunks;  // the least, and if nothing is asked for
+  bool more;       // whether there can be more
   int (*padded)(int num_ranks, int num_micro_batches);
   Schedule (*make)(int num_ranks, int num_chunks, int num_micro_batches);
 };
@@ -33,14 +35,14 @@ Schedule WithoutChunks(int p, int, int n) {
 }
 
 constexpr Kind kKinds[] = {
-    {"gpipe", 1, AnyNumber, WithoutChunks<Gpipe>},
-    {"1f1b", 1, AnyNumber, WithoutChunks<OneFOneB>},
-    {"interleaved_1f1b", 0, [](int p, int n) { return (n + p - 1) / p * p; }, Interleaved},
-    {"zb_h1", 1, AnyNumber, WithoutChunks<ZbH1>},
-    {"zbv", 2, TwiceTheRanks, WithoutChunks<Zbv>},
-    {"dualpipe", 2, [](int p, int n) { return TwiceTheRanks(p, n + n % 2); },
+    {"gpipe", 1, true, AnyNumber, Gpipe},
+    {"1f1b", 1, false, AnyNumber, WithoutChunks<OneFOneB>},
+    {"interleaved_1f1b", 2, true, [](int p, int n) { return (n + p - 1) / p * p; }, Interleaved},
+    {"zb_h1", 1, false, AnyNumber, WithoutChunks<ZbH1>},
+    {"zbv", 2, false, TwiceTheRanks, WithoutChunks<Zbv>},
+    {"dualpipe", 2, false, [](int p, int n) { return TwiceTheRanks(p, n + n % 2); },
      WithoutChunks<DualPipe>},
-    {"dualpipev", 2, TwiceTheRanks, WithoutChunks<DualPipeV>},
+    {"dualpipev", 2, false, TwiceTheRanks, WithoutChunks<DualPipeV>},
 };
 
 const Kind* FindKind(std::string_view name) {
@@ -71,20 +73,18 @@ absl::StatusOr<int> NumChunks(const std::string& name, int num_ranks, int virtua
       absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(known.name));
     return WrongField("schedule", absl::StrCat("\"", name, "\""), absl::StrCat("one of ", names));
   }
-  const int chunks = virtual_stages != 0     ? virtual_stages
-                     : kind->num_chunks != 0 ? kind->num_chunks
-                                             : 2;
-  if (kind->num_chunks != 0 && chunks != kind->num_chunks) {
-    return WrongField("virtual_stages", absl::StrCat(chunks),
-                      absl::StrCat(kind->num_chunks, " with schedule ", name));
+  if (num_ranks == 1) return std::max(1, virtual_stages);
+  const int chunks = virtual_stages != 0 ? virtual_stages : kind->num_chunks;
+  if (kind->more ? chunks < kind->num_chunks : chunks != kind->num_chunks) {
+    return WrongField(
+        "virtual_stages", absl::StrCat(chunks),
+        absl::StrCat(kind->more ? "at least " : "", kind->num_chunks, " with schedule ", name));
   }
-  if (kind->num_chunks == 0 && chunks < 2)
-    return WrongField("virtual_stages", absl::StrCat(chunks), "at least 2 with schedule " + name);
   if (name == "dualpipe" && num_ranks > 1 && num_ranks % 2 != 0) {
     return WrongField("pipeline_parallel", absl::StrCat(num_ranks),
                       "an even number with schedule dualpipe");
   }
-  return num_ranks == 1 ? 1 : chunks;
+  return chunks;
 }
 
 int PaddedMicroBatches(const std::string& name, int num_ranks, int num_micro_batches) {
@@ -93,7 +93,7 @@ int PaddedMicroBatches(const std::string& name, int num_ranks, int num_micro_bat
 
 Schedule MakeSchedule(const std::string& name, int num_ranks, int num_chunks,
                       int num_micro_batches) {
-  if (num_ranks == 1) return OneFOneB(1, num_micro_batches);
+  if (num_ranks == 1 && name != "gpipe") return OneRank(num_chunks, num_micro_batches);
   return KnownKind(name).make(num_ranks, num_chunks, num_micro_batches);
 }
 

@@ -10,7 +10,7 @@ namespace deduce {
 
 // Chunks that a rank has. virtual_stages: what was asked for, or 0. InvalidArgument, naming the
 // field, when the name is unknown, the schedule has another number of chunks, or it cannot have
-// num_ranks. One rank has one chunk whatever the schedule: there is nothing to overlap.
+// num_ranks. One rank has nothing to overlap: it has one chunk if nothing was asked for.
 absl::StatusOr<int> NumChunks(const std::string& name, int num_ranks, int virtual_stages);
 
 // The least number of micro-batches, not below num_micro_batches, that the schedule can have: what

@@ -194,6 +194,7 @@ bool AnyUnfinished(int64_t unfinished, Communicator& group) {
 std::vector<Completion> Generate(RankModel& model, const std::vector<GenerationRequest>& requests,
                                  const GenerationOptions& options) {
   const c10::NoGradGuard no_grad;
+  const WholeWeights whole(model.StoresByStage());
   const RoundedChunks rounded(model);
   Engine engine(model, requests, options);
   while (AnyUnfinished(engine.num_unfinished(), *model.ranks().experts)) engine.Step();

@@ -55,6 +55,14 @@ class SameBits(unittest.TestCase):
         d.train(self.root / "zero0", ranks=2, sets=["layout { zero_stage: 0 }"])
         self.assertEqual(d.untimed(self.root / "zero0"), self.reference)
 
+    def test_sharded_weights_have_the_metrics_of_whole_ones(self):
+        sets = ["layout { zero_stage: 3 virtual_stages: 2 recompute: full }"]
+        run_dir = self.root / "zero3, killed"
+        d.train_and_kill(run_dir, 4, 2, sets)
+        d.train_and_kill(run_dir, 9, 1)
+        d.train(run_dir, ranks=2, sets=sets)
+        self.assertEqual(d.untimed(run_dir), self.reference)
+
     def test_rollouts_have_the_bits_of_the_trainer_at_every_step(self):
         ratios = [line["rollout/logprob_bitwise_equal_ratio"] for line in self.reference if "reward" in line]
         self.assertEqual(ratios, [1.0] * 6)

@@ -21,13 +21,16 @@ namespace {
 // small integers, so sums are the same in any order.
 class ToyStage : public PipelineStage {
  public:
-  ToyStage(int stage, int last) : stage_(stage), last_(last) {}
+  // shards_weights: work that reads weights expects them gathered.
+  ToyStage(int stage, int last, bool shards_weights = false)
+      : stage_(stage), last_(last), are_here_(!shards_weights) {}
 
   at::Tensor EmptyInput(int micro_batch) override { return at::empty({micro_batch + 1}); }
   at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
 
   at::Tensor Forward(int m, const at::Tensor& input) override {
     EXPECT_EQ(input.defined(), stage_ > 0);
+    EXPECT_TRUE(are_here_);
     inputs_[m] = stage_ == 0 ? at::full({m + 1}, static_cast<float>(m)) : input;
     const at::Tensor output = inputs_[m] * 2 + stage_;
     return stage_ == last_ ? at::Tensor() : output;
@@ -39,6 +42,7 @@ class ToyStage : public PipelineStage {
   }
   at::Tensor InputGradient(int m, const at::Tensor& grad_output) override {
     EXPECT_EQ(grad_output.defined(), stage_ < last_);
+    EXPECT_TRUE(are_here_);
     gradients_[m] = stage_ == last_ ? at::full({m + 1}, 1.0F) : grad_output;
     return stage_ == 0 ? at::Tensor() : gradients_[m] * 2;
   }
@@ -48,6 +52,8 @@ class ToyStage : public PipelineStage {
     gradients_.erase(m);
   }
   void Reduce() override { ++reduced_; }
+  void GatherWeights() override { are_here_ = true; }
+  void ReleaseWeights() override { are_here_ = false; }
 
   int stage() const { return stage_; }
   double weight_gradient() const { return weight_gradient_; }
@@ -57,6 +63,7 @@ class ToyStage : public PipelineStage {
   int stage_, last_;
   std::map<int, at::Tensor> inputs_, gradients_;
   double weight_gradient_ = 0;
+  bool are_here_;
   int reduced_ = 0;
 };
 
@@ -68,12 +75,13 @@ double WeightGradientOf(int stage, int last, int micro_batch) {
   return x * (1 << (last - stage)) * (micro_batch + 1);
 }
 
-void ExpectEveryStageComputes(const std::string& name, int num_ranks, int num_micro_batches) {
+void ExpectEveryStageComputes(const std::string& name, int num_ranks, int num_micro_batches,
+                              bool shards_weights = false) {
   SCOPED_TRACE(name);
   RunRanks(num_ranks, [&](Communicator& world) {
     const int padded = PaddedMicroBatches(name, num_ranks, num_micro_batches);
-    const Plan plan =
-        MakePlan(MakeSchedule(name, num_ranks, *NumChunks(name, num_ranks, 0), padded));
+    Plan plan = MakePlan(MakeSchedule(name, num_ranks, *NumChunks(name, num_ranks, 0), padded));
+    if (shards_weights) plan = WithShardedWeights(std::move(plan));
     const Schedule& schedule = plan.schedule;
     const int last = schedule.num_stages() - 1;
     std::vector<std::unique_ptr<ToyStage>> stages(schedule.num_chunks);
@@ -82,7 +90,7 @@ void ExpectEveryStageComputes(const std::string& name, int num_ranks, int num_mi
       for (int stage = 0; stage <= last; ++stage) {
         const Place place = schedule.paths[path][stage];
         if (place.rank != world.rank()) continue;
-        stages[place.chunk] = std::make_unique<ToyStage>(stage, last);
+        stages[place.chunk] = std::make_unique<ToyStage>(stage, last, shards_weights);
         paths[place.chunk] = static_cast<int>(path);
       }
     }
@@ -110,6 +118,11 @@ TEST(ExecutorTest, EveryScheduleComputesEveryGradientOnTwoRanks) {
 TEST(ExecutorTest, EveryScheduleComputesEveryGradientOnFourRanks) {
   for (const char* name : {"1f1b", "interleaved_1f1b", "zb_h1", "zbv", "dualpipe", "dualpipev"})
     ExpectEveryStageComputes(name, 4, 8);
+}
+
+TEST(ExecutorTest, ShardedWeightsAreGatheredWhereTheyAreRead) {
+  for (const char* name : {"gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv", "dualpipev"})
+    ExpectEveryStageComputes(name, 2, 5, /*shards_weights=*/true);
 }
 
 TEST(ExecutorTest, OneRankIsAPipelineOfOneStage) { ExpectEveryStageComputes("zb_h1", 1, 3); }

@@ -5,7 +5,9 @@
 #include <string>
 
 #include "parallel/schedule/dual_pipe.h"
+#include "parallel/schedule/gpipe.h"
 #include "parallel/schedule/one_f_one_b.h"
+#include "parallel/schedule/zb_h1.h"
 #include "parallel/schedule/zbv.h"
 
 namespace deduce {
@@ -35,6 +37,28 @@ TEST(PlanTest, ChunksOfOneRankNeedNoTransfer) {
     sends += action.op == PlanOp::kSendActivation || action.op == PlanOp::kSendGradient;
   }
   EXPECT_EQ(sends, 2 * 3);  // up the V, and the gradients down it
+}
+
+TEST(PlanTest, ShardedWeightsAreGatheredForAllWorkInARowThatReadsThem) {
+  const Plan plan = WithShardedWeights(MakePlan(Gpipe(1, 2, 2)));
+  EXPECT_EQ(Text(plan.ranks[0]),
+            "gather weights 0, F0.0, F0.1, release weights 0, gather weights 1, F1.0, F1.1, B1.0, "
+            "B1.1, release weights 1, gather weights 0, B0.0, B0.1, release weights 0, "
+            "reduce 0 over 0, reduce 1 over 0, update 0, update 1");
+}
+
+TEST(PlanTest, WeightGradientsNeedNoWeights) {
+  const Plan plan = WithShardedWeights(MakePlan(ZbH1(2, 1)));
+  EXPECT_EQ(Text(plan.ranks[1]),
+            "receive activation 0.0 from 0, gather weights 0, F0.0, I0.0, release weights 0, "
+            "send gradient 0.0 to 0, W0.0, reduce 0 over 1, update 0");
+}
+
+TEST(PlanTest, ForwardsAloneGatherWeightsOnce) {
+  const Plan plan = WithShardedWeights(ForwardPart(MakePlan(Gpipe(1, 2, 2))));
+  EXPECT_EQ(Text(plan.ranks[0]),
+            "gather weights 0, F0.0, F0.1, release weights 0, gather weights 1, F1.0, F1.1, "
+            "release weights 1");
 }
 
 TEST(PlanTest, StagesOnTwoRanksAreReducedOverBothInTheOrderOfStages) {

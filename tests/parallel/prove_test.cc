@@ -15,6 +15,7 @@
 #include "parallel/schedule/gpipe.h"
 #include "parallel/schedule/interleaved.h"
 #include "parallel/schedule/one_f_one_b.h"
+#include "parallel/schedule/one_rank.h"
 #include "parallel/schedule/zb_h1.h"
 #include "parallel/schedule/zbv.h"
 
@@ -26,9 +27,13 @@ using ::testing::HasSubstr;
 std::vector<Plan> CorrectPlans() {
   std::vector<Plan> plans;
   for (const Schedule& schedule :
-       {Gpipe(4, 6), OneFOneB(4, 8), OneFOneB(1, 3), Interleaved(4, 2, 8), ZbH1(4, 8), Zbv(4, 9),
+       {Gpipe(4, 1, 6), OneFOneB(4, 8), OneFOneB(1, 3), Interleaved(4, 2, 8), ZbH1(4, 8), Zbv(4, 9),
         DualPipe(4, 8), DualPipe(8, 20), DualPipeV(4, 10)}) {
     plans.push_back(MakePlan(schedule));
+  }
+  for (const Schedule& schedule :
+       {Gpipe(4, 2, 6), Interleaved(4, 2, 8), ZbH1(4, 8), Zbv(4, 9), OneRank(3, 4)}) {
+    plans.push_back(WithShardedWeights(MakePlan(schedule)));
   }
   return plans;
 }
@@ -224,9 +229,35 @@ std::vector<Damage> ReductionDamages() {
   };
 }
 
+std::vector<Damage> WeightDamages() {
+  return {
+      {"gather left out", Is(PlanOp::kGatherWeights),
+       [](const Spot& s) { return s.Erase(), true; }},
+      {"gather done twice", Is(PlanOp::kGatherWeights),
+       [](const Spot& s) { return s.Insert(s.index, s.action()), true; }},
+      {"gather after the work that wants it", Is(PlanOp::kGatherWeights),
+       [](const Spot& s) { return s.Move(s.index, s.index + 1), true; }},
+      {"gather of whole weights", Is(PlanOp::kReduce),
+       [](const Spot& s) {
+         if (s.plan.shards_weights) return false;
+         s.Insert(s.index, {.op = PlanOp::kReleaseWeights, .chunk = s.action().chunk});
+         s.Insert(s.index, {.op = PlanOp::kGatherWeights, .chunk = s.actions[s.index].chunk});
+         return true;
+       }},
+      {"release left out", Is(PlanOp::kReleaseWeights),
+       [](const Spot& s) { return s.Erase(), true; }},
+      {"release done twice", Is(PlanOp::kReleaseWeights),
+       [](const Spot& s) { return s.Insert(s.index, s.action()), true; }},
+      {"release before the last work", Is(PlanOp::kReleaseWeights),
+       [](const Spot& s) { return s.Move(s.index, s.index - 1), true; }},
+      {"release after the update", Is(PlanOp::kReleaseWeights),
+       [](const Spot& s) { return s.Move(s.index, s.actions.size() - 1), true; }},
+  };
+}
+
 std::vector<Damage> AllDamages() {
   std::vector<Damage> all = WorkDamages();
-  for (const std::vector<Damage>& more : {TransferDamages(), ReductionDamages()})
+  for (const std::vector<Damage>& more : {TransferDamages(), ReductionDamages(), WeightDamages()})
     all.insert(all.end(), more.begin(), more.end());
   return all;
 }
@@ -281,6 +312,11 @@ TEST(ProveTest, ACircleOfWaitsIsFound) {
   EXPECT_THAT(
       std::string(Prove(plan, {}).message()),
       HasSubstr("rank 0, action 0 (receive gradient 0.0 from 1): found a wait that never ends"));
+}
+
+TEST(ProveTest, WeightsThatTwoRanksOfThePipelineHoldCannotBeSharded) {
+  EXPECT_THAT(std::string(Prove(WithShardedWeights(MakePlan(DualPipe(4, 8))), {}).message()),
+              HasSubstr("found another rank of the pipeline with these weights"));
 }
 
 TEST(ProveTest, TwoRanksThatReduceTheSameStagesInOtherOrdersAreFound) {

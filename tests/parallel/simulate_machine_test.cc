@@ -13,7 +13,7 @@ namespace {
 TEST(SimulateMachineTest, RanksThatWorkShareTheCores) {
   // Two ranks on one core. Rank 0 works alone until 2, when its first output is there. Then each
   // has half of the core: F0.0 on rank 1 and F0.1 on rank 0 end at 6; F0.1 on rank 1, alone, at 8.
-  const Timeline timeline = Simulate(Gpipe(2, 2), {.forward = 2, .backward = 4, .cores = 1});
+  const Timeline timeline = Simulate(Gpipe(2, 1, 2), {.forward = 2, .backward = 4, .cores = 1});
   EXPECT_EQ(timeline.ranks[0][0].end, 2);
   EXPECT_EQ(timeline.ranks[0][1].begin, 2);
   EXPECT_EQ(timeline.ranks[0][1].end, 6);
@@ -25,7 +25,7 @@ TEST(SimulateMachineTest, RanksThatWorkShareTheCores) {
 
 TEST(SimulateMachineTest, ShareOfACoreIsTakenInFractions) {
   // Both work from 1 on, at 3/4 of their speed.
-  const Timeline timeline = Simulate(Gpipe(2, 2), {.forward = 1, .backward = 3, .cores = 1.5});
+  const Timeline timeline = Simulate(Gpipe(2, 1, 2), {.forward = 1, .backward = 3, .cores = 1.5});
   EXPECT_DOUBLE_EQ(timeline.ranks[0][1].end, 1 + 1 / 0.75);
   EXPECT_DOUBLE_EQ(timeline.ranks[1][0].end, 1 + 1 / 0.75);
 }

@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <functional>
 #include <vector>
 
 #include "tests/testing/rank_group.h"
@@ -84,6 +85,48 @@ TEST(ParameterStoreTest, ShardsCoverTheBufferOnceAndBeginAtBlocks) {
       }
     });
   }
+}
+
+using StoreTest =
+    std::function<void(int rank, std::vector<Parameter>& parameters, ParameterStore& store)>;
+
+void WithShardedWeights(int num_ranks, const StoreTest& test) {
+  RunRanks(num_ranks, [&](Communicator& world) {
+    std::vector<Parameter> parameters = Parameters();
+    RankGroups ranks = DataParallelRanks(world);
+    ranks.layout.zero_stage = 3;
+    ParameterStore store(parameters, ranks, true);
+    c10::NoGradGuard no_grad;
+    test(world.rank(), parameters, store);
+  });
+}
+
+// Each rank keeps its shard of the values alone; what it changes in it reaches the others.
+TEST(ParameterStoreTest, ShardedWeightsAreWholeOnlyWhileTheyAreGathered) {
+  WithShardedWeights(2, [](int rank, std::vector<Parameter>& parameters, ParameterStore& store) {
+    const FlatGroup& group = store.groups()[0];
+    EXPECT_EQ(group.stored().numel(), group.own_size());
+    EXPECT_THROW(parameters[2].leaves[0].const_data_ptr<float>(), c10::Error);
+    store.owned_values(group).add_(1 + rank);
+    {
+      const WholeWeights whole({&store});
+      const int64_t cut = group.shard_begin[1];
+      EXPECT_TRUE(
+          at::equal(parameters[0].leaves[0].narrow(0, 0, cut), at::arange(cut, at::kFloat).add(1)));
+      EXPECT_TRUE(at::equal(parameters[2].value, at::arange(100, at::kFloat).add(2)));
+    }
+    EXPECT_FALSE(group.values.storage().data_ptr());
+  });
+}
+
+TEST(ParameterStoreTest, WeightsThatAreWrittenWhileTheyHaveMemoryAreKept) {
+  WithShardedWeights(3, [](int, std::vector<Parameter>& parameters, ParameterStore& store) {
+    store.AllocateWeights();
+    for (const Parameter& parameter : parameters) parameter.value.fill_(5);
+    store.ReleaseWeights();
+    const WholeWeights whole({&store});
+    EXPECT_TRUE(store.groups()[0].values.eq(5).all().item<bool>());
+  });
 }
 
 TEST(ParameterStoreTest, GlobalNormHasTheSameBitsOnEveryNumberOfRanks) {

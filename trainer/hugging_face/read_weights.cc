@@ -103,10 +103,14 @@ bool IsScaleOfFp8(const HuggingFaceFolder& folder, const std::string& name) {
 absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, RankModel& model) {
   std::set<std::string> own;
   std::vector<ModelPart> parts;
-  for (const ModelChunk& chunk : model.chunks()) parts.push_back(chunk.model->part());
-  for (const TensorSlice& slice : HeldTensors(model)) {
-    RETURN_IF_ERROR(ReadOne(folder, slice));
-    own.insert(slice.name);
+  for (ModelChunk& chunk : model.chunks()) {
+    parts.push_back(chunk.model->part());
+    chunk.store->AllocateWeights();
+    for (const TensorSlice& slice : HeldTensors(chunk)) {
+      RETURN_IF_ERROR(ReadOne(folder, slice));
+      own.insert(slice.name);
+    }
+    chunk.store->ReleaseWeights();
   }
   const auto aliases = WeightAliases(model.config());
   for (const auto& [name, tensor] : folder.weights.tensors()) {

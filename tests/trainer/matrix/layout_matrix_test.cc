@@ -128,6 +128,32 @@ TEST(LayoutMatrixTest, RecomputedActivations) {
                       DeepRoutedModel());
 }
 
+TEST(LayoutMatrixTest, ChunksWithoutAPipeline) {
+  for (const char* schedule : {"1f1b", "gpipe"}) {
+    const std::string layout = WithSchedule("virtual_stages: 4 recompute: full", schedule);
+    ExpectBitsOfOneRank(1, layout, DeepRoutedModel());
+    ExpectBitsOfOneRank(2, layout, DeepTiedModel());
+  }
+}
+
+TEST(LayoutMatrixTest, ShardedWeights) {
+  ExpectBitsOfOneRank(1, "zero_stage: 3", DeepRoutedModel());
+  ExpectBitsOfOneRank(2, "zero_stage: 3 virtual_stages: 4 recompute: full", DeepRoutedModel());
+  ExpectBitsOfOneRank(4, "zero_stage: 3 virtual_stages: 4 expert_parallel: 2", DeepRoutedModel());
+  ExpectBitsOfOneRank(
+      4,
+      "zero_stage: 3 pipeline_parallel: 2 virtual_stages: 2 recompute: selective schedule: 'gpipe'",
+      DeepTiedModel());
+}
+
+TEST(LayoutMatrixTest, ShardedWeightsInAPipeline) {
+  for (const char* schedule : {"gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv", "dualpipev"}) {
+    const std::string layout = WithSchedule("zero_stage: 3 pipeline_parallel: 2", schedule);
+    ExpectBitsOfOneRank(4, layout, DeepTiedModel());
+    ExpectBitsOfOneRank(4, layout + " expert_parallel: 2", DeepRoutedModel());
+  }
+}
+
 TEST(LayoutMatrixTest, RecomputedAttention) {
   for (const char* schedule : {"1f1b", "zbv"}) {
     const std::string layout = WithSchedule("pipeline_parallel: 2 recompute: selective", schedule);

@@ -53,6 +53,7 @@ Outcome Train(Communicator& world, const std::string& layout, const ModelConfig&
                                 stats.max_over_mean_load})
       outcome.numbers.push_back(number);
   }
+  const WholeWeights whole(training.model->StoresByStage());
   for (const ModelChunk& chunk : training.model->chunks())
     AddWeights(*chunk.model, outcome.weights);
   return outcome;
@@ -210,6 +211,15 @@ TEST(SplitLayoutsTest, ShardedSumsOfGradients) {
     ExpectAsOneRank(
         4, std::string("zero_stage: 2 pipeline_parallel: 2 schedule: \"") + schedule + "\"");
   }
+}
+
+TEST(SplitLayoutsTest, ShardedWeightsAndSums) {
+  ExpectAsOneRank(3, "zero_stage: 3 virtual_stages: 2 recompute: full");
+  ExpectAsOneRank(4, "zero_stage: 3 virtual_stages: 4 expert_parallel: 2 schedule: \"gpipe\"",
+                  DeepRoutedModel());
+  ExpectAsOneRank(4, "zero_stage: 3 context_parallel: 2 virtual_stages: 2");
+  ExpectTensorAxisAsOneRank(4, "zero_stage: 3 tensor_parallel: 2 virtual_stages: 2");
+  ExpectAsOneRank(4, "zero_stage: 3 pipeline_parallel: 2 schedule: \"interleaved_1f1b\"");
 }
 
 TEST(SplitLayoutsTest, ThreeReplicas) { ExpectAsOneRank(3, "data_parallel: 3"); }
