@@ -31,7 +31,8 @@ double CostOf(Work work, const StageCosts& costs) {
 struct Piece {
   std::vector<Action> begins;  // whose inputs it needs
   std::vector<Action> ends;    // whose results are there when it is over
-  double cost = 0;
+  double cost = 0;             // with that of gathering
+  double gather = 0;           // of weights that were not here
 };
 
 // The pieces of each of a rank's steps, and for each piece the step it is shown as.
@@ -56,6 +57,8 @@ class Pieces {
   }
 
   void Put(const Step& step, Piece piece) {
+    for (const Action& action : piece.ends) piece.gather += CostOfWeights(action);
+    piece.cost += piece.gather;
     steps.push_back(step);
     pieces.push_back(std::move(piece));
   }
@@ -75,6 +78,13 @@ class Pieces {
                                    : costs_.stages.at(stage));
   }
 
+  // As WithShardedWeights places gathers.
+  double CostOfWeights(const Action& action) {
+    if (action.work == Work::kWeightGradient || action.chunk == here_) return 0;
+    here_ = action.chunk;
+    return costs_.stages.empty() ? costs_.gather : costs_.stages.at(Stage(action)).gather;
+  }
+
   double CostOfPair(const Action& first, const Action& second) const {
     const bool in_order = first.work == Work::kForward;
     const int forward = Stage(in_order ? first : second);
@@ -86,6 +96,7 @@ class Pieces {
   const Schedule& schedule_;
   const int rank_;
   const ScheduleCosts& costs_;
+  int here_ = -1;  // the chunk that weights are gathered of
 };
 
 // Goes from event to event: a piece is over, or an input has come over. Ranks that work share the
@@ -188,10 +199,14 @@ class Simulation {
   void Finish(int rank) {
     Rank& self = ranks_[rank];
     const size_t piece = self.next++;
-    timeline_.ranks[rank].push_back({own_[rank].steps[piece], self.begin, now_});
+    const Piece& done = own_[rank].pieces[piece];
+    // Where ranks share cores, gathering is drawn out as work is.
+    const double gathered = done.cost > 0 ? (now_ - self.begin) * done.gather / done.cost : 0;
+    timeline_.ranks[rank].push_back({own_[rank].steps[piece], self.begin + gathered, now_});
+    timeline_.exposed[rank] += gathered;
     self.works = false;
     self.idle_since = now_;
-    for (const Action& action : own_[rank].pieces[piece].ends) Publish(rank, action);
+    for (const Action& action : done.ends) Publish(rank, action);
     TryToBegin(rank);
   }
 

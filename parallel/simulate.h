@@ -13,6 +13,7 @@ struct StageCosts {
   double backward = 0;  // input and weight gradient at once
   double input_gradient = 0;
   double weight_gradient = 0;
+  double gather = 0;  // of the stage's weights: as ScheduleCosts::gather
 };
 
 // In the same unit. Of one micro-batch through one chunk.
@@ -21,10 +22,11 @@ struct ScheduleCosts {
   double backward = 2;  // input and weight gradient at once
   double input_gradient = 1;
   double weight_gradient = 1;
-  double overlapped = 3;      // a forward and a backward at once
-  double transfer = 0;        // from the end of a stage's work to its neighbour's, on another rank
+  double overlapped = 3;  // a forward and a backward at once
+  double gather = 0;      // of a chunk's weights, before the first of works in a row that read them
+  double transfer = 0;    // from the end of a stage's work to its neighbour's, on another rank
   double transfer_bytes = 0;  // of such a message
-  // Where stages differ: instead of the first five above, the costs of each stage, and [stage of
+  // Where stages differ: instead of the first six above, the costs of each stage, and [stage of
   // the forward][stage of the backward] those of overlapped pairs. Without the latter, pairs are
   // done in turn, once the inputs of both are there.
   std::vector<StageCosts> stages = {};
@@ -44,7 +46,7 @@ struct Timeline {
   double makespan = 0;
   // Of each rank:
   std::vector<double> bubble;      // the makespan without its work
-  std::vector<double> exposed;     // communication: the time it waits for what has been made
+  std::vector<double> exposed;     // communication: it waits for what has been made, or gathers
   std::vector<double> bytes_sent;  // to other ranks
 };
 

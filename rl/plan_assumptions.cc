@@ -57,6 +57,20 @@ void AddCosts(const RunPlan& plan, std::vector<std::string>& list) {
       "checkpoints and failures take no time");
 }
 
+void AddShards(const Layout& layout, std::vector<std::string>& list) {
+  if (layout.shards_weights()) {
+    list.push_back(
+        "a chunk's weights are gathered before the first of works in a row that read them, at the "
+        "full bandwidth between ranks, hidden by nothing; rollouts gather all chunks' at once, "
+        "beside no gradients and no activations, which is not counted");
+  }
+  if (layout.reduces_each_micro_batch()) {
+    list.push_back(
+        "a micro-batch's gradients go to the ranks that add them up at the full bandwidth between "
+        "ranks, hidden by nothing");
+  }
+}
+
 void AddMemory(const RunPlan& plan, std::vector<std::string>& list) {
   const PlanConfig& settings = plan.config.plan();
   list.push_back(absl::StrFormat(
@@ -64,8 +78,8 @@ void AddMemory(const RunPlan& plan, std::vector<std::string>& list) {
       "it; "
       "no communication buffers, workspaces or fragmentation",
       settings.weight_bytes(), settings.gradient_bytes(), settings.optimizer_bytes()));
-  list.push_back(plan.layout.zero_stage == 2
-                     ? "the gradient of one micro-batch, and a share of their sum"
+  list.push_back(plan.layout.reduces_each_micro_batch()
+                     ? "the gradient of one micro-batch of one chunk, and a share of all sums"
                  : settings.gradient_sums() > 0
                      ? absl::StrFormat("%d sum of gradients a stage (exact mode's tree keeps one "
                                        "more for every doubling of the micro-batches)",
@@ -89,6 +103,7 @@ void AddMemory(const RunPlan& plan, std::vector<std::string>& list) {
 std::vector<std::string> PlanAssumptions(const RunPlan& plan, const JobPlan& job) {
   std::vector<std::string> list;
   AddCosts(plan, list);
+  AddShards(plan.layout, list);
   AddMemory(plan, list);
   if (job.stages.empty()) return list;
   list.push_back(

@@ -65,6 +65,7 @@ CostModel::CostModel(const RunConfig& config, const ClusterConfig& cluster, cons
                      const std::vector<ModelPart>& parts)
     : config_(config),
       cluster_(cluster),
+      layout_(layout),
       expert_parallel_(layout.expert_parallel),
       num_replicas_(layout.num_replicas()),
       context_parallel_(layout.context_parallel),
@@ -179,7 +180,25 @@ ScheduleCosts CostModel::Costs(const MicroBatchShape& shape) const {
   costs.transfer = cluster_.network_latency_seconds() +
                    costs.transfer_bytes / (cluster_.network_gb_per_second() * 1e9);
   costs.cores = cluster_.cores() / (num_replicas_ * num_shares_);
+  AddShards(costs);
   return costs;
+}
+
+// Of each stage's weights what this rank does not own comes in before they are used, and as much of
+// a micro-batch's gradient goes out after it. A stage whose schedule allows it has one copy.
+void CostModel::AddShards(ScheduleCosts& costs) const {
+  const double bandwidth = BandwidthAmong(static_cast<int>(num_replicas_ * num_shares_));
+  for (size_t s = 0; s < parts_.size(); ++s) {
+    const StageWeights weights =
+        WeightsOf(SizeOfPart(config_.model(), parts_[s]), layout_, /*copies=*/1);
+    const double seconds = (weights.all() - weights.owned) / bandwidth;
+    if (layout_.shards_weights()) costs.stages[s].gather = seconds * config_.plan().weight_bytes();
+    if (!layout_.reduces_each_micro_batch()) continue;
+    const double reduced = seconds * config_.plan().gradient_bytes();
+    costs.stages[s].backward += reduced;
+    costs.stages[s].weight_gradient += reduced;
+    for (std::vector<double>& of_forward : costs.overlapped_stages) of_forward[s] += reduced;
+  }
 }
 
 ScheduleCosts CostModel::MeasuredCosts() const {

@@ -44,7 +44,8 @@ class CostModel {
   // ranks send lies beside the work: added to it, or in an overlapped pair hidden by it as far as
   // it is shorter; of keys, only what the attention over a block does not hide. InvalidArgument,
   // naming the field, when a time is missing, or is there without such work in the schedule. With
-  // plan.stage_seconds the costs are those numbers, of which there must be one for each stage.
+  // plan.stage_seconds the costs are those numbers, of which there must be one for each stage. To
+  // any of these comes what sharded weights and sums of gradients send, hidden by nothing.
   static absl::StatusOr<CostModel> Make(const RunConfig& config, const ClusterConfig& cluster,
                                         const Layout& layout, const std::vector<ModelPart>& parts);
 
@@ -68,11 +69,13 @@ class CostModel {
   double SecondsOfExperts(const ModelPart& part, double tokens) const;
   RingSeconds SecondsOfKeys(const ModelPart& part, double tokens, double attention) const;
   double SecondsOfPieces(const ModelPart& part, double tokens) const;
+  void AddShards(ScheduleCosts& costs) const;
   double BandwidthAmong(int ranks) const;
   absl::Status Calibrate(const Layout& layout);
 
   RunConfig config_;
   ClusterConfig cluster_;
+  Layout layout_;
   int expert_parallel_ = 1;
   double num_replicas_ = 1;
   double context_parallel_ = 1;

@@ -6,7 +6,6 @@
 #include "absl/strings/str_format.h"
 #include "parallel/prove.h"
 #include "trainer/model/attention_gqa.h"
-#include "trainer/model_size.h"
 
 namespace deduce {
 namespace {
@@ -51,11 +50,6 @@ double FfnBytes(const PlanConfig& plan, const ModelConfig& c, bool routed) {
   return each * (2 * d + 2 * chosen * d + 3 * (chosen + shared) * width + experts);
 }
 
-// What a stage's parameters are held by.
-struct Holders {
-  double dense = 1, pieces = 1, experts = 1;  // ranks that share the optimizer's state
-};
-
 // Partial sums of exact mode's tree for m micro-batches of a replica.
 int64_t TreeSums(int64_t m) {
   return 1 + std::bit_width(static_cast<uint64_t>(std::max<int64_t>(1, m) - 1));
@@ -82,6 +76,19 @@ double BlocksUnderWay(const RunConfig& config, const Layout& layout, double micr
 }
 
 }  // namespace
+
+StageWeights WeightsOf(const PartSize& size, const Layout& layout, double copies) {
+  StageWeights weights{.dense = static_cast<double>(size.total() - size.experts - size.split),
+                       .pieces = static_cast<double>(size.split) / layout.tensor_parallel,
+                       .experts = static_cast<double>(size.experts) / layout.expert_parallel};
+  weights.owned = weights.all();
+  if (layout.zero_stage == 0) return weights;
+  const double replicas = copies * layout.num_replicas(), shares = layout.num_parts();
+  weights.owned = weights.dense / (replicas * shares) +
+                  weights.pieces / (replicas * layout.context_parallel) +
+                  weights.experts / (copies * layout.data_parallel * shares);
+  return weights;
+}
 
 double ActivationBytes(const RunConfig& config, const ModelPart& part) {
   const ModelConfig& c = config.model();
@@ -141,11 +148,6 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   const double d = static_cast<double>(config.model().hidden_size());
   const double copies = static_cast<double>(schedule.paths.size());
   const bool again = config.layout().recompute() == LayoutConfig::full;
-  const bool sharded = layout.zero_stage >= 1, each_reduced = layout.zero_stage == 2;
-  const double shares = layout.num_parts();
-  const Holders holders = {sharded ? copies * layout.num_replicas() * shares : 1,
-                           sharded ? copies * layout.num_replicas() * layout.context_parallel : 1,
-                           sharded ? copies * layout.data_parallel * shares : 1};
   // Of all experts, the part that a rank has copies of in slots.
   const double slots =
       layout.rebalance_every == 0
@@ -161,7 +163,7 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   for (int rank = 0; rank < schedule.num_ranks(); ++rank) {
     RankBytes bytes;
     int embeddings = 0;
-    double transient = 0;
+    double transient = 0, gathered = 0, micro_batch = 0;
     std::vector<double> chunk_bytes(schedule.num_chunks, 0);
     for (const std::vector<Place>& path : schedule.paths) {
       for (size_t stage = 0; stage < path.size(); ++stage) {
@@ -169,24 +171,29 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         PartSize size = SizeOfPart(config.model(), parts.at(stage));
         if (size.embedding > 0 && ++embeddings > 1 && settings.one_embedding_a_rank())
           size.embedding = 0;
-        const double experts = static_cast<double>(size.experts) / layout.expert_parallel;
-        const double pieces = static_cast<double>(size.split) / layout.tensor_parallel;
-        const double dense = static_cast<double>(size.total() - size.experts - size.split);
-        const double owned =
-            dense / holders.dense + pieces / holders.pieces + experts / holders.experts;
+        const StageWeights stage_weights = WeightsOf(size, layout, copies);
         const double in_slots = slots * static_cast<double>(size.experts);
-        bytes.weights += settings.weight_bytes() * (dense + pieces + experts + in_slots);
-        const double of_micro_batch = dense + pieces + std::max(experts, in_slots);
-        bytes.gradients +=
-            settings.gradient_bytes() *
-            (each_reduced ? of_micro_batch + owned : static_cast<double>(sums) * of_micro_batch);
-        bytes.optimizer += settings.optimizer_bytes() * owned;
+        const double whole = settings.weight_bytes() * (stage_weights.all() + in_slots);
+        bytes.whole_weights += whole;
+        bytes.weights +=
+            layout.shards_weights() ? settings.weight_bytes() * stage_weights.owned : whole;
+        if (layout.shards_weights()) gathered = std::max(gathered, whole);
+        const double of_micro_batch =
+            stage_weights.dense + stage_weights.pieces + std::max(stage_weights.experts, in_slots);
+        const double summed = layout.reduces_each_micro_batch()
+                                  ? stage_weights.owned
+                                  : static_cast<double>(sums) * of_micro_batch;
+        bytes.gradients += settings.gradient_bytes() * summed;
+        micro_batch = std::max(micro_batch, settings.gradient_bytes() * of_micro_batch);
+        bytes.optimizer += settings.optimizer_bytes() * stage_weights.owned;
         const double all = micro_batch_tokens * KeptBytes(config, layout, parts[stage]);
         chunk_bytes[path[stage].chunk] =
-            again ? micro_batch_tokens / shares * d * settings.activation_bytes() : all;
+            again ? micro_batch_tokens / layout.num_parts() * d * settings.activation_bytes() : all;
         if (again) transient = std::max(transient, all);
       }
     }
+    bytes.weights += gathered;
+    if (layout.reduces_each_micro_batch()) bytes.gradients += micro_batch;
     bytes.activations = PeakActivationBytes(plan.ranks[rank], chunk_bytes) + transient +
                         BlocksUnderWay(config, layout, micro_batch_tokens);
     ranks.push_back(bytes);

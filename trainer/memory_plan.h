@@ -8,17 +8,29 @@
 #include "parallel/layout.h"
 #include "parallel/plan.h"
 #include "trainer/model/model_part.h"
+#include "trainer/model_size.h"
 
 namespace deduce {
 
 struct RankBytes {
-  double weights = 0;
-  double gradients = 0;    // of all sums that are alive at once; with zero_stage 2 a micro-batch's
-                           // and this rank's share of the sum
-  double optimizer = 0;    // this rank's share with zero_stage 1 or 2
+  double weights = 0;      // with zero_stage 3 shares of all, and the chunk that is gathered
+  double gradients = 0;    // of all sums that are alive at once; with zero_stage 2 or 3, without
+                           // exact mode, a micro-batch's and this rank's share of the sum
+  double optimizer = 0;    // this rank's share with zero_stage 1 to 3
   double activations = 0;  // at their peak over the plan
   double total() const { return weights + gradients + optimizer + activations; }
+
+  double whole_weights = 0;  // of all chunks, were they here at once
 };
+
+// Elements of the weights of a stage on one of its ranks, and those that it owns.
+struct StageWeights {
+  double dense = 0, pieces = 0, experts = 0;
+  double owned = 0;
+  double all() const { return dense + pieces + experts; }
+};
+// copies: ranks of the pipeline that hold the stage.
+StageWeights WeightsOf(const PartSize& size, const Layout& layout, double copies);
 
 // Bytes that a token leaves in a part between its forward and its backward. `all`: an estimate from
 // the shapes of what every operation reads again, not a measurement.

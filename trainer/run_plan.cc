@@ -56,13 +56,16 @@ absl::StatusOr<Cut> CutUpdate(const Layout& layout, size_t num_stages, const Upd
   return cut;
 }
 
-// Seconds from the end of the pipeline's work to new weights everywhere.
+// Seconds from the end of the pipeline's work to new weights everywhere, or shares of them. What
+// goes over the network micro-batch by micro-batch is part of the pipeline's work.
 double OptimizerSeconds(const RunConfig& config, const ClusterConfig& cluster, const Layout& layout,
                         const std::vector<RankBytes>& memory) {
   if (config.plan().has_calibration()) return config.plan().calibration().optimizer_seconds();
+  const bool alone = layout.num_replicas() * layout.num_parts() == 1;
+  const int times = alone ? 0 : !layout.reduces_each_micro_batch() + !layout.shards_weights();
   double most = 0;
   for (const RankBytes& rank : memory) {
-    const double moved = layout.num_replicas() * layout.num_parts() == 1 ? 0 : 2 * rank.weights;
+    const double moved = times * rank.whole_weights;
     most = std::max(most, moved / (cluster.network_gb_per_second() * 1e9) +
                               2 * rank.optimizer / (cluster.memory_gb_per_second() * 1e9));
   }
@@ -116,7 +119,7 @@ absl::StatusOr<int> NumPlannedRanks(const LayoutConfig& config, int64_t asked) {
 absl::StatusOr<TimedUpdate> TimeUpdate(const RunPlan& plan, const UpdateShape& shape) {
   ASSIGN_OR_RETURN(const Cut cut, CutUpdate(plan.layout, plan.parts.size(), shape));
   TimedUpdate update{.micro_batches = cut.padded, .padding = cut.padded - cut.needed};
-  update.plan = MakePlan(plan.layout.Pipeline(cut.padded));
+  update.plan = MakePlan(plan.layout, cut.padded);
   RETURN_IF_ERROR(Prove(update.plan, {}));
   update.timeline = Simulate(update.plan.schedule, plan.costs.Costs(cut.each));
   update.optimizer = OptimizerSeconds(plan.config, plan.cluster, plan.layout, plan.memory);
@@ -137,7 +140,7 @@ absl::StatusOr<RunPlan> MakeRunPlan(const RunConfig& config, int num_ranks) {
                    SplitModel(config.model(), layout.num_stages(), layout.stage_layers));
   ASSIGN_OR_RETURN(const Cut cut, CutUpdate(layout, parts.size(), shape));
   ASSIGN_OR_RETURN(CostModel costs, CostModel::Make(config, cluster, layout, parts));
-  const Plan pipeline = MakePlan(layout.Pipeline(cut.padded));
+  const Plan pipeline = MakePlan(layout, cut.padded);
   RunPlan plan{.config = config,
                .cluster = cluster,
                .layout = layout,

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "parallel/schedule/dual_pipe.h"
+#include "parallel/schedule/gpipe.h"
 #include "parallel/schedule/one_f_one_b.h"
 
 namespace deduce {
@@ -58,6 +59,14 @@ TEST(SimulateTest, EqualCostsOfStagesAreThoseOfAllChunks) {
   EXPECT_EQ(all.makespan, 167);
   EXPECT_EQ(by_stage.makespan, all.makespan);
   EXPECT_EQ(by_stage.bubble, all.bubble);
+}
+
+TEST(SimulateTest, WeightsAreGatheredOnceForWorkInARow) {
+  const Timeline timeline = Simulate(Gpipe(1, 2, 3), {.forward = 1, .backward = 2, .gather = 10});
+  EXPECT_EQ(timeline.makespan, 2 * 3 * 3 + 3 * 10);  // chunk 0, chunk 1, chunk 0 again
+  EXPECT_EQ(timeline.exposed[0], 3 * 10);
+  EXPECT_EQ(timeline.bubble[0], 3 * 10);
+  EXPECT_EQ(timeline.ranks[0][3].begin, 10 + 3 * 1 + 10);  // the second chunk's first forward
 }
 
 TEST(SimulateTest, ASlowStageHoldsUpTheOthers) {

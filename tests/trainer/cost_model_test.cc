@@ -126,6 +126,27 @@ TEST(CostModelTest, UncalibratedWorkTakesItsFlopsOverTheRate) {
   EXPECT_NEAR(costs.overlapped_stages[1][1], std::max(work, 2 * sent), 1e-12);
 }
 
+TEST(CostModelTest, ShardedWeightsComeInBeforeWorkAndGradientsGoOutAfterIt) {
+  const std::vector<std::string> base = {"layout { schedule: '1f1b' exact: false }"};
+  std::vector<std::string> sharded = base;
+  sharded.push_back("layout { zero_stage: 3 }");
+  const Made whole = Make(base, false), made = Make(sharded, false);
+  ASSERT_TRUE(whole.costs.ok() && made.costs.ok());
+  const PartSize size = SizeOfPart(made.config.model(), made.parts[1]);
+  // 128 replicas share dense weights, of which the rest comes over the network; experts are shared
+  // by 2, and 1 of 64 is here.
+  const double missing = static_cast<double>(size.total() - size.experts) * 127 / 128 +
+                         static_cast<double>(size.experts) / 64 / 2;
+  const StageCosts before = whole.costs->Costs({4096, 4096}).stages[1];
+  const StageCosts after = made.costs->Costs({4096, 4096}).stages[1];
+  EXPECT_EQ(before.gather, 0);
+  EXPECT_DOUBLE_EQ(after.gather, missing * 2 / 50e9);
+  EXPECT_EQ(after.forward, before.forward);
+  EXPECT_EQ(after.input_gradient, before.input_gradient);
+  EXPECT_NEAR(after.backward - before.backward, missing * 4 / 50e9, 1e-12);
+  EXPECT_NEAR(after.weight_gradient - before.weight_gradient, missing * 4 / 50e9, 1e-12);
+}
+
 // What context ranks add to their share of a stage's forward and input gradient, with links of so
 // many GB/s; block and work: seconds of a block of one layer between ranks, and under attention.
 struct RingCosts {

@@ -46,6 +46,23 @@ TEST(MemoryPlanTest, ShardedSumsLeaveAMicroBatchsGradient) {
   EXPECT_EQ(BytesOf(config, 4, 8, 64).front().gradients, one.gradients * 1.25);
 }
 
+TEST(MemoryPlanTest, ShardedWeightsLeaveSharesAndTheLargestChunk) {
+  const RunConfig config = TinyRun(
+      "layout { data_parallel: 4 zero_stage: 3 exact: false virtual_stages: 2 schedule: 'gpipe' }");
+  const auto parts = SplitModel(config.model(), 2, {});
+  ASSERT_TRUE(parts.ok());
+  double all = 0, largest = 0;
+  for (const ModelPart& part : *parts) {
+    const double size = static_cast<double>(SizeOfPart(config.model(), part).total());
+    all += size;
+    largest = std::max(largest, size);
+  }
+  const RankBytes bytes = BytesOf(config, 4, 8, 64).front();
+  EXPECT_EQ(bytes.weights, 4 * (all / 4 + largest));
+  EXPECT_EQ(bytes.gradients, 4 * (all / 4 + largest));
+  EXPECT_EQ(bytes.whole_weights, 4 * all);
+}
+
 TEST(MemoryPlanTest, ContextRanksShareTokensAndTheOptimizerAndPassKeysOn) {
   const RunConfig config = TinyRun("layout { context_parallel: 2 exact: false }");
   const ModelPart whole = WholeModel(config.model());
