@@ -97,6 +97,13 @@ at::Tensor AttentionOverRuns(const at::Tensor& q_thk, const at::Tensor& k_xgk,
   return AttendKeyBlock(q, ByHead(k_xgk), ByHead(v_xgv), runs, softmax_scale).out_thv;
 }
 
+bool KeptByAttention(const at::Tensor& out) {
+  const at::TensorBase& whole = out.is_view() ? out._base() : out;
+  using Node = torch::autograd::CppNode<AttentionFunction>;
+  return whole.numel() == out.numel() &&
+         dynamic_cast<const Node*>(whole.grad_fn().get()) != nullptr;
+}
+
 at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,
                            const at::Tensor& v_cache_spgv, const std::vector<int64_t>& slots,
                            const std::vector<int64_t>& positions, double softmax_scale) {

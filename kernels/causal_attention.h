@@ -25,6 +25,10 @@ at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
 at::Tensor AttentionOverRuns(const at::Tensor& q_thk, const at::Tensor& k_xgk,
                              const at::Tensor& v_xgv, const KeyRuns& runs, double softmax_scale);
 
+// Whether out is the result of one of the two with a gradient, or a view of all of it: then
+// backward of attention keeps it anyway.
+bool KeptByAttention(const at::Tensor& out);
+
 // The same for tokens whose keys live in a cache: row i attends to positions 0..positions[i] of
 // slot slots[i] of k_cache_spgk [slots, max_positions, kv_heads, k] and v_cache_spgv. The rows' own
 // keys must have been written already. Not differentiable.

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "kernels/autograd.h"
+#include "kernels/kept_input.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {
@@ -36,9 +37,12 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const BelowAutograd guard;
     const ComputeType type{static_cast<int>(type_number)};
     const at::Tensor operand_ti = AsOperand(x_ti, type);
-    torch::autograd::variable_list saved = {operand_ti};
-    saved.insert(saved.end(), weights.begin(), weights.end());
+    KeptInput kept = KeepInput(x_ti, operand_ti, type);
+    torch::autograd::variable_list saved(weights.begin(), weights.end());
+    saved.insert(saved.end(), kept.tensors.begin(), kept.tensors.end());
     ctx->save_for_backward(std::move(saved));
+    ctx->saved_data["kept"] = static_cast<int64_t>(kept.kind);
+    ctx->saved_data["eps"] = kept.eps;
     ctx->saved_data["type"] = type_number;
     return Products(operand_ti, weights, type);
   }
@@ -46,13 +50,17 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
   static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
                                                  const torch::autograd::variable_list& grads) {
     const auto saved = ctx->get_saved_variables();
-    const at::Tensor& operand_ti = saved[0];
     const BelowAutograd guard;
     const ComputeType type{static_cast<int>(ctx->saved_data["type"].toInt())};
+    const at::Tensor operand_ti =
+        OperandAgain({KeptInput::Kind{ctx->saved_data["kept"].toInt()},
+                      {saved.begin() + static_cast<int64_t>(grads.size()), saved.end()},
+                      ctx->saved_data["eps"].toDouble()},
+                     type);
     torch::autograd::variable_list gradients(grads.size() + 2);  // and of the type
     at::Tensor grad_x_xi;
     for (size_t w = 0; w < grads.size(); ++w) {
-      const at::Tensor& weight_oi = saved[w + 1];
+      const at::Tensor& weight_oi = saved[w];
       const at::Tensor grad_to = AsOperand(grads[w].contiguous(), type);
       if (ctx->needs_input_grad(0)) {
         const at::Tensor padded_xo = PadRows(grad_to);

@@ -6,6 +6,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
+#include <optional>
 
 #include "kernels/autograd.h"
 #include "kernels/double_precision.h"
@@ -118,6 +119,7 @@ class RmsNormFunction : public torch::autograd::Function<RmsNormFunction> {
     const BelowAutograd guard;
     at::Tensor inverse_rms_t = at::empty({x_td.size(0)}, x_td.options());
     ctx->save_for_backward({x_td, weight_d, inverse_rms_t});
+    ctx->saved_data["eps"] = eps;
     return Forward(x_td, weight_d, eps, inverse_rms_t.data_ptr<float>());
   }
 
@@ -151,6 +153,15 @@ at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double ep
   if (WantsGradient(x, weight)) return RmsNormFunction::apply(x, weight, eps);
   const BelowAutograd guard;
   return Forward(x, weight, eps, nullptr);
+}
+
+std::optional<RmsNormInputs> InputsOfRmsNorm(const at::Tensor& normed_td) {
+  using Node = torch::autograd::CppNode<RmsNormFunction>;
+  const auto* node = dynamic_cast<const Node*>(normed_td.grad_fn().get());
+  if (node == nullptr) return std::nullopt;
+  const auto saved = node->ctx_.get_saved_variables();
+  return RmsNormInputs{saved[0].detach(), saved[1].detach(),
+                       node->ctx_.saved_data.at("eps").toDouble()};
 }
 
 }  // namespace deduce

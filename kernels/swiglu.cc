@@ -83,4 +83,12 @@ at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf) {
   return Forward(gate, up);
 }
 
+std::optional<SwiGluInputs> InputsOfSwiGlu(const at::Tensor& out_tf) {
+  using Node = torch::autograd::CppNode<SwiGluFunction>;
+  const auto* node = dynamic_cast<const Node*>(out_tf.grad_fn().get());
+  if (node == nullptr) return std::nullopt;
+  const auto saved = node->ctx_.get_saved_variables();
+  return SwiGluInputs{saved[0].detach(), saved[1].detach()};
+}
+
 }  // namespace deduce

@@ -3,10 +3,19 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <optional>
+
 namespace deduce {
 
 // silu(gate_tf) * up_tf, both [t, f]. A row's bits depend on nothing but the row. Differentiable in
 // both; t may be 0.
 at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf);
+
+// What SwiGlu made out_tf of and keeps for its own backward, without gradients; nothing if it is
+// not SwiGlu's fp32 result with a gradient.
+struct SwiGluInputs {
+  at::Tensor gate_tf, up_tf;
+};
+std::optional<SwiGluInputs> InputsOfSwiGlu(const at::Tensor& out_tf);
 
 }  // namespace deduce

@@ -1,0 +1,36 @@
+#include "kernels/kept_input.h"
+
+#include <ATen/core/grad_mode.h>
+
+#include "kernels/causal_attention.h"
+#include "kernels/rms_norm.h"
+#include "kernels/swiglu.h"
+
+namespace deduce {
+
+KeptInput KeepInput(const at::Tensor& x_ti, const at::Tensor& operand_ti, ComputeType type) {
+  using Kind = KeptInput::Kind;
+  if (const auto norm = InputsOfRmsNorm(x_ti))
+    return {Kind::kNormed, {norm->x_td, norm->weight_d}, norm->eps};
+  if (const auto swiglu = InputsOfSwiGlu(x_ti))
+    return {Kind::kGated, {swiglu->gate_tf, swiglu->up_tf}};
+  if (type != ComputeType::kFloat32 && KeptByAttention(x_ti))
+    return {Kind::kRounded, {x_ti.detach()}};
+  return {Kind::kOperand, {operand_ti}};
+}
+
+at::Tensor OperandAgain(const KeptInput& kept, ComputeType type) {
+  const at::NoGradGuard no_grad;
+  switch (kept.kind) {
+    case KeptInput::Kind::kNormed:
+      return AsOperand(RmsNorm(kept.tensors[0], kept.tensors[1], kept.eps), type);
+    case KeptInput::Kind::kGated:
+      return AsOperand(SwiGlu(kept.tensors[0], kept.tensors[1]), type);
+    case KeptInput::Kind::kRounded:
+    case KeptInput::Kind::kOperand:
+      return AsOperand(kept.tensors[0], type);
+  }
+  TORCH_CHECK(false, "OperandAgain: found kind ", static_cast<int64_t>(kept.kind));
+}
+
+}  // namespace deduce
