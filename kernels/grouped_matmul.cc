@@ -48,7 +48,7 @@ at::Tensor PaddedProducts(const at::Tensor& x_ni, const at::Tensor& weight_eio,
 at::Tensor ExpertGradients(const at::Tensor& grad_no, const at::Tensor& x_ni,
                            const at::Tensor& weight_eoi,
                            const std::vector<int64_t>& rows_per_expert, ComputeType type) {
-  at::Tensor grad_weight_eoi = at::empty(weight_eoi.sizes(), weight_eoi.options());
+  at::Tensor grad_weight_eoi = GradientMemory(weight_eoi);
   int64_t start = 0;
   for (size_t expert = 0; expert < rows_per_expert.size(); ++expert) {
     const int64_t rows = rows_per_expert[expert];

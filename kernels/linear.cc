@@ -70,8 +70,11 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
         MatmulInto(grad_x_xi, padded_xo, AsOperand(weight_oi, type), type, /*accumulate=*/!first);
       }
       if (ctx->needs_input_grad(w + 1)) {
-        gradients[w + 1] = WeightGradient(
-            weight_oi, [=, x_ti = operand_ti] { return Matmul(grad_to.t(), x_ti, type); });
+        gradients[w + 1] = WeightGradient(weight_oi, [=, x_ti = operand_ti] {
+          const at::Tensor gradient_oi = GradientMemory(weight_oi);
+          MatmulInto(gradient_oi, grad_to.t(), x_ti, type);
+          return gradient_oi;
+        });
       }
     }
     if (grad_x_xi.defined()) gradients[0] = grad_x_xi.narrow(0, 0, operand_ti.size(0));

@@ -5,7 +5,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/log_softmax.h>
-#include <ATen/ops/zeros_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
@@ -14,6 +13,7 @@
 #include "kernels/autograd.h"
 #include "kernels/linear.h"
 #include "kernels/masked_vector.h"
+#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -175,7 +175,7 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     at::Tensor grad_hidden_xd, grad_head_vd;
     if (ctx->needs_input_grad(0))
       grad_hidden_xd = at::empty({PaddedRows(rows), hidden_td.size(1)}, hidden_td.options());
-    if (ctx->needs_input_grad(1)) grad_head_vd = at::zeros_like(head_vd);
+    if (ctx->needs_input_grad(1)) grad_head_vd = GradientMemory(head_vd).zero_();
     LogitChunks chunks(hidden_td, head_vd, type);
     for (int64_t first = 0; first < rows; first += kLogitRows) {
       chunks.Compute(first);

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <functional>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,30 @@ class PutOffWeightGradients {
   friend at::Tensor WeightGradient(const at::Tensor&, std::function<at::Tensor()>);
   Work work_;
 };
+
+// While one lives, the backward of kernels on this thread puts the gradients of these leaves where
+// they are collected, which saves a second copy of all of them. Only the first gradient of a leaf
+// goes there: another would overwrite what it has to be added to. One at a time a thread, else
+// c10::Error.
+class GradientPlaces {
+ public:
+  GradientPlaces();
+  ~GradientPlaces();
+  GradientPlaces(const GradientPlaces&) = delete;
+  GradientPlaces& operator=(const GradientPlaces&) = delete;
+
+  // place: asked when the leaf's gradient is computed, if ever. Contiguous, as many elements as the
+  // leaf, of its type; anything may be in it.
+  void Add(const at::Tensor& leaf, std::function<at::Tensor()> place);
+
+ private:
+  friend at::Tensor GradientMemory(const at::Tensor&);
+  std::unordered_map<const at::TensorImpl*, std::function<at::Tensor()>> places_;
+};
+
+// Memory for the gradient of `weight`, of its sizes, whatever is in it: its place, or new. Called
+// where the gradient is computed.
+at::Tensor GradientMemory(const at::Tensor& weight);
 
 // Adds every gradient to its leaf's, in the order in which backward came to them: the bits that
 // backward itself would have given.

@@ -205,6 +205,17 @@ ParameterStore::ParameterStore(std::vector<Parameter>& parameters, const RankGro
   ReleaseWeights();
 }
 
+void ParameterStore::PlaceGradients(FlatGroup& group, int source,
+                                    const std::function<at::Tensor()>& flat,
+                                    GradientPlaces& places) {
+  int64_t begin = 0;
+  for (Parameter* parameter : group.parameters) {
+    const int64_t count = parameter->forward_value().numel();
+    places.Add(parameter->leaves[source], [=] { return flat().narrow(0, begin, count); });
+    begin += count;
+  }
+}
+
 void ParameterStore::TakeGradients(FlatGroup& group, int source, at::Tensor& flat) {
   c10::NoGradGuard no_grad;
   int64_t begin = 0;
@@ -213,7 +224,8 @@ void ParameterStore::TakeGradients(FlatGroup& group, int source, at::Tensor& fla
     at::Tensor into = flat.narrow(0, begin, count);
     at::Tensor& gradient = parameter->leaves[source].mutable_grad();
     if (gradient.defined()) {
-      into.copy_(gradient.reshape({-1}));
+      const at::Tensor computed = gradient.reshape({-1});
+      if (computed.const_data_ptr() != into.const_data_ptr()) into.copy_(computed);
       gradient.reset();
     } else {
       into.zero_();

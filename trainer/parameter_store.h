@@ -5,11 +5,13 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "kernels/weight_gradient.h"
 #include "parallel/rank_groups.h"
 #include "trainer/element_range.h"
 #include "trainer/model/parameter.h"
@@ -80,6 +82,10 @@ class ParameterStore {
     return group.placement == Placement::kPiece ? context_parallel_ : num_parts_;
   }
 
+  // Makes kernels put the gradients of one source's leaves of a group where TakeGradients wants
+  // them in `flat`, which gives the buffer when it is needed.
+  static void PlaceGradients(FlatGroup& group, int source, const std::function<at::Tensor()>& flat,
+                             GradientPlaces& places);
   // Concatenates the gradients of one source's leaves of a group into `flat` [gradient_size] and
   // clears them; a leaf without gradient contributes zeros.
   static void TakeGradients(FlatGroup& group, int source, at::Tensor& flat);

@@ -132,8 +132,14 @@ at::Tensor TrainingStage::RunBackward(int micro_batch, const at::Tensor& grad_ou
 }
 
 at::Tensor TrainingStage::Backward(int micro_batch, const at::Tensor& grad_output_xd) {
-  const at::Tensor grad_input_xd = RunBackward(micro_batch, grad_output_xd);
-  CollectGradients(micro_batch);
+  at::Tensor grad_input_xd;
+  GradientBuffers buffers = NoBuffers();
+  {
+    GradientPlaces places;
+    PlaceGradients(buffers, places);
+    grad_input_xd = RunBackward(micro_batch, grad_output_xd);
+  }
+  CollectGradients(micro_batch, std::move(buffers));
   return grad_input_xd;
 }
 
@@ -159,8 +165,13 @@ void TrainingStage::WeightGradient(int micro_batch) {
   PutOff later = std::move(put_off_.at(micro_batch));
   put_off_.erase(micro_batch);
   for (auto& [leaf, gradient] : later.done) leaf.mutable_grad() = std::move(gradient);
-  ComputeWeightGradients(std::move(later.work));
-  CollectGradients(micro_batch);
+  GradientBuffers buffers = NoBuffers();
+  {
+    GradientPlaces places;
+    PlaceGradients(buffers, places);
+    ComputeWeightGradients(std::move(later.work));
+  }
+  CollectGradients(micro_batch, std::move(buffers));
 }
 
 // The replica whose micro-batches a source's gradients come from.
@@ -171,21 +182,40 @@ int TrainingStage::SourceReplica(const FlatGroup& group, int source) const {
              : layout.replica();
 }
 
-// The leaves' gradients of a micro-batch, in one buffer.
-at::Tensor TrainingStage::TakeGradients(size_t group, int source) {
-  FlatGroup& of = chunk_.store->groups()[group];
-  at::Tensor flat;
+TrainingStage::GradientBuffers TrainingStage::NoBuffers() const {
+  GradientBuffers buffers;
+  for (const FlatGroup& group : chunk_.store->groups()) buffers.emplace_back(group.num_sources);
+  return buffers;
+}
+
+// The buffer for the gradients of a micro-batch, made when the first is written: by then backward
+// has left the largest of its scratch memory, the logits, behind.
+at::Tensor TrainingStage::Buffer(GradientBuffers& buffers, size_t group, int source) {
+  at::Tensor& flat = buffers[group][source];
+  if (flat.defined()) return flat;
   if (free_[group].empty()) {
+    const FlatGroup& of = chunk_.store->groups()[group];
     flat = at::empty({of.gradient_size()}, of.values.options());
   } else {
     flat = std::move(free_[group].back());
     free_[group].pop_back();
   }
-  ParameterStore::TakeGradients(of, source, flat);
   return flat;
 }
 
-void TrainingStage::CollectGradients(int micro_batch) {
+void TrainingStage::PlaceGradients(GradientBuffers& buffers, GradientPlaces& places) {
+  for (size_t g = 0; g < buffers.size(); ++g) {
+    FlatGroup& group = chunk_.store->groups()[g];
+    for (int source = 0; source < group.num_sources; ++source) {
+      ParameterStore::PlaceGradients(
+          group, source, [this, &buffers, g, source] { return Buffer(buffers, g, source); },
+          places);
+    }
+  }
+}
+
+// The leaves' gradients of a micro-batch, in its buffers.
+void TrainingStage::CollectGradients(int micro_batch, GradientBuffers buffers) {
   const Layout& layout = chunk_.stage.groups.layout;
   const int64_t replicas = layout.num_replicas();
   const int64_t round = work_.micro_batch_of[micro_batch] / replicas;
@@ -193,7 +223,9 @@ void TrainingStage::CollectGradients(int micro_batch) {
     FlatGroup& group = chunk_.store->groups()[g];
     std::vector<at::Tensor> sources;  // if all replicas are at a micro-batch now
     for (int source = 0; source < group.num_sources; ++source) {
-      at::Tensor flat = TakeGradients(g, source);
+      at::Tensor flat = Buffer(buffers, g, source);
+      buffers[g][source].reset();
+      ParameterStore::TakeGradients(group, source, flat);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
       if (layout.reduces_each_micro_batch()) {
         sources.push_back(std::move(flat));

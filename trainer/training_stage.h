@@ -66,6 +66,9 @@ class TrainingStage : public PipelineStage {
     std::vector<std::pair<at::Tensor, at::Tensor>> done;  // leaves and gradients that did not wait
   };
 
+  // By group and source; undefined until they are written.
+  using GradientBuffers = std::vector<std::vector<at::Tensor>>;
+
   const MicroBatchPart& Part(int micro_batch);
   bool IsReal(int micro_batch) const;
   Held Compute(int micro_batch, const at::Tensor& input_xd);
@@ -74,8 +77,10 @@ class TrainingStage : public PipelineStage {
               int64_t layers = 1);
   // Runs autograd; returns the gradient of the input.
   at::Tensor RunBackward(int micro_batch, const at::Tensor& grad_output_xd);
-  at::Tensor TakeGradients(size_t group, int source);
-  void CollectGradients(int micro_batch);
+  GradientBuffers NoBuffers() const;
+  at::Tensor Buffer(GradientBuffers& buffers, size_t group, int source);
+  void PlaceGradients(GradientBuffers& buffers, GradientPlaces& places);
+  void CollectGradients(int micro_batch, GradientBuffers buffers);
   void AddToShard(size_t group, const at::Tensor& gradient);
   at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
   int SourceReplica(const FlatGroup& group, int source) const;

@@ -1,6 +1,7 @@
 #include "kernels/weight_gradient.h"
 
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 
 #include "kernels/grouped_matmul.h"
 #include "kernels/linear.h"
@@ -68,7 +69,51 @@ TEST(WeightGradientTest, OfAWeightThatIsNoLeafIsNotPutOff) {
   EXPECT_TRUE(put_off.Take().empty());
 }
 
+TEST(WeightGradientTest, GradientsAreComputedInTheirPlaces) {
+  const at::Tensor flat = at::empty({2 * 960}, at::kFloat);
+  const at::Tensor x = NormalTensor("x", {9, 40});
+  const at::Tensor first = Leaf("u", {24, 40}), second = Leaf("w", {24, 40});
+  {
+    GradientPlaces places;
+    places.Add(first, [&] { return flat.narrow(0, 0, 960); });
+    places.Add(second, [&] { return flat.narrow(0, 960, 960); });
+    (Linear(x, first) * Linear(x, second)).sum().backward();
+  }
+  EXPECT_EQ(first.grad().const_data_ptr(), flat.const_data_ptr());
+  EXPECT_EQ(second.grad().const_data_ptr<float>(), flat.const_data_ptr<float>() + 960);
+  const at::Tensor apart = Leaf("u", {24, 40});
+  (Linear(x, apart) * Linear(x, second.detach())).sum().backward();
+  EXPECT_TRUE(SameBits(first.grad(), apart.grad()));
+}
+
+TEST(WeightGradientTest, ALaterGradientIsAddedToThatInItsPlace) {
+  const at::Tensor flat = at::empty({960}, at::kFloat);
+  const at::Tensor x = NormalTensor("x", {9, 40}), y = NormalTensor("y", {9, 40});
+  const at::Tensor weight = Leaf("w", {24, 40}), apart = Leaf("w", {24, 40});
+  {
+    GradientPlaces places;
+    places.Add(weight, [&] { return flat; });
+    (Linear(x, weight).square().sum() + Linear(y, weight).square().sum()).backward();
+    Linear(y, weight).sum().backward();
+  }
+  (Linear(x, apart).square().sum() + Linear(y, apart).square().sum()).backward();
+  Linear(y, apart).sum().backward();
+  EXPECT_TRUE(SameBits(weight.grad(), apart.grad()));
+}
+
+TEST(WeightGradientTest, APlaceWithoutAlignmentIsLeftAlone) {
+  const at::Tensor flat = NormalTensor("flat", {961}), before = flat.clone();
+  const at::Tensor weight = Leaf("w", {24, 40});
+  GradientPlaces places;
+  places.Add(weight, [&] { return flat.narrow(0, 1, 960); });
+  Linear(NormalTensor("x", {9, 40}), weight).sum().backward();
+  EXPECT_TRUE(weight.grad().defined());
+  EXPECT_TRUE(SameBits(flat, before));
+}
+
 TEST(WeightGradientTest, OneAtATime) {
+  GradientPlaces places;
+  EXPECT_THROW(GradientPlaces another, c10::Error);
   PutOffWeightGradients put_off;
   EXPECT_THROW(PutOffWeightGradients another, c10::Error);
 }
