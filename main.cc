@@ -13,6 +13,7 @@
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "configs/validate.h"
+#include "kernels/tensor_memory.h"
 #include "parallel/communicator.h"
 #include "parallel/hang_watch.h"
 #include "parallel/mpi_communicator.h"
@@ -237,6 +238,7 @@ std::string OneLine(std::string message) {
 }  // namespace deduce
 
 int main(int argc, char** argv) {
+  deduce::UseTensorMemory();
   const std::unique_ptr<deduce::Communicator> world = deduce::MakeMpiWorld(&argc, &argv);
   try {
     const absl::Status status =

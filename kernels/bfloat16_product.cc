@@ -5,10 +5,10 @@
 #include <ATen/cpu/Utils.h>
 #include <ATen/cpu/vec/vec.h>
 #include <ATen/native/CPUBlas.h>
+#include <ATen/ops/empty.h>
 
 #include <algorithm>
 #include <cstring>
-#include <memory>
 #include <vector>
 
 namespace deduce {
@@ -92,17 +92,18 @@ void PackBlock(const Bfloat16Matrix& b, int64_t k, int64_t k_begin, int64_t dept
 }
 
 // Rows of a, one after another, PaddedDepth(k) long with zeros at the end.
-std::unique_ptr<Pair[]> PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) {
+at::Tensor PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) {
   const int64_t pairs = PaddedDepth(k) / 2;
-  auto rows = std::make_unique_for_overwrite<Pair[]>(static_cast<size_t>(m * pairs));
+  const at::Tensor packed = at::empty({m, PaddedDepth(k)}, at::kBFloat16);
+  auto* rows = static_cast<Pair*>(packed.data_ptr());
   if (!a.transposed) {
     for (int64_t i = 0; i < m; ++i) {
-      auto* row = reinterpret_cast<char*>(rows.get() + i * pairs);
+      auto* row = reinterpret_cast<char*>(rows + i * pairs);
       const size_t bytes = k * sizeof(at::BFloat16);
       std::memcpy(row, a.data + i * a.stride, bytes);
       std::memset(row + bytes, 0, pairs * sizeof(Pair) - bytes);
     }
-    return rows;
+    return packed;
   }
   at::parallel_for(0, (m + kWidth - 1) / kWidth, 1, [&](int64_t begin, int64_t end) {
     std::vector<Pair> joined(static_cast<size_t>(kWidth * pairs));
@@ -110,10 +111,10 @@ std::unique_ptr<Pair[]> PackRows(const Bfloat16Matrix& a, int64_t m, int64_t k) 
       const int64_t first = block * kWidth, count = std::min(kWidth, m - first);
       for (int64_t i = 0; i < pairs; ++i)
         JoinRows(a.data + first, a.stride, 2 * i, k, count, joined.data() + i * count);
-      Transpose(joined.data(), count, pairs, count, rows.get() + first * pairs, pairs);
+      Transpose(joined.data(), count, pairs, count, rows + first * pairs, pairs);
     }
   });
-  return rows;
+  return packed;
 }
 
 }  // namespace
@@ -132,12 +133,12 @@ bool MultipliesBfloat16() {
 void Bfloat16Product(int64_t m, int64_t k, int64_t n, const Bfloat16Matrix& a,
                      const Bfloat16Matrix& b, bool accumulate, float* out_mn, int64_t out_stride) {
   TORCH_CHECK(MultipliesBfloat16(), "Bfloat16Product: found neither AVX512-BF16 nor AMX");
-  std::unique_ptr<Pair[]> packed_rows;
+  at::Tensor packed_rows;
   const at::BFloat16* rows = a.data;
   int64_t row_stride = a.stride;
   if (a.transposed || k % kDepthPadding != 0) {
     packed_rows = PackRows(a, m, k);
-    rows = reinterpret_cast<const at::BFloat16*>(packed_rows.get());
+    rows = packed_rows.const_data_ptr<at::BFloat16>();
     row_stride = PaddedDepth(k);
   }
   // Few runs of columns are no even work for threads, so rows are cut too; each cut packs b's
