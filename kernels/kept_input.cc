@@ -20,17 +20,12 @@ KeptInput KeepInput(const at::Tensor& x_ti, const at::Tensor& operand_ti, Comput
 }
 
 at::Tensor OperandAgain(const KeptInput& kept, ComputeType type) {
+  using Kind = KeptInput::Kind;
   const at::NoGradGuard no_grad;
-  switch (kept.kind) {
-    case KeptInput::Kind::kNormed:
-      return AsOperand(RmsNorm(kept.tensors[0], kept.tensors[1], kept.eps), type);
-    case KeptInput::Kind::kGated:
-      return AsOperand(SwiGlu(kept.tensors[0], kept.tensors[1]), type);
-    case KeptInput::Kind::kRounded:
-    case KeptInput::Kind::kOperand:
-      return AsOperand(kept.tensors[0], type);
-  }
-  TORCH_CHECK(false, "OperandAgain: found kind ", static_cast<int64_t>(kept.kind));
+  if (kept.kind == Kind::kNormed)
+    return AsOperand(RmsNorm(kept.tensors[0], kept.tensors[1], kept.eps), type);
+  if (kept.kind == Kind::kGated) return AsOperand(SwiGlu(kept.tensors[0], kept.tensors[1]), type);
+  return AsOperand(kept.tensors[0], type);  // of kOperand: itself
 }
 
 }  // namespace deduce
