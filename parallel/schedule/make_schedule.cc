@@ -73,12 +73,13 @@ absl::StatusOr<int> NumChunks(const std::string& name, int num_ranks, int virtua
       absl::StrAppend(&names, names.empty() ? "" : ", ", std::string(known.name));
     return WrongField("schedule", absl::StrCat("\"", name, "\""), absl::StrCat("one of ", names));
   }
-  if (num_ranks == 1) return std::max(1, virtual_stages);
+  if (num_ranks == 1 && virtual_stages == 0) return 1;
   const int chunks = virtual_stages != 0 ? virtual_stages : kind->num_chunks;
-  if (kind->more ? chunks < kind->num_chunks : chunks != kind->num_chunks) {
+  const bool more = kind->more || (num_ranks == 1 && name == "1f1b");
+  if (more ? chunks < kind->num_chunks : chunks != kind->num_chunks) {
     return WrongField(
         "virtual_stages", absl::StrCat(chunks),
-        absl::StrCat(kind->more ? "at least " : "", kind->num_chunks, " with schedule ", name));
+        absl::StrCat(more ? "at least " : "", kind->num_chunks, " with schedule ", name));
   }
   if (name == "dualpipe" && num_ranks > 1 && num_ranks % 2 != 0) {
     return WrongField("pipeline_parallel", absl::StrCat(num_ranks),

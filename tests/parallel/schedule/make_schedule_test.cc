@@ -66,11 +66,12 @@ TEST(MakeScheduleTest, WhatAScheduleCannotHaveIsNamed) {
 }
 
 TEST(MakeScheduleTest, OneRankHasAsManyChunksAsItWasAskedFor) {
-  for (const char* name : kNames) {
-    EXPECT_EQ(*NumChunks(name, 1, 0), 1);
+  for (const char* name : kNames) EXPECT_EQ(*NumChunks(name, 1, 0), 1);
+  for (const char* name : {"gpipe", "1f1b", "interleaved_1f1b"}) {
     EXPECT_EQ(*NumChunks(name, 1, 5), 5);
     EXPECT_EQ(MakeSchedule(name, 1, 5, 2).num_stages(), 5);
   }
+  EXPECT_FALSE(NumChunks("zbv", 1, 3).ok());
   EXPECT_EQ(StepsText(MakeSchedule("1f1b", 1, 2, 2).ranks[0]),
             "F0.0 F1.0 B1.0 B0.0 F0.1 F1.1 B1.1 B0.1");
   EXPECT_EQ(StepsText(MakeSchedule("gpipe", 1, 2, 2).ranks[0]),
