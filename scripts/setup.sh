@@ -86,6 +86,13 @@ has_wheels() {
   done
 }
 
+# need_disk GB STEP: an installation that fills the disk fails late, in words that do not say so.
+need_disk() {
+  local found
+  found=$(df --output=avail -B1000000000 .deps | tail -n 1 | tr -d ' ')
+  [ "$found" -ge "$1" ] || { echo "scripts/setup.sh: error: disk: found $found GB free for $2, expected at least $1" >&2; exit 1; }
+}
+
 install_wheels() {  # ENVIRONMENT (pip options and NAME==VERSION)...
   local environment=$1
   shift
@@ -118,6 +125,7 @@ fi
 if has_wheels .deps/py "${libtorch[@]}"; then
   say "LibTorch: there, ${libtorch[0]}"
 else
+  need_disk 3 "LibTorch and a build"
   run "LibTorch into .deps/py (${libtorch[0]}, about 1 GB)" install_wheels .deps/py --no-deps "${libtorch[@]}"
 fi
 
@@ -125,6 +133,7 @@ if [ "$with_reference" = yes ]; then
   if has_wheels .deps/reference "${reference[@]}"; then
     say "reference packages: there"
   else
+    need_disk 11 "the reference packages, their downloads, and the builds of all tests"
     run "reference packages into .deps/reference (about 5 GB)" install_wheels .deps/reference "${reference_options[@]}" "${reference[@]}"
   fi
 fi
