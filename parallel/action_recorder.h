@@ -37,8 +37,7 @@ class ActionRecorder {
   // trace; others return "". A process (pid) for each replica, a lane (tid) for each rank of its
   // pipeline, an event for each action, named by ActionText, in microseconds from the first; its
   // category is the letter of its work, "wait" for a receive, "send", "reduce", "update", "gather"
-  // or "release". Hosts
-  // are laid side by side by their system clocks.
+  // or "release". Hosts are laid side by side by their system clocks.
   std::string TakeTrace(const Layout& layout, Communicator& world, const std::string& name);
 
  private:
