@@ -36,7 +36,7 @@ inline HeadRows RowsOf(const at::Tensor& x_htk, int64_t head, int64_t first) {
 inline int64_t PaddedKeys(int64_t keys) { return (keys + kLanes - 1) / kLanes * kLanes; }
 
 // The eight lane sums of eight vectors, each by the same tree.
-inline FloatVector SumEach(const FloatVector (&v)[8]) {
+inline FloatVector SumEach(const __m256 (&v)[8]) {
   const __m256 low = _mm256_hadd_ps(_mm256_hadd_ps(v[0], v[1]), _mm256_hadd_ps(v[2], v[3]));
   const __m256 high = _mm256_hadd_ps(_mm256_hadd_ps(v[4], v[5]), _mm256_hadd_ps(v[6], v[7]));
   return _mm256_add_ps(_mm256_permute2f128_ps(low, high, 0x20),
@@ -53,21 +53,22 @@ inline void DotRows(const float* query, int64_t query_stride, const HeadRows& ro
   static_assert(kQueries == 1 || kQueries == 2);
   constexpr int kRows = kLanes / kQueries;
   const int64_t most = keys[kQueries - 1];
+  const int64_t last = (most - 1) * rows.stride;
   for (int64_t first = 0; first < most; first += kLanes) {
     FloatVector lanes[kQueries];  // of kRows keys each: kRows dots of one query after the other's
     for (int part = 0; part < kQueries; ++part) {
+      const int64_t begin = (first + part * kRows) * rows.stride;
       const float* row[kRows];
-      for (int64_t i = 0; i < kRows; ++i)
-        row[i] = rows.data + std::min(first + part * kRows + i, most - 1) * rows.stride;
-      FloatVector sum[kLanes];
-      Unroll<kLanes>([&](int i) { sum[i] = FloatVector(0.0f); });
+      Unroll<kRows>([&](int i) { row[i] = rows.data + std::min(begin + i * rows.stride, last); });
+      __m256 sum[kLanes];  // FloatVector would clear memory first
+      Unroll<kLanes>([&](int i) { sum[i] = _mm256_setzero_ps(); });
       const auto add = [&](int64_t d, int64_t count) {
-        FloatVector q[kQueries];
+        __m256 q[kQueries];
         Unroll<kQueries>([&](int i) { q[i] = LoadMasked(query + i * query_stride + d, count); });
         Unroll<kRows>([&](int j) {
-          const FloatVector k = LoadMasked(row[j] + d, count);
+          const __m256 k = LoadMasked(row[j] + d, count);
           Unroll<kQueries>(
-              [&](int i) { sum[i * kRows + j] = at::vec::fmadd(q[i], k, sum[i * kRows + j]); });
+              [&](int i) { sum[i * kRows + j] = _mm256_fmadd_ps(q[i], k, sum[i * kRows + j]); });
         });
       };
       ForEachVector(rows.width, add);
