@@ -14,18 +14,18 @@
 #include "configs/status.h"
 #include "configs/validate.h"
 #include "kernels/tensor_memory.h"
-#include "parallel/communicator.h"
-#include "parallel/hang_watch.h"
-#include "parallel/mpi_communicator.h"
-#include "rl/command_line.h"
-#include "rl/export_command.h"
-#include "rl/model_commands.h"
-#include "rl/plan_command.h"
-#include "rl/recipe.h"
+#include "parallel/communicator/communicator.h"
+#include "parallel/communicator/mpi_communicator.h"
+#include "parallel/watch/hang_watch.h"
+#include "rl/commands/command_line.h"
+#include "rl/commands/export_command.h"
+#include "rl/commands/inspect.h"
+#include "rl/commands/model_commands.h"
+#include "rl/commands/plan_command.h"
 #include "rl/report/report.h"
-#include "trainer/choose_compute.h"
-#include "trainer/hugging_face/run_model.h"
-#include "trainer/inspect.h"
+#include "rl/run/run.h"
+#include "trainer/hugging_face/complete_model.h"
+#include "trainer/model/resolve_compute_type.h"
 
 namespace deduce {
 namespace {
@@ -55,13 +55,13 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
   absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
   if (!config.ok()) return WithExitCode(config.status(), ExitCode::kBadConfig);
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
-  RETURN_IF_ERROR(TakeHuggingFaceModel(*config));
+  RETURN_IF_ERROR(CompleteFromHuggingFace(*config));
   RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
   const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
   Communicator& world = watch ? watch->world() : processes;
-  const std::string compute = ChooseCompute(*config->mutable_model(), world);
+  const std::string compute = ResolveComputeType(*config->mutable_model(), world);
   if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
-  return RunRecipe(*config,
+  return RunStages(*config,
                    resume == "must"    ? Resume::kMust
                    : resume == "never" ? Resume::kNever
                                        : Resume::kAuto,

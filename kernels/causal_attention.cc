@@ -6,10 +6,10 @@
 
 #include <algorithm>
 
-#include "kernels/attention_gradient.h"
-#include "kernels/attention_row.h"
 #include "kernels/autograd.h"
-#include "kernels/key_block_attention.h"
+#include "kernels/cpu/attention_gradient.h"
+#include "kernels/cpu/attention_row.h"
+#include "kernels/cpu/key_block_attention.h"
 
 namespace deduce {
 namespace {

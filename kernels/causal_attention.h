@@ -7,7 +7,7 @@
 
 #include <vector>
 
-#include "kernels/attention_state.h"
+#include "kernels/plain/attention_state.h"
 
 namespace deduce {
 

@@ -6,7 +6,7 @@
 #include <numeric>
 
 #include "kernels/autograd.h"
-#include "kernels/double_precision.h"
+#include "kernels/plain/double_precision.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {

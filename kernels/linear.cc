@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "kernels/autograd.h"
-#include "kernels/kept_input.h"
+#include "kernels/recomputable_input.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {
@@ -37,7 +37,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const BelowAutograd guard;
     const ComputeType type{static_cast<int>(type_number)};
     const at::Tensor operand_ti = AsOperand(x_ti, type);
-    KeptInput kept = KeepInput(x_ti, operand_ti, type);
+    RecomputableInput kept = KeepInput(x_ti, operand_ti, type);
     torch::autograd::variable_list saved(weights.begin(), weights.end());
     saved.insert(saved.end(), kept.tensors.begin(), kept.tensors.end());
     ctx->save_for_backward(std::move(saved));
@@ -53,7 +53,7 @@ class LinearFunction : public torch::autograd::Function<LinearFunction> {
     const BelowAutograd guard;
     const ComputeType type{static_cast<int>(ctx->saved_data["type"].toInt())};
     const at::Tensor operand_ti =
-        OperandAgain({KeptInput::Kind{ctx->saved_data["kept"].toInt()},
+        OperandAgain({RecomputableInput::Kind{ctx->saved_data["kept"].toInt()},
                       {saved.begin() + static_cast<int64_t>(grads.size()), saved.end()},
                       ctx->saved_data["eps"].toDouble()},
                      type);

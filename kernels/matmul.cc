@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "kernels/bfloat16_product.h"
+#include "kernels/cpu/bfloat16_product.h"
 
 // Of the Intel MKL inside LibTorch, whose headers do not declare it: row-major C = alpha op(A)
 // op(B) + beta C of bf16 operands with sums and results in fp32, for CPUs that have to convert

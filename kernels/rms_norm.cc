@@ -9,8 +9,8 @@
 #include <optional>
 
 #include "kernels/autograd.h"
-#include "kernels/double_precision.h"
-#include "kernels/masked_vector.h"
+#include "kernels/cpu/masked_vector.h"
+#include "kernels/plain/double_precision.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {

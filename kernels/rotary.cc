@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "kernels/autograd.h"
-#include "kernels/double_precision.h"
+#include "kernels/plain/double_precision.h"
 
 namespace deduce {
 namespace {

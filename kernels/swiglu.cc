@@ -5,8 +5,8 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "kernels/autograd.h"
-#include "kernels/double_precision.h"
-#include "kernels/masked_vector.h"
+#include "kernels/cpu/masked_vector.h"
+#include "kernels/plain/double_precision.h"
 
 namespace deduce {
 namespace {

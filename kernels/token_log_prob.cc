@@ -11,8 +11,8 @@
 #include <limits>
 
 #include "kernels/autograd.h"
+#include "kernels/cpu/masked_vector.h"
 #include "kernels/linear.h"
-#include "kernels/masked_vector.h"
 #include "kernels/weight_gradient.h"
 
 namespace deduce {

@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "kernels/autograd.h"
-#include "kernels/masked_vector.h"
+#include "kernels/cpu/masked_vector.h"
 
 namespace deduce {
 namespace {

@@ -8,7 +8,7 @@
 namespace deduce {
 namespace {
 
-thread_local PutOffWeightGradients* current = nullptr;
+thread_local DeferredWeightGradients* current = nullptr;
 thread_local GradientPlaces* current_places = nullptr;
 
 // As new tensors are, so that a product has the same bits there.
@@ -16,14 +16,15 @@ constexpr uintptr_t kAlignment = 64;
 
 }  // namespace
 
-PutOffWeightGradients::PutOffWeightGradients() {
-  TORCH_CHECK(current == nullptr, "PutOffWeightGradients: found one on this thread, expected none");
+DeferredWeightGradients::DeferredWeightGradients() {
+  TORCH_CHECK(current == nullptr,
+              "DeferredWeightGradients: found one on this thread, expected none");
   current = this;
 }
 
-PutOffWeightGradients::~PutOffWeightGradients() {
+DeferredWeightGradients::~DeferredWeightGradients() {
   current = nullptr;
-  TORCH_CHECK(work_.empty(), "PutOffWeightGradients: found ", work_.size(),
+  TORCH_CHECK(work_.empty(), "DeferredWeightGradients: found ", work_.size(),
               " gradients that nobody took, expected none");
 }
 
@@ -55,7 +56,7 @@ at::Tensor GradientMemory(const at::Tensor& weight) {
   return at::empty(weight.sizes(), weight.options());
 }
 
-void ComputeWeightGradients(PutOffWeightGradients::Work work) {
+void ComputeWeightGradients(DeferredWeightGradients::Work work) {
   const at::NoGradGuard no_grad;
   for (auto& entry : work) {
     at::Tensor gradient = std::exchange(entry.second, nullptr)();  // frees what it reads

@@ -15,13 +15,13 @@ namespace deduce {
 
 // While one lives, the backward of kernels on this thread leaves the gradients of their weights
 // here, together with what these are computed from. One at a time a thread, else c10::Error.
-class PutOffWeightGradients {
+class DeferredWeightGradients {
  public:
-  PutOffWeightGradients();
+  DeferredWeightGradients();
   // Nothing may be left: c10::Error would be thrown by a destructor, so it ends the program.
-  ~PutOffWeightGradients();
-  PutOffWeightGradients(const PutOffWeightGradients&) = delete;
-  PutOffWeightGradients& operator=(const PutOffWeightGradients&) = delete;
+  ~DeferredWeightGradients();
+  DeferredWeightGradients(const DeferredWeightGradients&) = delete;
+  DeferredWeightGradients& operator=(const DeferredWeightGradients&) = delete;
 
   // What was put off so far, to be computed by ComputeWeightGradients, now or after this object.
   using Work = std::vector<std::pair<at::Tensor, std::function<at::Tensor()>>>;
@@ -58,7 +58,7 @@ at::Tensor GradientMemory(const at::Tensor& weight);
 
 // Adds every gradient to its leaf's, in the order in which backward came to them: the bits that
 // backward itself would have given.
-void ComputeWeightGradients(PutOffWeightGradients::Work work);
+void ComputeWeightGradients(DeferredWeightGradients::Work work);
 
 // For the backward of a kernel: the gradient of `weight`, or, where it is put off, an undefined
 // tensor. `gradient` must own what it reads. The gradient of a weight that is no leaf is never put

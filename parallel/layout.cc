@@ -10,9 +10,9 @@
 #include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/status.h"
-#include "parallel/prove.h"
-#include "parallel/schedule/make_schedule.h"
-#include "parallel/schedule/schedule_text.h"
+#include "parallel/pipeline/prove.h"
+#include "parallel/pipeline/schedule/make_schedule.h"
+#include "parallel/pipeline/schedule/schedule_text.h"
 
 namespace deduce {
 namespace {

@@ -8,8 +8,8 @@
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
-#include "parallel/plan.h"
-#include "parallel/schedule/schedule.h"
+#include "parallel/pipeline/plan.h"
+#include "parallel/pipeline/schedule/schedule.h"
 
 namespace deduce {
 

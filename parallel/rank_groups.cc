@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "parallel/plan.h"
+#include "parallel/pipeline/plan.h"
 
 namespace deduce {
 namespace {

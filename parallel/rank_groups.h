@@ -4,9 +4,9 @@
 #include <memory>
 #include <vector>
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 #include "parallel/layout.h"
-#include "parallel/schedule/schedule.h"
+#include "parallel/pipeline/schedule/schedule.h"
 
 namespace deduce {
 

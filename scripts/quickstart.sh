@@ -16,7 +16,7 @@ cmake --build --preset release --target deduce
 train() {  # NAME
   echo "quickstart: training runs/$1"
   mpirun -np 2 --bind-to none --oversubscribe \
-    build/deduce train --config="configs/$1.textproto" --run_dir="runs/$1" --resume=auto
+    build/deduce train --config="configs/recipes/$1.textproto" --run_dir="runs/$1" --resume=auto
 }
 train tiny_r1
 train tiny_r1_zero  # starts from tiny_r1's base model

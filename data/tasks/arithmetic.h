@@ -8,7 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
-#include "data/task.h"
+#include "data/tasks/task.h"
 
 namespace deduce {
 

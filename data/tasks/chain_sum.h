@@ -9,8 +9,8 @@
 
 #include "absl/status/statusor.h"
 #include "configs/config.pb.h"
-#include "data/numerals.h"
-#include "data/task.h"
+#include "data/tasks/numerals.h"
+#include "data/tasks/task.h"
 
 namespace deduce {
 

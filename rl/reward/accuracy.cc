@@ -1,6 +1,6 @@
 #include "rl/reward/accuracy.h"
 
-#include "data/numerals.h"
+#include "data/tasks/numerals.h"
 #include "rl/reward/math_answer.h"
 
 namespace deduce {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string_view>
 
-#include "data/numerals.h"
+#include "data/tasks/numerals.h"
 
 namespace deduce {
 namespace {

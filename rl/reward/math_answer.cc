@@ -6,7 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
-#include "data/utf8.h"
+#include "data/text/utf8.h"
 #include "rl/reward/math_number.h"
 
 namespace deduce {

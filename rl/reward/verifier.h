@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "data/task.h"
+#include "data/tasks/task.h"
 
 namespace deduce {
 

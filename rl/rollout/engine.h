@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "trainer/rank_model.h"
+#include "trainer/step/rank_model.h"
 
 namespace deduce {
 

@@ -66,7 +66,8 @@ TEST(ValidateTest, SoundRunsPassWithAndWithoutDefaultsWrittenOut) {
 
 TEST(ValidateTest, RecipesOfTheTreeAreSound) {
   int count = 0;
-  for (const auto& file : std::filesystem::directory_iterator(DEDUCE_SOURCE_DIR "/configs")) {
+  for (const auto& file :
+       std::filesystem::directory_iterator(DEDUCE_SOURCE_DIR "/configs/recipes")) {
     if (file.path().extension() != ".textproto") continue;
     ++count;
     absl::StatusOr<RunConfig> config = LoadConfig(file.path(), {});

@@ -10,7 +10,7 @@ import unittest
 import deduce_runs as d
 
 TEXT = d.SMOKE.read_text()
-TOKENIZER = json.loads((d.SOURCE / "configs" / "tiny_tokenizer.json").read_text())
+TOKENIZER = json.loads((d.SOURCE / "configs" / "recipes" / "tiny_tokenizer.json").read_text())
 
 
 def replaced(old, new):
@@ -65,13 +65,13 @@ CONFIG_CASES = {
         replaced("data { num_samples: 20", 'data { prompt_template: "1+1=?" num_samples: 20'), {}, 2, r"prompt_template"),
     "chat without a chat template": (replaced("data { num_samples: 20", "data { chat: true num_samples: 20"), {}, 3,
                                      r"stage\[1\]\.data\.chat: .*found no chat template"),
-    "no tokenizer file": (replaced("configs/tiny_tokenizer.json", "FOLDER/none.json"), {}, 3, r"none\.json"),
-    "tokenizer that is no JSON": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"), {"t.json": "{not json"}, 3,
+    "no tokenizer file": (replaced("configs/recipes/tiny_tokenizer.json", "FOLDER/none.json"), {}, 3, r"none\.json"),
+    "tokenizer that is no JSON": (replaced("configs/recipes/tiny_tokenizer.json", "FOLDER/t.json"), {"t.json": "{not json"}, 3,
                                   r"t\.json"),
     "tokenizer without its unknown token": (
-        replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
+        replaced("configs/recipes/tiny_tokenizer.json", "FOLDER/t.json"),
         {"t.json": tokenizer_with(lambda t: t["model"].update(unk_token="<nothing>"))}, 3, r"t\.json.*nothing"),
-    "tokenizer of another type": (replaced("configs/tiny_tokenizer.json", "FOLDER/t.json"),
+    "tokenizer of another type": (replaced("configs/recipes/tiny_tokenizer.json", "FOLDER/t.json"),
                                   {"t.json": tokenizer_with(lambda t: t["model"].update(type="Unigram"))}, 3,
                                   r"t\.json.*BPE"),
     "tokenizer larger than the model": (replaced("vocab_size: 48", "vocab_size: 40"), {}, 3, r"vocab_size"),
@@ -167,7 +167,7 @@ class BadInput(unittest.TestCase):
 
     def test_plans(self):
         """Plans that cannot be: nothing on standard output, and no trace."""
-        config = d.SOURCE / "configs" / "deepseek_v3_2048_h800.textproto"
+        config = d.SOURCE / "configs" / "recipes" / "deepseek_v3_2048_h800.textproto"
         trace = self.root / "trace.json"
         for change, pattern in (
                 ("plan { cluster { memory_gb: 50 } }", r"plan: rank 0 of the pipeline: found .*memory_gb \(50\)"),

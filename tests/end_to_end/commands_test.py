@@ -124,7 +124,7 @@ from tokenizers import Tokenizer
 tokenizer = Tokenizer.from_file(sys.argv[1])
 print(json.dumps([tokenizer.encode(t, add_special_tokens=False).ids for t in json.loads(sys.argv[2])]))
 """
-        result = subprocess.run([REFERENCE, "-c", script, d.SOURCE / "configs" / "tiny_tokenizer.json", json.dumps(texts)],
+        result = subprocess.run([REFERENCE, "-c", script, d.SOURCE / "configs" / "recipes" / "tiny_tokenizer.json", json.dumps(texts)],
                                 capture_output=True, text=True)
         self.assertEqual(result.returncode, 0, result.stderr)
         for text, ids in zip(texts, json.loads(result.stdout)):

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "configs/status.h"
-#include "data/packing.h"
-#include "rl/model_folder.h"
-#include "trainer/safetensors.h"
+#include "data/records/packing.h"
+#include "trainer/checkpoint/safetensors.h"
+#include "trainer/hugging_face/model_folder.h"
 
 namespace deduce {
 namespace {

@@ -16,10 +16,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "parallel/hang_watch.h"
-#include "parallel/ledger.h"
-#include "parallel/mpi_communicator.h"
-#include "parallel/ring_attention.h"
+#include "parallel/communicator/mpi_communicator.h"
+#include "parallel/sequence/ring_attention.h"
+#include "parallel/watch/hang_watch.h"
+#include "parallel/watch/ledger.h"
 #include "tests/testing/faulty_communicator.h"
 
 namespace deduce {

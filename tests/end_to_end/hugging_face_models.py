@@ -13,7 +13,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-TOKENIZER = pathlib.Path(__file__).resolve().parents[2] / "configs" / "tiny_tokenizer.json"
+TOKENIZER = pathlib.Path(__file__).resolve().parents[2] / "configs" / "recipes" / "tiny_tokenizer.json"
 VOCABULARY = 48
 SHAPE = dict(vocab_size=VOCABULARY, intermediate_size=44, max_position_embeddings=64, initializer_range=0.15,
              bos_token_id=1, eos_token_id=2, pad_token_id=0)

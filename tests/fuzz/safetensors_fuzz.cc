@@ -7,7 +7,7 @@
 #include <fstream>
 #include <string>
 
-#include "trainer/safetensors.h"
+#include "trainer/checkpoint/safetensors.h"
 
 namespace {
 

@@ -16,7 +16,7 @@ struct Gradients {
 };
 
 // Of y = x + f(x) with f(x) = linear(x squared).
-Gradients Train(bool recompute, bool put_off) {
+Gradients Train(bool recompute, bool deferred) {
   const at::Tensor x = NormalTensor("x", {5, 4}).requires_grad_(true);
   const at::Tensor weight = NormalTensor("w", {4, 4}).requires_grad_(true);
   Gradients found;
@@ -26,8 +26,8 @@ Gradients Train(bool recompute, bool put_off) {
   };
   const at::Tensor y = x + (recompute ? Recomputed(x, f) : f(x));
   found.output = y.detach();
-  if (put_off) {
-    PutOffWeightGradients putting_off;
+  if (deferred) {
+    DeferredWeightGradients putting_off;
     torch::autograd::backward({y}, {NormalTensor("g", {5, 4})});
     EXPECT_FALSE(weight.grad().defined());
     ComputeWeightGradients(putting_off.Take());

@@ -25,16 +25,16 @@ void ExpectPutOffHasTheBitsOfBackward(const Kernel& kernel, at::IntArrayRef weig
 
   const at::Tensor later_first = Leaf("x", {9, 40}), later_second = Leaf("y", {5, 40});
   const at::Tensor later_weight = Leaf("w", weight_sizes);
-  std::vector<PutOffWeightGradients::Work> work;
+  std::vector<DeferredWeightGradients::Work> work;
   for (const at::Tensor& x : {later_first, later_second}) {
-    PutOffWeightGradients put_off;
+    DeferredWeightGradients deferred;
     kernel(x, later_weight).square().sum().backward();
-    work.push_back(put_off.Take());
+    work.push_back(deferred.Take());
   }
   EXPECT_TRUE(SameBits(later_first.grad(), first.grad()));
   EXPECT_TRUE(SameBits(later_second.grad(), second.grad()));
   EXPECT_FALSE(later_weight.grad().defined());
-  for (PutOffWeightGradients::Work& each : work) {
+  for (DeferredWeightGradients::Work& each : work) {
     EXPECT_EQ(each.size(), 1U);
     ComputeWeightGradients(std::move(each));
   }
@@ -63,10 +63,10 @@ TEST(WeightGradientTest, OfANorm) {
 
 TEST(WeightGradientTest, OfAWeightThatIsNoLeafIsNotPutOff) {
   const at::Tensor whole = Leaf("w", {30, 40});
-  PutOffWeightGradients put_off;
+  DeferredWeightGradients deferred;
   Linear(NormalTensor("x", {3, 40}), whole.narrow(0, 0, 24)).sum().backward();
   EXPECT_TRUE(whole.grad().defined());
-  EXPECT_TRUE(put_off.Take().empty());
+  EXPECT_TRUE(deferred.Take().empty());
 }
 
 TEST(WeightGradientTest, GradientsAreComputedInTheirPlaces) {
@@ -114,8 +114,8 @@ TEST(WeightGradientTest, APlaceWithoutAlignmentIsLeftAlone) {
 TEST(WeightGradientTest, OneAtATime) {
   GradientPlaces places;
   EXPECT_THROW(GradientPlaces another, c10::Error);
-  PutOffWeightGradients put_off;
-  EXPECT_THROW(PutOffWeightGradients another, c10::Error);
+  DeferredWeightGradients deferred;
+  EXPECT_THROW(DeferredWeightGradients another, c10::Error);
 }
 
 }  // namespace

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "parallel/call_history.h"
-#include "parallel/ledger.h"
+#include "parallel/watch/call_history.h"
+#include "parallel/watch/ledger.h"
 
 namespace deduce {
 

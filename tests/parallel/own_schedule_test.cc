@@ -8,9 +8,9 @@
 
 #include "absl/strings/str_replace.h"
 #include "parallel/layout.h"
-#include "parallel/prove.h"
-#include "parallel/schedule/dual_pipe.h"
-#include "parallel/schedule/schedule_text.h"
+#include "parallel/pipeline/prove.h"
+#include "parallel/pipeline/schedule/dual_pipe.h"
+#include "parallel/pipeline/schedule/schedule_text.h"
 #include "tests/data/temporary_file.h"
 
 namespace deduce {
@@ -25,7 +25,9 @@ absl::StatusOr<Layout> LayoutWithFile(const std::string& path, int ranks,
   return MakeLayout(config, ranks, 0);
 }
 
-std::string Example() { return std::string(DEDUCE_SOURCE_DIR) + "/configs/four_stages.schedule"; }
+std::string Example() {
+  return std::string(DEDUCE_SOURCE_DIR) + "/configs/recipes/four_stages.schedule";
+}
 
 TEST(OwnScheduleTest, TheExampleIsReadAndProved) {
   const absl::StatusOr<Layout> layout = LayoutWithFile(Example(), 4);

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "parallel/schedule/dual_pipe.h"
+#include "parallel/pipeline/schedule/dual_pipe.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {

@@ -1,11 +1,11 @@
 // What the machine adds to a schedule: shared cores, pairs in turn, transfers.
 #include <gtest/gtest.h>
 
-#include "parallel/schedule/dual_pipe.h"
-#include "parallel/schedule/gpipe.h"
-#include "parallel/schedule/one_f_one_b.h"
-#include "parallel/schedule/zbv.h"
-#include "parallel/simulate.h"
+#include "parallel/pipeline/schedule/dual_pipe.h"
+#include "parallel/pipeline/schedule/gpipe.h"
+#include "parallel/pipeline/schedule/one_f_one_b.h"
+#include "parallel/pipeline/schedule/zbv.h"
+#include "parallel/pipeline/simulate.h"
 
 namespace deduce {
 namespace {

@@ -7,27 +7,27 @@
 #include <vector>
 
 #include "configs/config.h"
-#include "rl/job_plan.h"
-#include "trainer/run_plan.h"
+#include "trainer/forecast/forecast.h"
+#include "trainer/forecast/job_forecast.h"
 
 namespace deduce {
 
-struct PlannedJob {
-  RunPlan plan;
-  JobPlan job;
+struct ForecastJob {
+  Forecast plan;
+  JobForecast job;
 };
 
-// configs/NAME.textproto with `sets` merged over it. Ends the test program's work if it cannot be
-// planned.
-inline PlannedJob PlanOf(const std::string& name, const std::vector<std::string>& sets = {}) {
+// configs/recipes/NAME.textproto with `sets` merged over it. Ends the test program's work if it
+// cannot be planned.
+inline ForecastJob PlanOf(const std::string& name, const std::vector<std::string>& sets = {}) {
   const absl::StatusOr<RunConfig> config =
-      LoadConfig(DEDUCE_SOURCE_DIR "/configs/" + name + ".textproto", sets);
+      LoadConfig(DEDUCE_SOURCE_DIR "/configs/recipes/" + name + ".textproto", sets);
   EXPECT_TRUE(config.ok()) << config.status();
   const absl::StatusOr<int> ranks = NumPlannedRanks(config->layout(), 0);
   EXPECT_TRUE(ranks.ok()) << ranks.status();
-  absl::StatusOr<RunPlan> plan = MakeRunPlan(WithDefaults(*config), *ranks);
+  absl::StatusOr<Forecast> plan = MakeForecast(WithDefaults(*config), *ranks);
   EXPECT_TRUE(plan.ok()) << plan.status();
-  absl::StatusOr<JobPlan> job = MakeJobPlan(*plan);
+  absl::StatusOr<JobForecast> job = MakeJobForecast(*plan);
   EXPECT_TRUE(job.ok()) << job.status();
   return {*std::move(plan), *std::move(job)};
 }

@@ -5,7 +5,7 @@
 #include <utility>
 #include <vector>
 
-#include "rl/samples.h"
+#include "rl/algorithm/rollout_and_grade.h"
 #include "tests/trainer/tiny_training.h"
 
 namespace deduce {

@@ -7,7 +7,7 @@
 #include <optional>
 #include <string>
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 
 namespace deduce {
 

@@ -5,8 +5,8 @@
 #include <exception>
 #include <memory>
 
-#include "parallel/mpi_communicator.h"
-#include "parallel/thread_communicator.h"
+#include "parallel/communicator/mpi_communicator.h"
+#include "parallel/communicator/thread_communicator.h"
 
 namespace deduce {
 namespace {

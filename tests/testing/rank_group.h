@@ -4,7 +4,7 @@
 
 #include <functional>
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 
 namespace deduce {
 

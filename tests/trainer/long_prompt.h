@@ -1,7 +1,7 @@
 // A packed sequence most of which is a prompt.
 #pragma once
 
-#include "data/packing.h"
+#include "data/records/packing.h"
 
 namespace deduce {
 

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "parallel/schedule/dual_pipe.h"
-#include "parallel/schedule/schedule_text.h"
+#include "parallel/pipeline/schedule/dual_pipe.h"
+#include "parallel/pipeline/schedule/schedule_text.h"
 #include "tests/data/temporary_file.h"
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/pipeline_layouts.h"
@@ -16,7 +16,7 @@ std::string HashAfterTraining(int num_ranks, const std::string& layout) {
   std::string hash;
   RunRanks(num_ranks, [&](Communicator& world) {
     TinyTraining training(world, LayoutOf(layout), DeepRoutedModel());
-    for (int64_t step = 0; step < 3; ++step) training.Step(TinyTrainingStage(), step);
+    for (int64_t step = 0; step < 3; ++step) training.Step(TinyChunkTrainer(), step);
     const std::string own = training.Hash();
     if (world.rank() == world.size() - 1) hash = own;
   });
@@ -35,7 +35,7 @@ std::string LayoutOfFile(int ranks, const std::string& path) {
 
 TEST(OwnScheduleTrainingTest, TheExampleHasTheBitsOfOneRank) {
   ExpectTheHashOfOneRank(
-      4, LayoutOfFile(4, std::string(DEDUCE_SOURCE_DIR) + "/configs/four_stages.schedule"));
+      4, LayoutOfFile(4, std::string(DEDUCE_SOURCE_DIR) + "/configs/recipes/four_stages.schedule"));
 }
 
 // One micro-batch at a time, so that a step goes through the schedule again and again; backwards

@@ -10,10 +10,10 @@
 
 namespace deduce {
 
-// A run config of the tree, configs/NAME.textproto, with defaults.
+// A run config of the tree, configs/recipes/NAME.textproto, with defaults.
 inline RunConfig TreeConfig(const std::string& name, const std::vector<std::string>& sets = {}) {
   const absl::StatusOr<RunConfig> config =
-      LoadConfig(DEDUCE_SOURCE_DIR "/configs/" + name + ".textproto", sets);
+      LoadConfig(DEDUCE_SOURCE_DIR "/configs/recipes/" + name + ".textproto", sets);
   EXPECT_TRUE(config.ok()) << config.status();
   return config.ok() ? WithDefaults(*config) : RunConfig();
 }

@@ -15,7 +15,7 @@
 #include <vector>
 
 #include "tests/testing/same_bits.h"
-#include "trainer/checkpoint.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace deduce {
 

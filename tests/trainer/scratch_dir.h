@@ -10,7 +10,7 @@
 #include <sstream>
 #include <string>
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 
 namespace deduce {
 

@@ -7,7 +7,7 @@
 
 #include "configs/validate.h"
 #include "tests/trainer/planned_models.h"
-#include "trainer/run_plan.h"
+#include "trainer/forecast/forecast.h"
 
 namespace deduce {
 namespace {
@@ -25,7 +25,7 @@ RunConfig WithStages(const std::string& stages) {
 }
 
 TEST(StageSecondsTest, TheyAreTheCostsOfThePlan) {
-  const absl::StatusOr<RunPlan> plan = MakeRunPlan(WithStages(std::string(kFirst) + kSecond), 2);
+  const absl::StatusOr<Forecast> plan = MakeForecast(WithStages(std::string(kFirst) + kSecond), 2);
   ASSERT_TRUE(plan.ok()) << plan.status();
   const Timeline& timeline = plan->update.timeline;
   ASSERT_EQ(plan->update.micro_batches, 2);
@@ -41,13 +41,13 @@ TEST(StageSecondsTest, SharedCoresStretchThem) {
   RunConfig config = WithStages(std::string(kFirst) + kSecond);
   config.mutable_plan()->mutable_cluster()->set_cores(1);
   config.mutable_plan()->mutable_cluster()->set_network_latency_seconds(0);
-  const absl::StatusOr<RunPlan> plan = MakeRunPlan(config, 2);
+  const absl::StatusOr<Forecast> plan = MakeForecast(config, 2);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_NEAR(plan->update.timeline.makespan, 2 * (2 + 5 + 3 + 7), 1e-6);
 }
 
 TEST(StageSecondsTest, ThereIsOneForEachStage) {
-  const absl::StatusOr<RunPlan> plan = MakeRunPlan(WithStages(kFirst), 2);
+  const absl::StatusOr<Forecast> plan = MakeForecast(WithStages(kFirst), 2);
   EXPECT_EQ(plan.status().message(),
             "plan.stage_seconds: found 1 of them, expected one for each of the 2 stages of the "
             "pipeline");

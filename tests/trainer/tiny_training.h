@@ -6,12 +6,12 @@
 #include <string>
 
 #include "configs/config.pb.h"
-#include "data/tokenizer.h"
+#include "data/text/tokenizer/tokenizer.h"
 #include "parallel/rank_groups.h"
-#include "trainer/rank_model.h"
-#include "trainer/snapshot.h"
-#include "trainer/step.h"
-#include "trainer/supervised.h"
+#include "trainer/step/rank_model.h"
+#include "trainer/step/supervised.h"
+#include "trainer/step/tensor_slices.h"
+#include "trainer/step/train_step.h"
 
 namespace deduce {
 
@@ -38,7 +38,7 @@ inline ModelConfig TinyTrainingModel() {
   return config;
 }
 
-inline StageConfig TinyTrainingStage() {
+inline StageConfig TinyChunkTrainer() {
   StageConfig stage;
   stage.set_name("base");
   stage.set_kind(StageKind::pretrain);
@@ -52,7 +52,7 @@ inline StageConfig TinyTrainingStage() {
 
 inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
   absl::StatusOr<Tokenizer> tokenizer =
-      Tokenizer::Load(std::string(DEDUCE_SOURCE_DIR) + "/configs/tiny_tokenizer.json");
+      Tokenizer::Load(std::string(DEDUCE_SOURCE_DIR) + "/configs/recipes/tiny_tokenizer.json");
   TORCH_CHECK(tokenizer.ok(), tokenizer.status().ToString());
   return std::make_shared<const Tokenizer>(*std::move(tokenizer));
 }

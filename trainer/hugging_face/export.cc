@@ -8,13 +8,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "configs/status.h"
-#include "trainer/checked_file.h"
+#include "trainer/checkpoint/checked_file.h"
+#include "trainer/checkpoint/safetensors.h"
+#include "trainer/checkpoint/strict_json.h"
 #include "trainer/hugging_face/folder.h"
 #include "trainer/hugging_face/weight_codec.h"
 #include "trainer/hugging_face/weight_names.h"
 #include "trainer/hugging_face/write_config.h"
-#include "trainer/safetensors.h"
-#include "trainer/strict_json.h"
 
 namespace deduce {
 namespace {

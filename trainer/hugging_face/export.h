@@ -8,7 +8,7 @@
 
 #include "absl/status/status.h"
 #include "configs/config.pb.h"
-#include "trainer/checkpoint.h"
+#include "trainer/checkpoint/checkpoint.h"
 
 namespace deduce {
 

@@ -7,7 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "trainer/checked_file.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/hugging_face/model_config.h"
 #include "trainer/hugging_face/weight_codec.h"
 #include "trainer/hugging_face/weight_names.h"

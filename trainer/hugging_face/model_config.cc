@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "configs/validate.h"
+#include "trainer/checkpoint/strict_json.h"
 #include "trainer/hugging_face/config_fields.h"
 #include "trainer/hugging_face/rope_fields.h"
-#include "trainer/strict_json.h"
 
 namespace deduce {
 namespace {

@@ -10,10 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "parallel/rank_groups.h"
+#include "trainer/checkpoint/strict_json.h"
 #include "trainer/hugging_face/weight_codec.h"
 #include "trainer/hugging_face/weight_names.h"
-#include "trainer/snapshot.h"
-#include "trainer/strict_json.h"
+#include "trainer/step/tensor_slices.h"
 
 namespace deduce {
 namespace {

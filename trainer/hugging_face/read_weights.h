@@ -3,7 +3,7 @@
 
 #include "absl/status/status.h"
 #include "trainer/hugging_face/folder.h"
-#include "trainer/rank_model.h"
+#include "trainer/step/rank_model.h"
 
 namespace deduce {
 

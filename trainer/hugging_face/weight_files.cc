@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "trainer/checked_file.h"
-#include "trainer/strict_json.h"
+#include "trainer/checkpoint/checked_file.h"
+#include "trainer/checkpoint/strict_json.h"
 
 namespace deduce {
 namespace {

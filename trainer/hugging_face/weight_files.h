@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "trainer/mapped_file.h"
-#include "trainer/safetensors.h"
+#include "trainer/checkpoint/mapped_file.h"
+#include "trainer/checkpoint/safetensors.h"
 
 namespace deduce {
 

@@ -11,7 +11,7 @@
 
 #include "configs/config.pb.h"
 #include "kernels/rotary.h"
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 #include "trainer/model/attention_gqa.h"
 #include "trainer/model/attention_mla.h"
 #include "trainer/model/ffn.h"

@@ -10,7 +10,7 @@
 #include <algorithm>
 
 #include "kernels/autograd.h"
-#include "kernels/masked_vector.h"
+#include "kernels/cpu/masked_vector.h"
 
 namespace deduce {
 namespace {

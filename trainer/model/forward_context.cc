@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "kernels/causal_attention.h"
-#include "parallel/ring_attention.h"
-#include "parallel/shared_rows.h"
+#include "parallel/sequence/ring_attention.h"
+#include "parallel/sequence/shared_rows.h"
 
 namespace deduce {
 namespace {

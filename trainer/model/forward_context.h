@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "parallel/token_split.h"
+#include "parallel/sequence/token_split.h"
 #include "trainer/model/kv_cache.h"
 #include "trainer/model/model_groups.h"
 

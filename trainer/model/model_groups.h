@@ -1,7 +1,7 @@
 // The ranks that a model's layers work with.
 #pragma once
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 #include "parallel/rank_groups.h"
 
 namespace deduce {

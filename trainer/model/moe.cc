@@ -12,7 +12,7 @@
 #include "kernels/grouped_matmul.h"
 #include "kernels/linear.h"
 #include "kernels/swiglu.h"
-#include "parallel/expert_dispatch.h"
+#include "parallel/experts/expert_dispatch.h"
 #include "trainer/model/balance_loss.h"
 #include "trainer/model/expert_rows.h"
 

@@ -11,8 +11,8 @@
 
 #include "configs/config.pb.h"
 #include "kernels/top_k_routing.h"
-#include "parallel/communicator.h"
-#include "parallel/expert_placement.h"
+#include "parallel/communicator/communicator.h"
+#include "parallel/experts/expert_placement.h"
 #include "trainer/model/ffn.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"

@@ -3,7 +3,7 @@
 #include <ATen/core/grad_mode.h>
 #include <c10/util/Exception.h>
 
-#include "parallel/shared_rows.h"
+#include "parallel/sequence/shared_rows.h"
 
 namespace deduce {
 namespace {

@@ -55,7 +55,7 @@ Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed
                          const ModelGroups& groups, const ModelPart& part, at::ScalarType type)
     : config_(config), part_(part), groups_(groups), type_(type) {
   TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
-              "Transformer: found compute bf16_where_native, expected ChooseCompute's answer");
+              "Transformer: found compute bf16_where_native, expected ResolveComputeType's answer");
   const RotaryTable table = MakeTable(config_);
   const ComputeType compute =
       config_.compute() == ModelConfig::bf16 ? ComputeType::kBfloat16 : ComputeType::kFloat32;

@@ -11,9 +11,9 @@
 #include <vector>
 
 #include "configs/config.pb.h"
-#include "data/batch.h"
+#include "data/records/batch.h"
 #include "kernels/token_log_prob.h"
-#include "parallel/token_split.h"
+#include "parallel/sequence/token_split.h"
 #include "trainer/model/block.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/kv_cache.h"
@@ -43,7 +43,7 @@ class Transformer {
   // attention and the width of dense feed-forward layers, whose numbers they must divide (else
   // c10::Error). All must outlive the model. Without a part: the whole model. type: of weights and
   // all else, kFloat, or kDouble for training steps that are to tell errors from rounding
-  // (kernels/double_precision).
+  // (kernels/plain/double_precision).
   static std::unique_ptr<Transformer> Create(const ModelConfig& config,
                                              std::optional<uint64_t> seed,
                                              const ModelGroups& groups,

@@ -6,7 +6,7 @@
 #include <cstdio>
 #include <set>
 
-#include "data/make_task.h"
+#include "data/tasks/make_task.h"
 
 namespace deduce {
 namespace {

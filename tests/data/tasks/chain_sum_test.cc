@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <set>
 
-#include "data/make_task.h"
-#include "data/numerals.h"
+#include "data/tasks/make_task.h"
+#include "data/tasks/numerals.h"
 
 namespace deduce {
 namespace {

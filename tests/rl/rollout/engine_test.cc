@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/records/batch.h"
 #include "kernels/random.h"
 #include "rl/rollout/sampler.h"
 #include "tests/testing/rank_group.h"

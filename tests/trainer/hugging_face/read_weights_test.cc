@@ -9,7 +9,7 @@
 
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/hugging_face/tiny_folder.h"
-#include "trainer/snapshot.h"
+#include "trainer/step/tensor_slices.h"
 
 namespace deduce {
 namespace {

@@ -11,8 +11,8 @@
 #include "tests/trainer/model/tiny_models.h"
 #include "tests/trainer/scratch_dir.h"
 #include "trainer/hugging_face/export.h"
-#include "trainer/rank_model.h"
-#include "trainer/snapshot.h"
+#include "trainer/step/rank_model.h"
+#include "trainer/step/tensor_slices.h"
 
 namespace deduce {
 

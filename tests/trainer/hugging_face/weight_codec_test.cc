@@ -7,7 +7,7 @@
 #include <gtest/gtest.h>
 
 #include "kernels/random.h"
-#include "trainer/content_hash.h"
+#include "trainer/checkpoint/content_hash.h"
 
 namespace deduce {
 namespace {

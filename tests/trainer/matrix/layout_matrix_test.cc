@@ -21,7 +21,7 @@ struct Outcome {
 };
 
 Outcome Train(Communicator& world, const std::string& layout, const ModelConfig& model) {
-  StageConfig stage = TinyTrainingStage();
+  StageConfig stage = TinyChunkTrainer();
   stage.set_steps(10);
   TinyTraining training(world, LayoutOf(layout), model);
   Outcome outcome;

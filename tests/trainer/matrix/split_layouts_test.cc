@@ -43,7 +43,7 @@ void AddWeights(Transformer& model, std::map<std::string, Weight>& weights) {
 
 Outcome Train(Communicator& world, const std::string& layout, const ModelConfig& model,
               at::ScalarType type) {
-  StageConfig stage = TinyTrainingStage();
+  StageConfig stage = TinyChunkTrainer();
   stage.set_steps(kSteps);
   TinyTraining training(world, LayoutOf(layout), model, type);
   Outcome outcome;

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "parallel/communicator.h"
+#include "parallel/communicator/communicator.h"
 #include "tests/trainer/model/tiny_models.h"
 
 namespace deduce {

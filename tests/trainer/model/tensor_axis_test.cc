@@ -13,7 +13,7 @@
 #include "tests/testing/rank_group.h"
 #include "tests/testing/same_bits.h"
 #include "tests/trainer/model/tiny_models.h"
-#include "trainer/micro_batch_part.h"
+#include "trainer/step/micro_batch_part.h"
 
 namespace deduce {
 namespace {
@@ -90,7 +90,7 @@ void ExpectTheWhole(const ModelConfig& config, const std::vector<int64_t>& lengt
     const ForwardResult whole = models.whole->Forward(batch, /*with_mtp=*/true);
     LossOf(whole, batch.num_tokens(), all_t).backward();
 
-    const MicroBatchPart part = TakePart(batch, models.ranks.layout, /*with_mtp=*/true);
+    const MicroBatchPart part = SplitForRank(batch, models.ranks.layout, /*with_mtp=*/true);
     const ForwardResult split =
         models.split->Forward(part.batch, /*with_mtp=*/true, {}, recompute, part.share.get());
     const at::Tensor tokens_t = at::tensor(part.share->tokens, at::kLong);
@@ -150,7 +150,7 @@ TEST(TensorAxisTest, CachedTokensHaveTheBitsOfTrainingOnEveryRank) {
       const at::Tensor of_ranks = world.AllGather(cached_td);
       EXPECT_TRUE(SameBits(of_ranks[0].contiguous(), of_ranks[1].contiguous()));
       EXPECT_TRUE(SameBits(models.split->Forward(batch, /*with_mtp=*/false).hidden_xd, cached_td));
-      const MicroBatchPart part = TakePart(batch, models.ranks.layout, /*with_mtp=*/false);
+      const MicroBatchPart part = SplitForRank(batch, models.ranks.layout, /*with_mtp=*/false);
       const at::Tensor trained_td =
           models.split->Forward(part.batch, /*with_mtp=*/false, {}, false, part.share.get())
               .hidden_xd;

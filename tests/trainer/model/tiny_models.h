@@ -15,7 +15,7 @@
 #include <string>
 #include <vector>
 
-#include "data/batch.h"
+#include "data/records/batch.h"
 #include "kernels/random.h"
 #include "trainer/model/transformer.h"
 

@@ -1,0 +1,48 @@
+// Packing: whole sequences laid end to end into rows of bounded length, without padding and without
+// cutting any.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "data/records/batch.h"
+#include "data/records/streams.h"
+
+namespace deduce {
+
+// Best-fit decreasing: the longest sequence first, each into the fullest bin that still has room
+// (the oldest on a tie). Returns bins of indices into `lengths`, every index once; bins in the
+// order they were opened, indices in the order they were put. At most 11/9 of the best number of
+// bins plus one (Johnson 1974). A length outside [1, capacity] is a TORCH_CHECK.
+std::vector<std::vector<int64_t>> PackBestFit(const std::vector<int64_t>& lengths,
+                                              int64_t capacity);
+
+// As many bins as PackBestFit needs, filled evenly, for ranks that work through one bin each wait
+// for the fullest: the longest sequence first, each into the emptiest bin (the first on a tie).
+// Where that would overfill a bin, the bins of PackBestFit. Returns, and refuses, what PackBestFit
+// does.
+std::vector<std::vector<int64_t>> PackEvenly(const std::vector<int64_t>& lengths, int64_t capacity);
+
+// One sequence to be packed.
+struct PackItem {
+  std::vector<int32_t> tokens;  // at least 2
+  int64_t prompt_length = 1;    // tokens before the completion; 1 <= prompt_length < tokens.size()
+  std::vector<float>
+      weights;  // tokens.size() - 1: weights[i] belongs to the prediction of tokens[i + 1]
+  int64_t sample_id = 0;  // index in the step's batch
+  // Reinforcement learning: in all items of a batch or in none.
+  std::optional<float> advantage;
+  std::vector<float> old_log_probs;  // one a completion token, or empty
+  std::vector<float> ref_log_probs;  // one a completion token, or empty
+};
+
+// Weight 1 for every prediction, or (completion_only) 0 for those of the prompt.
+std::vector<float> LossWeights(const TokenSample& sample, bool completion_only);
+
+// Lays the items end to end in the order given. Positions restart at every sequence. Advantages and
+// log-probs stand at the predictions of completion tokens and are 0 elsewhere; a tensor whose
+// values no item has stays undefined.
+PackedBatch MakePackedBatch(const std::vector<PackItem>& items);
+
+}  // namespace deduce

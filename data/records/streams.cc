@@ -1,0 +1,133 @@
+#include "data/records/streams.h"
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+#include "data/records/jsonl_reader.h"
+#include "data/records/permutation.h"
+#include "data/tasks/make_task.h"
+#include "kernels/random.h"
+
+namespace deduce {
+namespace {
+
+// The one rule between the fields of a DataConfig.
+absl::Status CheckSource(const DataConfig& config, const std::string& where) {
+  const bool has_path = !config.path().empty();
+  if (has_path == config.has_task()) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ": found ", has_path ? "both" : "neither",
+                                                   ", expected either path or task"));
+  }
+  if (config.num_samples() < 0 || (has_path && config.num_samples() > 0)) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ".num_samples: found ",
+                                                   config.num_samples(), ", expected ",
+                                                   has_path ? "none beside path" : "0 or more"));
+  }
+  return absl::OkStatus();
+}
+
+// `encode` and `read` say what an example of a task and a line of a file become; the first only
+// checks the longest examples.
+template <typename Item, typename Encode, typename Read>
+absl::StatusOr<DataSource<Item>> MakeSource(const DataConfig& config, uint64_t seed,
+                                            const std::string& order,
+                                            std::shared_ptr<const Tokenizer> tokenizer,
+                                            int64_t max_tokens, const std::string& where,
+                                            const Encode& encode, const Read& read) {
+  RETURN_IF_ERROR(CheckSource(config, where));
+  ASSIGN_OR_RETURN(SampleEncoder encoder,
+                   SampleEncoder::Create(config, std::move(tokenizer), max_tokens, where));
+  DataSource<Item> source;
+  source.order_stream = RandomStream(seed, order);
+  source.encoder = std::make_shared<const SampleEncoder>(std::move(encoder));
+  source.where = where + (config.has_task() ? ".task" : ".path");
+  if (config.has_task()) {
+    ASSIGN_OR_RETURN(source.task, MakeTask(config.task(), seed, source.where));
+    for (const Example& longest : source.task->LongestExamples()) {
+      RETURN_IF_ERROR(encode(*source.encoder, longest, source.where).status());
+    }
+    source.size = config.num_samples();
+    return source;
+  }
+  ASSIGN_OR_RETURN(const JsonlReader reader,
+                   JsonlReader::Open(config.path(), source.encoder->tokenizer().chat_template()));
+  auto items = std::make_shared<std::vector<Item>>(reader.size());
+  for (int64_t i = 0; i < reader.size(); ++i) {
+    ASSIGN_OR_RETURN((*items)[i], read(*source.encoder, reader, i));
+  }
+  source.items = std::move(items);
+  source.size = reader.size();
+  return source;
+}
+
+}  // namespace
+
+template <typename Item>
+uint64_t DataSource<Item>::IndexOf(uint64_t n) const {
+  if (size == 0) return n;
+  const uint64_t count = static_cast<uint64_t>(size);
+  return PermutedIndex(order_stream, n / count, n % count, count);
+}
+
+absl::StatusOr<SampleStream> SampleStream::Create(const DataConfig& config, uint64_t seed,
+                                                  std::shared_ptr<const Tokenizer> tokenizer,
+                                                  int64_t max_tokens, const std::string& where) {
+  SampleStream stream;
+  ASSIGN_OR_RETURN(
+      stream.source_,
+      MakeSource<TokenSample>(
+          config, seed, "sample_order", std::move(tokenizer), max_tokens, where,
+          [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
+            return encoder.EncodeSample({example.problem.prompt, example.completion}, at);
+          },
+          [](const SampleEncoder& encoder, const JsonlReader& reader,
+             int64_t i) -> absl::StatusOr<TokenSample> {
+            ASSIGN_OR_RETURN(TextSample text, reader.ReadSample(i));
+            return encoder.EncodeSample(std::move(text), reader.Where(i));
+          }));
+  return stream;
+}
+
+absl::StatusOr<TokenSample> SampleStream::Sample(uint64_t n) const {
+  const uint64_t index = source_.IndexOf(n);
+  if (source_.items != nullptr) return (*source_.items)[index];
+  const Task& task = *source_.task;
+  return source_.encoder->EncodeSample(
+      {task.MakeProblem(Split::kTrain, index).prompt,
+       task.MakeCompletion(Split::kTrain, index, /*with_faults=*/true)},
+      source_.where);
+}
+
+absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint64_t seed,
+                                                  std::shared_ptr<const Tokenizer> tokenizer,
+                                                  int64_t max_tokens, const std::string& where) {
+  PromptStream stream;
+  ASSIGN_OR_RETURN(
+      stream.source_,
+      MakeSource<Prompt>(
+          config, seed, "prompt_order", std::move(tokenizer), max_tokens, where,
+          [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
+            return encoder.EncodePrompt(example.problem, at);
+          },
+          [](const SampleEncoder& encoder, const JsonlReader& reader,
+             int64_t i) -> absl::StatusOr<Prompt> {
+            ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i));
+            return encoder.EncodePrompt(std::move(problem), reader.Where(i));
+          }));
+  return stream;
+}
+
+absl::StatusOr<Prompt> PromptStream::Get(Split split, uint64_t n) const {
+  const bool held_out = split == Split::kHeldOut;
+  if (source_.items != nullptr && held_out) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        source_.where, ": found a file, expected a task: only a task has held-out problems"));
+  }
+  const uint64_t index = held_out ? n : source_.IndexOf(n);
+  if (source_.items != nullptr) return (*source_.items)[index];
+  return source_.encoder->EncodePrompt(source_.task->MakeProblem(split, index), source_.where);
+}
+
+}  // namespace deduce

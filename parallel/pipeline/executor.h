@@ -1,0 +1,53 @@
+// Carries out a rank's part of a plan: the one executor of all schedules.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "parallel/communicator/communicator.h"
+#include "parallel/pipeline/action_recorder.h"
+#include "parallel/pipeline/plan.h"
+
+namespace deduce {
+
+// What the executor drives: one chunk of a rank, which is one stage of the pipeline. Tensors that
+// travel are contiguous. Micro-batches are the plan's.
+class ChunkWork {
+ public:
+  virtual ~ChunkWork() = default;
+
+  // An uninitialised tensor of the shape of the stage's input, or of its output, which are also
+  // those of their gradients.
+  virtual at::Tensor EmptyInput(int micro_batch) = 0;
+  virtual at::Tensor EmptyOutput(int micro_batch) = 0;
+
+  // input: undefined for the first stage. Returns the output, which the last stage need not have.
+  virtual at::Tensor Forward(int micro_batch, const at::Tensor& input) = 0;
+
+  // The gradients of input (returned; undefined for the first stage) and weights. grad_output:
+  // undefined for the last stage.
+  virtual at::Tensor Backward(int micro_batch, const at::Tensor& grad_output) = 0;
+
+  // The two halves of Backward.
+  virtual at::Tensor InputGradient(int micro_batch, const at::Tensor& grad_output) = 0;
+  virtual void WeightGradient(int micro_batch) = 0;
+
+  // Collective over the ranks that hold this stage. Sums its weight gradients.
+  virtual void Reduce() = 0;
+
+  // Of a plan that shards weights. Collective over the ranks that hold this stage: its weights are
+  // whole from here on, until the release.
+  virtual void GatherWeights() = 0;
+  virtual void ReleaseWeights() = 0;
+};
+
+// Collective over the pipeline, whose rank r does plan.ranks[r]; chunks[c] is this rank's chunk c.
+// Transfers do not block: a receive is posted as soon as the one before it on its channel is over,
+// and a send is waited for when the next one on its channel begins, so a channel holds one message,
+// which is what Prove assumes by default. Updates are left to the caller, as they wait for the norm
+// of all gradients. recorder: of begin and end of each action; null: nobody asked.
+void Execute(const Plan& plan, const std::vector<ChunkWork*>& chunks, Communicator& pipeline,
+             ActionRecorder* recorder = nullptr);
+
+}  // namespace deduce

@@ -1,0 +1,74 @@
+// The half of a watch that answers: it holds what other ranks have said of themselves, and never
+// waits for any of them.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "parallel/watch/ledger.h"
+#include "parallel/watch/watch_channel.h"
+
+namespace deduce {
+
+// What the watch has learned. Guarded by its mutex; `changed` is notified of every change.
+struct WatchNews {
+  explicit WatchNews(int num_ranks)
+      : left(num_ranks, false), gone(num_ranks, false), last(num_ranks) {}
+
+  std::mutex mutex;
+  std::condition_variable changed;
+  bool examine = false;            // somebody asks to compare all ranks
+  bool over = false;               // the job is ended
+  bool released = false;           // all ranks have left the run in order
+  bool closing = false;            // the server ends
+  std::vector<bool> left;          // in order; of rank 0's watch, like `gone` and `last`
+  std::vector<bool> gone;          // without a word
+  std::vector<LedgerRecord> last;  // the last word of each rank
+  std::string contradiction;       // what digests of two ranks say; empty if they agree
+};
+
+class WatchServer {
+ public:
+  // on_end: called when another rank has ended the job. Everything outlives the server.
+  WatchServer(Socket listener, std::string job, const Ledger& ledger, WatchNews& news,
+              std::function<void()> on_end);
+  ~WatchServer();  // tells all lifelines that they are released, if they are
+
+  // Compares a rank's digests with those of the others. Of rank 0's watch.
+  void TakeDigests(const LedgerRecord& record);
+
+ private:
+  struct Client {
+    Socket socket;
+    int lifeline = -1;  // the rank whose end closes it
+  };
+  void Serve();
+  void Accept();
+  bool Answer(Client& client);
+  void Handle(Client& client, const WatchMessage& message);
+  void Lose(const Client& client);
+
+  Socket listener_;
+  Socket wake_;
+  std::string job_;
+  const Ledger& ledger_;
+  WatchNews& news_;
+  std::function<void()> on_end_;
+  std::vector<Client> clients_;
+  struct Digest {
+    uint64_t value = 0;
+    int rank = 0;
+  };
+  std::map<std::string, std::map<int64_t, Digest>> digests_;  // by uid of the group and count
+  std::thread thread_;
+};
+
+// A thread that leaves all signals to others.
+std::thread StartQuietThread(std::function<void()> body);
+
+}  // namespace deduce

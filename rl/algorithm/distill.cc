@@ -1,0 +1,110 @@
+#include "rl/algorithm/distill.h"
+
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+#include "kernels/random.h"
+#include "rl/algorithm/rollout_and_grade.h"
+#include "trainer/metrics/clock.h"
+#include "trainer/step/supervised.h"
+
+namespace deduce {
+namespace {
+
+absl::StatusOr<RewardSet> AccuracyAlone() {
+  google::protobuf::RepeatedPtrField<RewardConfig> rewards;
+  rewards.Add()->set_verifier("accuracy");
+  return RewardSet::Create(rewards);
+}
+
+}  // namespace
+
+absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, ModelConfig::Compute compute,
+                                    Communicator& world) {
+  const Layout layout{.data_parallel = world.size(),
+                      .num_ranks = world.size(),
+                      .rank = world.rank(),
+                      .data_rank = world.rank()};
+  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(dir, compute));
+  return Teacher{std::move(folder), MakeRankGroups(world, layout)};
+}
+
+absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
+                                        std::shared_ptr<const Tokenizer> student,
+                                        int64_t max_tokens, const std::string& where) {
+  ASSIGN_OR_RETURN(Tokenizer tokenizer, LoadFolderTokenizer(stage.distill().teacher()));
+  const auto teacher = std::make_shared<const Tokenizer>(std::move(tokenizer));
+  ASSIGN_OR_RETURN(PromptStream teacher_prompts,
+                   PromptStream::Create(stage.data(), seed, teacher,
+                                        stage.distill().max_prompt_length(), where + ".data"));
+  ASSIGN_OR_RETURN(
+      PromptStream student_prompts,
+      PromptStream::Create(stage.data(), seed, student, max_tokens - 1, where + ".data"));
+  ASSIGN_OR_RETURN(RewardSet rewards, AccuracyAlone());
+  Distill distill(stage, std::move(teacher_prompts), std::move(student_prompts),
+                  std::move(rewards));
+  distill.teacher_tokenizer_ = teacher;
+  distill.student_tokenizer_ = std::move(student);
+  distill.max_tokens_ = max_tokens;
+  distill.stream_ = RandomStream(seed, "distill/" + stage.name());
+  return distill;
+}
+
+absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
+                                            int64_t step) const {
+  const DistillConfig& config = stage_.distill();
+  const int64_t count = stage_.batch().samples_per_step();
+  std::vector<Prompt> prompts;
+  for (int64_t i = 0; i < count; ++i) {
+    ASSIGN_OR_RETURN(prompts.emplace_back(), teacher_prompts_.Get(Split::kTrain, step * count + i));
+  }
+  const GenerationOptions generation{.max_new_tokens = config.max_completion_length(),
+                                     .temperature = config.temperature(),
+                                     .top_p = config.top_p(),
+                                     .end_ids = teacher_prompts_.end_ids(),
+                                     .stream = stream_,
+                                     .step = static_cast<uint64_t>(step),
+                                     .max_batch = config.rollout_batch_size()};
+  const SampleSet set = RolloutAndGrade(*teacher.folder.model, teacher.ranks, *teacher_tokenizer_,
+                                        prompts, /*num_generations=*/1, generation, rewards_);
+  const double train_start = SecondsNow();
+
+  std::vector<TokenSample> samples;
+  int64_t num_tokens = 0;
+  for (const Sample& sample : set.samples) {
+    num_tokens += static_cast<int64_t>(sample.completion.tokens.size());
+    const bool right = sample.scored.accuracy == Verdict::kRight;
+    if (sample.completion.truncated || (config.only_right() && !right)) continue;
+    ASSIGN_OR_RETURN(const Prompt prompt,
+                     student_prompts_.Get(Split::kTrain, step * count + sample.index));
+    ASSIGN_OR_RETURN(const std::vector<int32_t> completion,
+                     student_tokenizer_->Encode(sample.text));
+    TokenSample learned{prompt.tokens, static_cast<int64_t>(prompt.tokens.size())};
+    learned.tokens.insert(learned.tokens.end(), completion.begin(), completion.end());
+    learned.tokens.push_back(student_tokenizer_->eos_id());
+    if (static_cast<int64_t>(learned.tokens.size()) <= max_tokens_) {
+      samples.push_back(std::move(learned));
+    }
+  }
+  if (samples.empty()) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        "stage ", stage_.name(), ", step ", step + 1, ": found none of ", count,
+        " completions to learn from, expected some that end within distill.max_completion_length (",
+        config.max_completion_length(), ") and fit the student",
+        config.only_right() ? ", and are right" : ""));
+  }
+  DistillResult result;
+  result.update = TrainOnSamples(state, stage_, samples, /*completion_only=*/true, step);
+  result.metrics = {
+      {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
+      {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},
+      {"timing_s/rollout", set.rollout_seconds},
+      {"timing_s/reward", set.reward_seconds},
+      {"timing_s/train", SecondsNow() - train_start}};
+  return result;
+}
+
+}  // namespace deduce

@@ -1,0 +1,15 @@
+// What a plan's numbers take for granted, so that they can be judged.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "trainer/forecast/forecast.h"
+#include "trainer/forecast/job_forecast.h"
+
+namespace deduce {
+
+// A sentence each, for what this plan rests on.
+std::vector<std::string> ForecastAssumptions(const Forecast& plan, const JobForecast& job);
+
+}  // namespace deduce

@@ -1,0 +1,19 @@
+// A plan in words and tables, for a terminal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "trainer/forecast/forecast.h"
+#include "trainer/forecast/job_forecast.h"
+
+namespace deduce {
+
+// Everything that `deduce plan` prints without --json.
+std::string ForecastText(const Forecast& plan, const JobForecast& job);
+
+// What a rank does over time, a character each for `width` equal parts of the step: f forward, b
+// backward or input gradient, w weight gradient, = both at once, . waiting.
+std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, int width);
+
+}  // namespace deduce

@@ -1,0 +1,302 @@
+#include "rl/commands/model_commands.h"
+
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include <algorithm>
+#include <fstream>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "configs/exit_code.h"
+#include "configs/status.h"
+#include "data/records/chat_text.h"
+#include "data/records/packing.h"
+#include "kernels/random.h"
+#include "rl/reward/make_verifier.h"
+#include "rl/reward/math_answer.h"
+#include "rl/rollout/engine.h"
+#include "trainer/hugging_face/model_folder.h"
+
+namespace deduce {
+namespace {
+
+using OrderedJson = nlohmann::ordered_json;
+
+absl::Status BadData(const std::string& message) {
+  return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
+}
+
+absl::Status BadFlag(const std::string& message) {
+  return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadConfig);
+}
+
+// --model, computed as --compute says, or as its run did. What was chosen is said when it was asked
+// for.
+absl::StatusOr<ModelFolder> LoadModel(const Arguments& arguments) {
+  std::optional<ModelConfig::Compute> compute;
+  if (arguments.Has("compute")) {
+    const std::string name = arguments.Text("compute");
+    ModelConfig::Compute value;
+    if (!ModelConfig::Compute_Parse(name, &value)) {
+      return BadFlag(absl::StrCat("--compute: found \"", name,
+                                  "\", expected fp32, bf16 or bf16_where_native"));
+    }
+    compute = value;
+  }
+  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(arguments.Text("model"), compute));
+  if (compute) std::cerr << folder.compute << std::endl;
+  return folder;
+}
+
+// Calls `use` with every line of a file and its `PATH:LINE`.
+absl::Status ForEachLine(
+    const std::string& path,
+    const std::function<absl::Status(const std::string&, const std::string&)>& use) {
+  std::ifstream file(path);
+  if (!file) return BadData(absl::StrCat(path, ": found no readable file, expected one"));
+  std::string line;
+  for (int64_t number = 1; std::getline(file, line); ++number) {
+    RETURN_IF_ERROR(use(line, absl::StrCat(path, ":", number)));
+  }
+  return absl::OkStatus();
+}
+
+// The array of ids in a JSON text (of `key`, unless it is empty), checked against the vocabulary.
+absl::StatusOr<std::vector<int32_t>> ParseIds(const std::string& text, const std::string& key,
+                                              int64_t vocabulary, const std::string& where) {
+  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
+  if (!key.empty() && json.is_object() && json.contains(key)) {
+    nlohmann::json inner = json[key];
+    json = std::move(inner);
+  }
+  if (!json.is_array()) {
+    return BadData(absl::StrCat(where, ": found no array of token ids, expected ",
+                                key.empty() ? "[...]" : absl::StrCat("{\"", key, "\": [...]}")));
+  }
+  std::vector<int32_t> ids;
+  for (const nlohmann::json& id : json) {
+    if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocabulary) {
+      return BadData(absl::StrCat(where, ": found token ", id.dump(),
+                                  ", expected a whole number in [0, ", vocabulary, ")"));
+    }
+    ids.push_back(id.get<int32_t>());
+  }
+  return ids;
+}
+
+// One prompt of `generate`: {"prompt": text or messages} or {"messages": [...]}. Messages, and with
+// `chat` texts as the user's, are written by the chat template.
+absl::StatusOr<TextPrompt> MakePrompt(const OrderedJson& line, bool chat,
+                                      const Tokenizer& tokenizer, const std::string& where) {
+  const auto field = line.contains("messages") ? line.find("messages") : line.find("prompt");
+  if (field == line.end() || !(field->is_string() || field->is_array())) {
+    return BadData(absl::StrCat(where, ": found no prompt, expected {\"prompt\": \"...\"} or ",
+                                "{\"messages\": [...]}"));
+  }
+  if (field->is_string() && !chat) return TextPrompt{field->get<std::string>(), false};
+  const OrderedJson messages =
+      field->is_array() ? *field : OrderedJson::array({{{"role", "user"}, {"content", *field}}});
+  const auto& chat_template = tokenizer.chat_template();
+  if (!chat_template.ok()) {
+    return BadData(absl::StrCat(where, ": ", chat_template.status().message()));
+  }
+  absl::StatusOr<TextPrompt> prompt = ChatPrompt(messages, chat_template);
+  if (!prompt.ok()) return BadData(absl::StrCat(where, ": ", prompt.status().message()));
+  return prompt;
+}
+
+absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
+                                                    const Tokenizer& tokenizer) {
+  const bool chat = arguments.Has("chat");
+  std::vector<TextPrompt> prompts;
+  if (arguments.Has("prompt")) {
+    ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt({{"prompt", arguments.Text("prompt")}},
+                                                        chat, tokenizer, "--prompt"));
+    return prompts;
+  }
+  RETURN_IF_ERROR(ForEachLine(
+      arguments.Text("prompts"),
+      [&](const std::string& line, const std::string& where) -> absl::Status {
+        const OrderedJson json = OrderedJson::parse(line, nullptr, /*allow_exceptions=*/false);
+        if (!json.is_object()) {
+          return BadData(absl::StrCat(where, ": found no JSON object, expected {\"prompt\": ...}"));
+        }
+        ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt(json, chat, tokenizer, where));
+        return absl::OkStatus();
+      }));
+  return prompts;
+}
+
+absl::Status CheckGenerateFlags(const Arguments& arguments) {
+  if (arguments.Has("prompt") == arguments.Has("prompts")) {
+    return BadFlag(
+        "generate: found both or neither of --prompt and --prompts, expected one of them");
+  }
+  const auto out_of_range = [&](const std::string& flag, const std::string& expected) {
+    return BadFlag(
+        absl::StrCat("--", flag, ": found ", arguments.Text(flag), ", expected ", expected));
+  };
+  for (const char* flag : {"max_new_tokens", "n"}) {
+    if (arguments.Integer(flag, 1) < 1) return out_of_range(flag, "at least 1");
+  }
+  if (!(arguments.Real("temperature", 1) >= 0)) return out_of_range("temperature", "at least 0");
+  const double top_p = arguments.Real("top_p", 1);
+  if (!(top_p > 0 && top_p <= 1)) return out_of_range("top_p", "a number in (0, 1]");
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
+  RETURN_IF_ERROR(CheckGenerateFlags(arguments));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer,
+                   LoadFolderTokenizer(arguments.Text("model"), folder.config));
+  const SpecialTokens& special = tokenizer.special_tokens();
+  if (!special.eos) {
+    return BadData(
+        absl::StrCat(arguments.Text("model"),
+                     ": found a tokenizer without a token that ends a text, expected one"));
+  }
+  ASSIGN_OR_RETURN(const std::vector<TextPrompt> prompts, ReadPrompts(arguments, tokenizer));
+  const int64_t n = arguments.Integer("n", 1);
+  std::vector<GenerationRequest> requests;
+  int64_t longest = 0;
+  for (size_t p = 0; p < prompts.size(); ++p) {
+    absl::StatusOr<std::vector<int32_t>> ids = tokenizer.Encode(prompts[p].text);
+    if (!ids.ok()) return BadData(absl::StrCat("prompt ", p, ": ", ids.status().message()));
+    if (special.adds_bos && !prompts[p].whole) ids->insert(ids->begin(), *special.bos);
+    if (ids->empty()) {
+      return BadData(absl::StrCat("prompt ", p, ": found no tokens, expected one to begin with"));
+    }
+    longest = std::max(longest, static_cast<int64_t>(ids->size()));
+    requests.push_back({*std::move(ids), n, p * static_cast<uint64_t>(n)});
+  }
+  const int64_t max_positions = folder.config.max_position_embeddings();
+  const int64_t fitting = std::clamp<int64_t>(max_positions - longest, 1, 128);
+  const int64_t max_new = arguments.Integer("max_new_tokens", fitting);
+  if (longest + max_new > max_positions) {
+    return BadData(absl::StrCat("the longest prompt: found ", longest,
+                                " tokens + --max_new_tokens ", max_new, ", expected at most ",
+                                max_positions, " together"));
+  }
+  absl::StatusOr<std::vector<int32_t>> end_ids = tokenizer.EndIds(arguments.Text("stop", ""));
+  if (!end_ids.ok()) return BadFlag(absl::StrCat("--stop: ", end_ids.status().message()));
+  const GenerationOptions options{
+      .max_new_tokens = max_new,
+      .temperature = arguments.Real("temperature", 1),
+      .top_p = arguments.Real("top_p", 1),
+      .end_ids = *std::move(end_ids),
+      .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
+  for (const Completion& completion : Generate(*folder.model, requests, options)) {
+    std::vector<int32_t> tokens = completion.tokens;
+    if (!completion.truncated && tokens.back() == *special.eos) tokens.pop_back();
+    nlohmann::ordered_json line;
+    line["prompt"] = prompts[completion.sample / n].text;
+    line["completion"] = tokenizer.Decode(tokens);
+    line["tokens"] = completion.tokens;
+    line["logprobs"] = completion.log_probs;
+    line["finished"] = !completion.truncated;
+    out << line.dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
+  const ModelConfig& model = folder.config;
+  c10::NoGradGuard no_grad;
+  return ForEachLine(
+      arguments.Text("input"),
+      [&](const std::string& line, const std::string& where) -> absl::Status {
+        ASSIGN_OR_RETURN(std::vector<int32_t> ids,
+                         ParseIds(line, "tokens", model.vocab_size(), where));
+        if (ids.size() < 2 || static_cast<int64_t>(ids.size()) > model.max_position_embeddings()) {
+          return BadData(absl::StrCat(where, ": found ", ids.size(), " tokens, expected 2 to ",
+                                      model.max_position_embeddings()));
+        }
+        const std::vector<float> weights(ids.size() - 1, 1.0F);
+        const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
+        const at::Tensor hidden_xd =
+            folder.transformer().Forward(batch, /*with_mtp=*/false).hidden_xd;
+        const at::Tensor log_prob_x =
+            folder.transformer().LogProbs(hidden_xd, batch.targets_x).log_prob_t;
+        const float* values = log_prob_x.const_data_ptr<float>();
+        out << "{\"logprobs\": [";
+        for (size_t i = 0; i + 1 < ids.size(); ++i)
+          out << (i ? ", " : "") << absl::StrFormat("%.9g", values[i]);
+        out << "]}\n";
+        return absl::OkStatus();
+      });
+}
+
+absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    if (arguments.Has("json")) {
+      const nlohmann::json text = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+      if (!text.is_string()) {
+        return BadData(
+            absl::StrCat("standard input:", number, ": found no JSON string, expected one"));
+      }
+      line = text.get<std::string>();
+    }
+    const absl::StatusOr<std::vector<int32_t>> ids =
+        tokenizer.Encode(line, arguments.Has("add_special_tokens"));
+    if (!ids.ok())
+      return BadData(absl::StrCat("standard input:", number, ": ", ids.status().message()));
+    out << nlohmann::json(*ids).dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
+  const bool with_special = !arguments.Has("skip_special_tokens");
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    ASSIGN_OR_RETURN(
+        const std::vector<int32_t> ids,
+        ParseIds(line, "", tokenizer.vocab_size(), absl::StrCat("standard input:", number)));
+    out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {
+  const std::string rule = arguments.Text("verifier");
+  if (rule != "math" && rule != "chain_sum") {
+    return BadFlag(absl::StrCat("--verifier: found \"", rule, "\", expected math or chain_sum"));
+  }
+  ASSIGN_OR_RETURN(const std::unique_ptr<Verifier> accuracy, MakeVerifier("accuracy"));
+  return ForEachLine(
+      arguments.Text("input"), [&](const std::string& line, const std::string& where) {
+        const size_t tab = line.find('\t');
+        if (tab == std::string::npos)
+          return BadData(absl::StrCat(where, ": found no tab, expected gold<TAB>answer"));
+        const std::string gold = line.substr(0, tab), answer = line.substr(tab + 1);
+        const Verdict verdict = rule == "math"
+                                    ? GradeMathAnswer(gold, answer)
+                                    : accuracy
+                                          ->Verify({.answer = gold, .verifier = rule},
+                                                   absl::StrCat("<answer>", answer, "</answer>"))
+                                          .verdict;
+        out << (verdict == Verdict::kRight   ? "right"
+                : verdict == Verdict::kWrong ? "wrong"
+                                             : "unscorable")
+            << '\n';
+        return absl::OkStatus();
+      });
+}
+
+}  // namespace deduce

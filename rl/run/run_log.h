@@ -1,0 +1,40 @@
+// Where a run's numbers go: metrics.jsonl, TensorBoard's event file and the progress line. For rank
+// 0.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "trainer/metrics/event_file.h"
+#include "trainer/metrics/metrics.h"
+#include "trainer/metrics/progress.h"
+
+namespace deduce {
+
+class RunLog {
+ public:
+  // Opens a run's logs, dropping what was written after byte `metrics_offset` of metrics.jsonl.
+  static absl::StatusOr<std::unique_ptr<RunLog>> Open(const std::string& run_dir,
+                                                      int64_t metrics_offset);
+
+  // Begins the progress line of a stage.
+  void BeginStage(const std::string& name, int64_t first_step, int64_t num_steps);
+
+  // `record` must hold "step" and "global_step".
+  absl::Status Write(const MetricsRecord& record);
+
+  // Makes the file durable and returns its length, for a checkpoint.
+  absl::StatusOr<int64_t> SyncedOffset();
+
+ private:
+  RunLog(MetricsLog metrics, EventFile events)
+      : metrics_(std::move(metrics)), events_(std::move(events)) {}
+
+  MetricsLog metrics_;
+  EventFile events_;
+  std::unique_ptr<Progress> progress_;
+};
+
+}  // namespace deduce

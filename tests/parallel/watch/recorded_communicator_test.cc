@@ -1,0 +1,112 @@
+#include "parallel/watch/recorded_communicator.h"
+
+#include <ATen/ops/equal.h>
+#include <ATen/ops/full.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "parallel/communicator/thread_communicator.h"
+#include "tests/testing/rank_group.h"
+
+namespace deduce {
+namespace {
+
+at::Tensor Full(int64_t rows, double value) { return at::full({rows, 2}, value, at::kFloat); }
+
+TEST(RecordedCommunicatorTest, EveryCallDoesWhatTheTransportDoesAndIsRecorded) {
+  RunRanks(2, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto world = MakeRecordedCommunicator(transport, recording);
+    const int me = world->rank();
+    const int other = 1 - me;
+    EXPECT_EQ(world->size(), 2);
+    world->Barrier();
+    at::Tensor mine = Full(1, me);
+    world->Broadcast(mine, 1);
+    EXPECT_TRUE(at::equal(mine, Full(1, 1)));
+    EXPECT_TRUE(at::equal(world->AllGather(Full(1, me))[other], Full(1, other)));
+    EXPECT_EQ(world->AllGatherBytes(me == 0 ? "a" : "bc"), (std::vector<std::string>{"a", "bc"}));
+    EXPECT_TRUE(at::equal(
+        world->AllToAll(Full(3, me),
+                        me == 0 ? std::vector<int64_t>{0, 3} : std::vector<int64_t>{3, 0},
+                        me == 0 ? std::vector<int64_t>{0, 3} : std::vector<int64_t>{3, 0}),
+        Full(3, other)));
+    at::Tensor theirs = Full(1, -1);
+    const auto receive = world->Receive(theirs, other, 4);
+    const at::Tensor sent = Full(1, me);
+    const auto send = world->Send(sent, other, 4);
+    receive->Wait();
+    send->Wait();
+    EXPECT_TRUE(at::equal(theirs, Full(1, other)));
+
+    const LedgerRecord record = recording->ledger.Record(100);
+    std::string operations;
+    for (const LedgerCall& call : record.call()) {
+      operations += LedgerCall::Operation_Name(call.operation()) + " ";
+      EXPECT_GE(call.ended_ns(), call.began_ns());
+    }
+    EXPECT_EQ(operations, "Barrier Broadcast AllGather AllGatherBytes AllToAll Receive Send ");
+    EXPECT_EQ(record.call(1).peer(), 1);
+    EXPECT_EQ(record.call(4).send_row(other), 3);
+    EXPECT_EQ(record.blocked(), -1);
+  });
+}
+
+// Peers and roots are recorded as ranks of the world, which all members can compare.
+TEST(RecordedCommunicatorTest, GroupsHaveOneNameAndKnowTheirMembers) {
+  RunRanks(4, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto world = MakeRecordedCommunicator(transport, recording);
+    std::unique_ptr<Communicator> half;
+    {
+      const ActionScope action(*world, "data");
+      half = world->Split(world->rank() % 2, -world->rank());
+    }
+    at::Tensor tensor = Full(1, world->rank());
+    half->Broadcast(tensor, 1);
+    const LedgerRecord record = recording->ledger.Record(100);
+    ASSERT_EQ(record.group_size(), 2);
+    const LedgerGroup& group = record.group(1);
+    const int first = world->rank() % 2;
+    EXPECT_EQ(group.uid(), first == 0 ? "world/0:0" : "world/0:1");
+    EXPECT_EQ(group.name(), first == 0 ? "data {2, 0}" : "data {3, 1}");
+    EXPECT_EQ(std::vector<int>(group.member().begin(), group.member().end()),
+              (std::vector<int>{first + 2, first}));
+    const LedgerCall& broadcast = record.call(record.call_size() - 1);
+    EXPECT_EQ(broadcast.group(), 1);
+    EXPECT_EQ(broadcast.peer(), first) << "member 1, since keys turn the order round";
+  });
+}
+
+TEST(RecordedCommunicatorTest, GroupsOfOneRecordNothing) {
+  RunRanks(2, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto world = MakeRecordedCommunicator(transport, recording);
+    const auto alone = world->Split(world->rank(), 0);
+    alone->Barrier();
+    alone->AllGather(Full(1, 1));
+    EXPECT_EQ(recording->ledger.Record(100).call_size(), 1) << "the Split";
+  });
+}
+
+TEST(RecordedCommunicatorTest, SaysWhenTheTransportFailsWhileTheCallIsUnderWay) {
+  std::string message;
+  int64_t blocked = -1;
+  EXPECT_ANY_THROW(RunThreadRanks(2, [&](Communicator& transport) {
+    if (transport.rank() == 1) return;  // has ended: the other's Barrier throws
+    const auto recording = std::make_shared<Recording>(0);
+    recording->on_failure = [&, recording = recording.get()](const std::string& text) {
+      message = text;
+      blocked = recording->ledger.Record(1).blocked();
+    };
+    MakeRecordedCommunicator(transport, recording)->Barrier();
+  }));
+  EXPECT_NE(message.find("waits for rank 1"), std::string::npos) << message;
+  EXPECT_EQ(blocked, 0);
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,25 @@
+#include "trainer/checkpoint/content_hash.h"
+
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+namespace deduce {
+namespace {
+
+TEST(ContentHashTest, IsXxh3) {
+  // XXH3_64bits of no bytes, seed 0: the first of xxHash's own test vectors.
+  EXPECT_EQ(ContentHash(""), "2d06800538d394c2");
+}
+
+TEST(ContentHashTest, TensorHashIsThatOfItsBytes) {
+  const at::Tensor tensor = at::zeros({3, 2}, at::kFloat);
+  EXPECT_EQ(ContentHash(tensor), ContentHash(std::string(24, '\0')));
+}
+
+TEST(ContentHashTest, TensorWithGapsIsRefused) {
+  const at::Tensor tensor = at::zeros({3, 2}, at::kFloat);
+  EXPECT_THROW(ContentHash(tensor.t()), c10::Error);
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,85 @@
+#include "trainer/step/supervised.h"
+
+#include <gtest/gtest.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "data/records/packing.h"
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/tiny_training.h"
+#include "trainer/step/score_tokens.h"
+
+namespace deduce {
+namespace {
+
+// The loss that step `step` must have: the mean of -log p over the predictions of the stream's
+// samples step * n ..., each scored alone.
+double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t step,
+                    bool completion_only) {
+  const int64_t num_samples = stage.batch().samples_per_step();
+  const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
+  double sum = 0, count = 0;
+  for (int64_t i = step * num_samples; i < (step + 1) * num_samples; ++i) {
+    const TokenSample sample = *stream->Sample(static_cast<uint64_t>(i));
+    const int64_t length = static_cast<int64_t>(sample.tokens.size());
+    const PackedBatch alone = MakePackedBatch(
+        {PackItem{.tokens = sample.tokens, .weights = std::vector<float>(length - 1, 1)}});
+    const at::Tensor log_prob_x = ScoreTokens(*training.model, {alone}, 1)[0];
+    const int64_t first = completion_only ? sample.prompt_length - 1 : 0;
+    for (int64_t t = first; t < length - 1; ++t) sum -= log_prob_x[t].item<double>();
+    count += static_cast<double>(length - 1 - first);
+  }
+  return sum / count;
+}
+
+void ExpectLoss(StageKind::Kind kind, std::optional<bool> field, int64_t step,
+                bool completion_only) {
+  RunRanks(1, [&](Communicator& world) {
+    StageConfig stage = TinyChunkTrainer();
+    stage.set_kind(kind);
+    if (field) stage.set_completion_only_loss(*field);
+    TinyTraining training(world, 1, true);
+    const double expected = ExpectedLoss(training, stage, step, completion_only);
+    // Sums of a few hundred fp32 terms below 10.
+    EXPECT_NEAR(training.Step(stage, step).loss, expected, 1e-5 * expected);
+  });
+}
+
+TEST(SupervisedTest, PretrainingLossIsTheMeanOverAllTokensOfTheStepsSamples) {
+  ExpectLoss(StageKind::pretrain, {}, 0, false);
+  ExpectLoss(StageKind::pretrain, {}, 3, false);
+}
+
+TEST(SupervisedTest, FineTuningLossIsTheMeanOverTheirCompletions) {
+  ExpectLoss(StageKind::sft, {}, 3, true);
+}
+
+TEST(SupervisedTest, CompletionOnlyLossOverridesTheKind) {
+  ExpectLoss(StageKind::pretrain, true, 3, true);
+  ExpectLoss(StageKind::sft, false, 3, false);
+}
+
+TEST(SupervisedTest, EveryTokenOfTheSamplesIsCounted) {
+  RunRanks(1, [](Communicator& world) {
+    const StageConfig stage = TinyChunkTrainer();
+    const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
+    size_t tokens = 0;
+    for (uint64_t n = 10; n < 20; ++n) tokens += stream->Sample(n)->tokens.size();
+    TinyTraining training(world, 1, true);
+    EXPECT_EQ(training.Step(stage, 1).num_tokens, static_cast<int64_t>(tokens));
+  });
+}
+
+TEST(SupervisedTest, BadDataIsFoundBeforeAnyWorkWithItsPath) {
+  StageConfig stage = TinyChunkTrainer();
+  stage.mutable_data()->mutable_task()->set_min_terms(1);
+  const absl::Status status =
+      Supervised::Create(stage, 5, TinyTokenizer(), 96, "stage[3]").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(status.message(), "stage[3].data.task.min_terms: found 1, expected 2 to 100");
+}
+
+}  // namespace
+}  // namespace deduce

@@ -1,0 +1,100 @@
+// One stage of the pipeline in a training step: forward, loss, backward and gradients of its
+// micro-batches. A model on one rank is one stage.
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <map>
+#include <vector>
+
+#include "configs/config.pb.h"
+#include "data/records/batch.h"
+#include "kernels/weight_gradient.h"
+#include "parallel/pipeline/executor.h"
+#include "parallel/reduce/gradient_tree.h"
+#include "trainer/step/loss.h"
+#include "trainer/step/micro_batch_part.h"
+#include "trainer/step/rank_model.h"
+#include "trainer/step/step_numbers.h"
+
+namespace deduce {
+
+// What the step's sums are divided by, known to every rank before any work.
+struct Denominators {
+  double main = 0, mtp = 0, balance = 0;
+};
+
+// The same for all stages of a rank. Not owned.
+struct StepWork {
+  const std::vector<PackedBatch>& micro_batches;  // of the step
+  const std::vector<int64_t>& micro_batch_of;     // by the plan's
+  const LossFn& loss;
+  const Denominators& denominators;
+  double mtp_loss_weight = 0;
+  LayoutConfig::Recompute recompute = LayoutConfig::none;
+  StepNumbers& numbers;  // step/loss, step/mtp_loss, step/balance_loss, then the LossFn's
+};
+
+class ChunkTrainer : public ChunkWork {
+ public:
+  ChunkTrainer(ModelChunk& chunk, const StepWork& work);
+
+  at::Tensor EmptyInput(int micro_batch) override;
+  at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
+  at::Tensor Forward(int micro_batch, const at::Tensor& input_xd) override;
+  at::Tensor Backward(int micro_batch, const at::Tensor& grad_output_xd) override;
+  at::Tensor InputGradient(int micro_batch, const at::Tensor& grad_output_xd) override;
+  void WeightGradient(int micro_batch) override;
+  void Reduce() override;
+  void GatherWeights() override { chunk_.store->GatherWeights(); }
+  void ReleaseWeights() override { chunk_.store->ReleaseWeights(); }
+
+  // After Reduce: for each group of the chunk's store, this rank's shard of the gradient.
+  std::vector<at::Tensor>& shards() { return shards_; }
+
+ private:
+  // What forward leaves for backward.
+  struct Held {
+    at::Tensor input_xd;  // leaf; undefined for the first stage
+    at::Tensor root;      // the loss, or the output; undefined if it is to be recomputed
+    std::vector<at::Tensor> balance;  // losses of this stage's routed layers
+  };
+  // What the first half of backward leaves for the second.
+  struct Deferred {
+    DeferredWeightGradients::Work work;
+    std::vector<std::pair<at::Tensor, at::Tensor>> done;  // leaves and gradients that did not wait
+  };
+
+  // By group and source; undefined until they are written.
+  using GradientBuffers = std::vector<std::vector<at::Tensor>>;
+
+  const MicroBatchPart& Part(int micro_batch);
+  bool IsReal(int micro_batch) const;
+  Held Compute(int micro_batch, const at::Tensor& input_xd);
+  at::Tensor Loss(int micro_batch, const ForwardResult& forward);
+  void Report(int micro_batch, const std::string& name, double value, int64_t layer = 0,
+              int64_t layers = 1);
+  // Runs autograd; returns the gradient of the input.
+  at::Tensor RunBackward(int micro_batch, const at::Tensor& grad_output_xd);
+  GradientBuffers NoBuffers() const;
+  at::Tensor Buffer(GradientBuffers& buffers, size_t group, int source);
+  void PlaceGradients(GradientBuffers& buffers, GradientPlaces& places);
+  void CollectGradients(int micro_batch, GradientBuffers buffers);
+  void AddToShard(size_t group, const at::Tensor& gradient);
+  at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
+  int SourceReplica(const FlatGroup& group, int source) const;
+
+  ModelChunk& chunk_;
+  const StepWork& work_;
+  const PackedBatch empty_;
+  std::map<int, MicroBatchPart> parts_;
+  const int64_t routed_layers_before_;
+  std::map<int, Held> held_;
+  std::map<int, Deferred> deferred_;
+  std::vector<std::vector<GradientTree>> trees_;  // by group and source
+  std::vector<std::vector<at::Tensor>> free_;     // by group: buffers of gradients to come
+  std::vector<at::Tensor> shards_;
+};
+
+}  // namespace deduce

@@ -1,0 +1,58 @@
+#include "trainer/step/supervised.h"
+
+#include <utility>
+#include <vector>
+
+#include "configs/status.h"
+#include "data/records/packing.h"
+#include "trainer/step/learning_rate.h"
+#include "trainer/step/loss.h"
+
+namespace deduce {
+
+absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t seed,
+                                              std::shared_ptr<const Tokenizer> tokenizer,
+                                              int64_t max_tokens, const std::string& where) {
+  ASSIGN_OR_RETURN(
+      SampleStream stream,
+      SampleStream::Create(stage.data(), seed, std::move(tokenizer), max_tokens, where + ".data"));
+  return Supervised(stage, std::move(stream));
+}
+
+StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
+                         const std::vector<TokenSample>& samples, bool completion_only,
+                         int64_t step) {
+  std::vector<int64_t> lengths;
+  for (const TokenSample& sample : samples)
+    lengths.push_back(static_cast<int64_t>(sample.tokens.size()));
+  StepBatch batch;
+  for (const std::vector<int64_t>& bin : PackEvenly(lengths, stage.batch().micro_batch_tokens())) {
+    std::vector<PackItem> row;
+    for (const int64_t i : bin) {
+      PackItem item{.tokens = samples[i].tokens, .sample_id = i};
+      item.prompt_length = samples[i].prompt_length;
+      item.weights = LossWeights(samples[i], completion_only);
+      row.push_back(std::move(item));
+    }
+    batch.micro_batches.push_back(MakePackedBatch(row));
+  }
+  batch.count = CrossEntropyCount(batch.micro_batches);
+  return TrainStep(state, batch, CrossEntropyLoss(/*uses_mtp=*/true),
+                   {.learning_rate = LearningRate(stage.optimizer(), step, stage.steps()),
+                    .mtp_loss_weight = stage.mtp_loss_weight(),
+                    .optimizer = stage.optimizer()});
+}
+
+absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) const {
+  const int64_t num_samples = stage_.batch().samples_per_step();
+  const bool completion_only = stage_.has_completion_only_loss() ? stage_.completion_only_loss()
+                                                                 : stage_.kind() == StageKind::sft;
+  std::vector<TokenSample> samples;
+  for (int64_t i = 0; i < num_samples; ++i) {
+    ASSIGN_OR_RETURN(samples.emplace_back(),
+                     stream_.Sample(static_cast<uint64_t>(step * num_samples + i)));
+  }
+  return TrainOnSamples(state, stage_, samples, completion_only, step);
+}
+
+}  // namespace deduce

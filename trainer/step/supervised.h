@@ -1,0 +1,41 @@
+// Pre-training and supervised fine-tuning: batches of a sample stream, trained with cross entropy.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "configs/config.pb.h"
+#include "data/records/streams.h"
+#include "data/text/tokenizer/tokenizer.h"
+#include "trainer/step/train_step.h"
+
+namespace deduce {
+
+// Collective over the world. One optimizer step of `stage` on samples, the same on every rank,
+// with the cross entropy of all their tokens or of their completions only.
+StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
+                         const std::vector<TokenSample>& samples, bool completion_only,
+                         int64_t step);
+
+class Supervised {
+ public:
+  // `where` is the stage's field path. Errors: those of SampleStream, before any work.
+  static absl::StatusOr<Supervised> Create(const StageConfig& stage, uint64_t seed,
+                                           std::shared_ptr<const Tokenizer> tokenizer,
+                                           int64_t max_tokens, const std::string& where);
+
+  // Collective over the world. Optimizer step `step` (from 0) of the stage: samples
+  // step * samples_per_step and following. Pre-training predicts every token, fine-tuning those of
+  // completions.
+  absl::StatusOr<StepStats> Step(TrainState& state, int64_t step) const;
+
+ private:
+  Supervised(const StageConfig& stage, SampleStream stream)
+      : stage_(stage), stream_(std::move(stream)) {}
+
+  StageConfig stage_;
+  SampleStream stream_;
+};
+
+}  // namespace deduce
