@@ -24,7 +24,13 @@ using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using google::protobuf::Reflection;
 
-absl::Status MergeOver(const Message& from, Message& to);
+using google::protobuf::OneofDescriptor;
+
+absl::Status MergeOver(const Message& from, Message& to, const std::string& path);
+
+std::string PathOf(const std::string& path, const FieldDescriptor* field) {
+  return path.empty() ? field->name() : absl::StrCat(path, ".", field->name());
+}
 
 // Whether the entries of a repeated field have names: a first field that is a text.
 bool HasNamedEntries(const FieldDescriptor* field) {
@@ -33,36 +39,51 @@ bool HasNamedEntries(const FieldDescriptor* field) {
 }
 
 // Entries of a repeated message field, matched by their names.
-absl::Status MergeEntries(const Message& from, const FieldDescriptor* field, Message& to) {
+absl::Status MergeEntries(const Message& from, const FieldDescriptor* field, Message& to,
+                          const std::string& path) {
   const FieldDescriptor* key = field->message_type()->FindFieldByNumber(1);
   for (int i = 0; i < from.GetReflection()->FieldSize(from, field); ++i) {
     const Message& entry = from.GetReflection()->GetRepeatedMessage(from, field, i);
     if (!entry.GetReflection()->HasField(entry, key)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(field->name(), ".", key->name(),
-                       ": found nothing, expected what says which entry to change"));
+      return absl::InvalidArgumentError(absl::StrCat(
+          path, ".", key->name(), ": found nothing, expected what says which entry to change"));
     }
     Message* target = nullptr;
+    int index = to.GetReflection()->FieldSize(to, field);
     for (int j = 0; j < to.GetReflection()->FieldSize(to, field) && target == nullptr; ++j) {
       Message* candidate = to.GetReflection()->MutableRepeatedMessage(&to, field, j);
       if (candidate->GetReflection()->GetString(*candidate, key) ==
           entry.GetReflection()->GetString(entry, key)) {
         target = candidate;
+        index = j;
       }
     }
     if (target == nullptr) target = to.GetReflection()->AddMessage(&to, field);
-    RETURN_IF_ERROR(MergeOver(entry, *target));
+    RETURN_IF_ERROR(MergeOver(entry, *target, absl::StrCat(path, "[", index, "]")));
   }
   return absl::OkStatus();
 }
 
-absl::Status MergeOver(const Message& from, Message& to) {
+// Merging one member of a oneof over another would drop the other without a word.
+absl::Status CheckSameMember(const FieldDescriptor* field, const Message& to,
+                             const std::string& path) {
+  const OneofDescriptor* oneof = field->real_containing_oneof();
+  if (oneof == nullptr) return absl::OkStatus();
+  const FieldDescriptor* present = to.GetReflection()->GetOneofFieldDescriptor(to, oneof);
+  if (present == nullptr || present == field) return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(path, ": found it beside ", present->name(),
+                                                 ", expected only one of ", MemberNames(oneof)));
+}
+
+absl::Status MergeOver(const Message& from, Message& to, const std::string& path) {
   const Reflection* reflection = from.GetReflection();
   std::unique_ptr<Message> scalars(from.New());
   scalars->CopyFrom(from);
   std::vector<const FieldDescriptor*> fields;
   reflection->ListFields(from, &fields);
   for (const FieldDescriptor* field : fields) {
+    const std::string at = PathOf(path, field);
+    RETURN_IF_ERROR(CheckSameMember(field, to, at));
     const bool is_message = field->cpp_type() == FieldDescriptor::CPPTYPE_MESSAGE;
     if (!is_message && !field->is_repeated()) continue;
     const bool is_plain_list = field->is_repeated() && !HasNamedEntries(field);
@@ -70,10 +91,10 @@ absl::Status MergeOver(const Message& from, Message& to) {
     if (is_plain_list) {
       reflection->ClearField(&to, field);  // replaced
     } else if (field->is_repeated()) {
-      RETURN_IF_ERROR(MergeEntries(from, field, to));
+      RETURN_IF_ERROR(MergeEntries(from, field, to, at));
     } else {
-      RETURN_IF_ERROR(
-          MergeOver(reflection->GetMessage(from, field), *reflection->MutableMessage(&to, field)));
+      RETURN_IF_ERROR(MergeOver(reflection->GetMessage(from, field),
+                                *reflection->MutableMessage(&to, field), at));
     }
   }
   to.MergeFrom(*scalars);
@@ -82,7 +103,7 @@ absl::Status MergeOver(const Message& from, Message& to) {
 
 // Sub-messages that are written out with their defaults when absent.
 bool MeansNothingWhenAbsent(const FieldDescriptor* field) {
-  constexpr std::array kNames = {"layout", "checkpoint", "rope", "optimizer", "batch"};
+  constexpr std::array kNames = {"layout", "checkpoint", "rope", "optimizer"};
   return std::find(kNames.begin(), kNames.end(), field->name()) != kNames.end();
 }
 
@@ -118,7 +139,8 @@ void WriteDefaults(Message& message) {
       if (reflection->HasField(message, field) || MeansNothingWhenAbsent(field)) {
         WriteDefaults(*reflection->MutableMessage(&message, field));
       }
-    } else if (field->has_default_value() && !reflection->HasField(message, field)) {
+    } else if (field->has_default_value() && field->real_containing_oneof() == nullptr &&
+               !reflection->HasField(message, field)) {
       WriteDefault(field, message);
     }
   }
@@ -138,20 +160,13 @@ RunConfig WhatDecidesWeights(const RunConfig& config) {
 
 // "modified: stage[1].steps: 5 -> 6" and the like, a line a difference -> the first path; fields
 // are reported in order.
-std::string FirstDifference(const RunConfig& a, const RunConfig& b) {
+std::string FirstDifference(const Message& a, const Message& b) {
   std::string report;
   google::protobuf::util::MessageDifferencer differencer;
   differencer.ReportDifferencesToString(&report);
   if (differencer.Compare(a, b)) return "";
   const std::vector<std::string> words = absl::StrSplit(report, absl::MaxSplits(": ", 2));
   return words.size() < 2 ? report : words[1];
-}
-
-int FindStage(const RunConfig& config, const std::string& name) {
-  for (int i = 0; i < config.stage_size(); ++i) {
-    if (config.stage(i).name() == name) return i;
-  }
-  return -1;
 }
 
 }  // namespace
@@ -174,7 +189,7 @@ absl::StatusOr<RunConfig> LoadConfig(const std::string& path,
     const std::string source = absl::StrCat(
         "--set '", absl::StrReplaceAll(override_text, {{"\n", " "}, {"\r", " "}}), "'");
     ASSIGN_OR_RETURN(const RunConfig changes, ParseConfigText(override_text, source));
-    if (absl::Status status = MergeOver(changes, config); !status.ok()) {
+    if (absl::Status status = MergeOver(changes, config, ""); !status.ok()) {
       return absl::InvalidArgumentError(absl::StrCat(source, ": ", status.message()));
     }
   }
@@ -197,43 +212,46 @@ std::string ConfigDifference(const RunConfig& a, const RunConfig& b) {
   return FirstDifference(WhatDecidesWeights(a), WhatDecidesWeights(b));
 }
 
-int InitialStage(const RunConfig& config, int index) {
-  return config.stage(index).has_init_from() ? FindStage(config, config.stage(index).init_from())
-                                             : index - 1;
+std::string StageKind(const StageConfig& stage) {
+  const OneofDescriptor* work = StageConfig::descriptor()->FindOneofByName("work");
+  const FieldDescriptor* field = stage.GetReflection()->GetOneofFieldDescriptor(stage, work);
+  return field == nullptr ? "" : field->name();
 }
 
-std::string ReuseDifference(const RunConfig& run, const RunConfig& other) {
-  const RunConfig mine = WhatDecidesWeights(run);
-  const RunConfig theirs = WhatDecidesWeights(other);
-  const auto shared = [](const RunConfig& config) {
-    RunConfig kept = config;
-    kept.clear_name();
-    kept.clear_reuse();
-    kept.clear_stage();
+int FindStage(const RunConfig& config, const std::string& name) {
+  for (int i = 0; i < config.stage_size(); ++i) {
+    if (config.stage(i).name() == name) return i;
+  }
+  return -1;
+}
+
+int InitialStage(const RunConfig& config, int index) {
+  const StageConfig& stage = config.stage(index);
+  if (StageOfAnotherRun(stage)) return -1;
+  return stage.has_init_from() ? FindStage(config, stage.init_from()) : index - 1;
+}
+
+std::optional<OtherStage> StageOfAnotherRun(const StageConfig& stage) {
+  const size_t mark = stage.init_from().rfind('#');
+  if (mark == std::string::npos) return std::nullopt;
+  return OtherStage{stage.init_from().substr(0, mark), stage.init_from().substr(mark + 1)};
+}
+
+std::string ModelDifference(const ModelConfig& model, const ModelConfig& other) {
+  const auto meaning_of_weights = [](const ModelConfig& config) {
+    ModelConfig kept = config;
+    WriteDefaults(kept);
+    kept.clear_hugging_face();
+    kept.clear_compute();
+    kept.clear_initializer_range();
+    kept.clear_max_position_embeddings();
+    if (kept.has_moe()) {
+      kept.mutable_moe()->clear_bias_update_speed();
+      kept.mutable_moe()->clear_balance_loss_alpha();
+    }
     return kept;
   };
-  if (std::string path = FirstDifference(shared(mine), shared(theirs)); !path.empty()) return path;
-  for (const std::string& name : run.reuse().stage()) {
-    int i = FindStage(mine, name);
-    int j = FindStage(theirs, name);
-    if (i < 0) return "reuse.stage";
-    // The stage and everything it was trained from. Order alone does not count: init_from is
-    // compared by what it means.
-    for (; i >= 0; i = InitialStage(mine, i), j = InitialStage(theirs, j)) {
-      const std::string path = absl::StrCat("stage[", i, "]");
-      if (j < 0) return path;
-      RunConfig a, b;
-      *a.add_stage() = mine.stage(i);
-      *b.add_stage() = theirs.stage(j);
-      a.mutable_stage(0)->clear_init_from();
-      b.mutable_stage(0)->clear_init_from();
-      const std::string difference = FirstDifference(a, b);
-      if (!difference.empty()) return absl::StrReplaceAll(difference, {{"stage[0]", path}});
-      if (InitialStage(mine, i) < 0 && InitialStage(theirs, j) >= 0)
-        return absl::StrCat(path, ".init_from");
-    }
-  }
-  return "";
+  return FirstDifference(meaning_of_weights(model), meaning_of_weights(other));
 }
 
 }  // namespace deduce

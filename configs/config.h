@@ -2,11 +2,12 @@
 // comparing two of them.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 
 namespace deduce {
 
@@ -18,6 +19,7 @@ absl::StatusOr<std::string> ReadConfigText(const std::string& path, const std::s
 // order) over it. A field of an override replaces the file's; its entries of `stage` and `reward`
 // are merged into the entry with the same first field (the stage's name, the verifier's), which
 // must be given, and appended if there is none. A list whose entries have no such name is replaced.
+// A member of a oneof (a stage's kind of work, a path or a task) is not replaced by another one.
 // Rules between fields are not checked here: see Validate. InvalidArgument, one line:
 // `FILE:LINE:COLUMN: FIELD: found X, expected Y`, with `--set 'TEXT'` as FILE for an override;
 // unknown, repeated and mistyped fields are errors.
@@ -25,7 +27,7 @@ absl::StatusOr<RunConfig> LoadConfig(const std::string& path,
                                      const std::vector<std::string>& overrides);
 
 // The config with every default written out, sub-messages that only hold defaults included; those
-// whose absence means something (moe, yarn, grpo, evaluate, task, reuse) stay absent.
+// whose absence means something (moe, rope.scaling, evaluate, task) stay absent.
 RunConfig WithDefaults(const RunConfig& config);
 
 // WithDefaults(config) in text format: what LoadConfig reads back as the same run, and a person
@@ -37,13 +39,28 @@ std::string ConfigText(const RunConfig& config);
 // compared: layout, run_dir and checkpoint.
 std::string ConfigDifference(const RunConfig& a, const RunConfig& b);
 
-// Path, in the terms of `run`, of the first field that keeps it from taking its reuse.stage from
-// `other`: the seed, tokenizer or model, or a setting of a reused stage or of a stage that one was
-// trained from; "" if there is none.
-std::string ReuseDifference(const RunConfig& run, const RunConfig& other);
+// Path, relative to `model`, of the first field in which the two give weights another meaning: the
+// shape, and what a forward pass computes with them; "" if there is none. How weights begin, how
+// they are updated, and how long sequences may be does not count.
+std::string ModelDifference(const ModelConfig& model, const ModelConfig& other);
 
-// Index of the stage whose weights stage `index` starts from, by init_from or by order; -1: fresh
-// weights, or no such stage.
+// Name of the stage's kind of work: that of the field in StageConfig.work; "" without one.
+std::string StageKind(const StageConfig& stage);
+
+// Index of the stage of this name, or -1.
+int FindStage(const RunConfig& config, const std::string& name);
+
+// Index of the stage whose weights stage `index` starts from, by init_from or by order; -1: the
+// weights of another run, of the model's folder or fresh ones, or no such stage.
 int InitialStage(const RunConfig& config, int index);
+
+// A stage of another run, as init_from names it: "RUN_DIR#STAGE".
+struct OtherStage {
+  std::string run_dir;
+  std::string stage;
+};
+
+// What the stage starts from, if that is a stage of another run.
+std::optional<OtherStage> StageOfAnotherRun(const StageConfig& stage);
 
 }  // namespace deduce

@@ -22,6 +22,9 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
+// Of the parser's error about a second member of a oneof.
+constexpr char kAnotherMember[] = "another member of oneof";
+
 struct Position {
   int line = 0;  // from 0, as the parser counts
   int column = 0;
@@ -104,8 +107,7 @@ std::string Expected(const FieldDescriptor* field) {
     case FieldDescriptor::CPPTYPE_ENUM: {
       std::vector<std::string> names;
       for (int i = 0; i < field->enum_type()->value_count(); ++i) {
-        if (field->enum_type()->value(i)->name() != "UNKNOWN")
-          names.push_back(field->enum_type()->value(i)->name());
+        names.push_back(field->enum_type()->value(i)->name());
       }
       return absl::StrCat("one of ", absl::StrJoin(names, ", "));
     }
@@ -154,6 +156,10 @@ std::string Rephrase(const std::string& message, const FieldDescriptor* field) {
     }
   }
   if (absl::StartsWith(message, "Non-repeated field")) return "found a second value, expected one";
+  if (absl::StrContains(message, kAnotherMember) && field != nullptr) {
+    return absl::StrCat("found it beside ", quoted[3], ", expected only one of ",
+                        MemberNames(field->real_containing_oneof()));
+  }
   if (absl::StartsWith(message, "Integer out of range")) {
     return absl::StrCat(
         "found an integer out of range, expected ",
@@ -171,7 +177,8 @@ std::string Describe(const std::string& text, const std::string& source, const F
   const bool unknown_field = absl::StrContains(error.message, "has no field named");
   const bool late = unknown_field || absl::StartsWith(error.message, "Unknown enumeration value") ||
                     absl::StartsWith(error.message, "Invalid value for boolean") ||
-                    absl::StartsWith(error.message, "Non-repeated field");
+                    absl::StartsWith(error.message, "Non-repeated field") ||
+                    absl::StrContains(error.message, kAnotherMember);
   if (late) position = context.previous_token;
   if (absl::StartsWith(error.message, "Expected identifier"))
     context.field.clear();  // the one before is complete
@@ -193,6 +200,12 @@ std::string Describe(const std::string& text, const std::string& source, const F
 }
 
 }  // namespace
+
+std::string MemberNames(const google::protobuf::OneofDescriptor* oneof) {
+  std::vector<std::string> names;
+  for (int i = 0; i < oneof->field_count(); ++i) names.push_back(oneof->field(i)->name());
+  return absl::StrJoin(names, ", ");
+}
 
 absl::StatusOr<RunConfig> ParseConfigText(const std::string& text, const std::string& source) {
   FirstError error;

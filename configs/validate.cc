@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/field_rules.h"
+#include "configs/parse_text.h"
 #include "configs/status.h"
 
 namespace deduce {
@@ -122,8 +124,6 @@ absl::Status CheckMoe(const MoeConfig& moe, int64_t layers) {
 absl::Status CheckRope(const RopeConfig& rope) {
   const YarnConfig& yarn = rope.yarn();
   const Llama3RopeConfig& llama3 = rope.llama3();
-  const int kinds =
-      (rope.has_yarn() ? 1 : 0) + (rope.has_llama3() ? 1 : 0) + (rope.linear_factor() != 1 ? 1 : 0);
   return FirstBroken({
       {yarn.beta_slow() < yarn.beta_fast(), "model.rope.yarn.beta_slow",
        absl::StrCat(yarn.beta_slow()),
@@ -132,7 +132,6 @@ absl::Status CheckRope(const RopeConfig& rope) {
        absl::StrCat(llama3.low_freq_factor()),
        absl::StrCat("less than model.rope.llama3.high_freq_factor (", llama3.high_freq_factor(),
                     ")")},
-      Number(kinds <= 1, "model.rope", kinds, "at most one of yarn, llama3 and linear_factor"),
   });
 }
 
@@ -214,8 +213,8 @@ absl::Status CheckPromptTemplate(const std::string& text, const std::string& pat
 absl::Status CheckData(const DataConfig& data, const std::string& path) {
   RETURN_IF_ERROR(CheckPromptTemplate(data.prompt_template(), path + ".prompt_template"));
   RETURN_IF_ERROR(FirstBroken({
-      {data.has_path() || data.has_task(), path, "neither path nor task", "one of them"},
-      {!(data.has_path() && data.has_task()), path, "both path and task", "one of them"},
+      {data.source_case() != DataConfig::SOURCE_NOT_SET, path, "neither path nor task",
+       "one of them"},
       {!data.has_path() || !data.path().empty(), path + ".path", "\"\"", "a value"},
       {data.has_task() || data.num_samples() == 0, path + ".num_samples",
        absl::StrCat(data.num_samples()), "0 for a file: all its lines are used"},
@@ -263,13 +262,26 @@ absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std:
   return CheckRewards(g, path);
 }
 
+// Either an earlier stage, or a stage of another run.
+absl::Status CheckInitFrom(const RunConfig& config, int index, const std::string& path) {
+  const StageConfig& stage = config.stage(index);
+  if (!stage.has_init_from()) return absl::OkStatus();
+  const std::string found = absl::StrCat("\"", stage.init_from(), "\"");
+  if (const std::optional<OtherStage> other = StageOfAnotherRun(stage)) {
+    return FirstBroken({{!other->run_dir.empty() && IsName(other->stage) && !other->stage.empty(),
+                         path, found, "RUN_DIR#STAGE"}});
+  }
+  const int initial = InitialStage(config, index);
+  return FirstBroken({{initial >= 0 && initial < index, path, found,
+                       "the name of an earlier stage, or RUN_DIR#STAGE"}});
+}
+
 absl::Status CheckStage(const RunConfig& config, int index) {
   const StageConfig& stage = config.stage(index);
   const std::string path = absl::StrCat("stage[", index, "]");
-  const bool is_grpo = stage.kind() == StageKind::grpo;
+  const bool is_grpo = stage.has_grpo();
   bool duplicate = false;
   for (int i = 0; i < index; ++i) duplicate |= config.stage(i).name() == stage.name();
-  const int initial = InitialStage(config, index);
   const int64_t longest =
       is_grpo ? stage.grpo().max_prompt_length() + stage.grpo().max_completion_length()
               : config.model().max_position_embeddings();
@@ -279,23 +291,14 @@ absl::Status CheckStage(const RunConfig& config, int index) {
        "letters, digits, '_' and '-'"},
       {!duplicate, path + ".name", absl::StrCat("\"", stage.name(), "\" again"),
        "a name of its own"},
-      {stage.kind() != StageKind::UNKNOWN, path + ".kind", "UNKNOWN",
-       "pretrain, sft, grpo or distill"},
-      {!stage.has_init_from() || (initial >= 0 && initial < index), path + ".init_from",
-       absl::StrCat("\"", stage.init_from(), "\""), "the name of an earlier stage"},
-      Absent(stage.has_grpo() && !is_grpo, path + ".grpo", "none in a stage of another kind"),
-      Absent(stage.has_completion_only_loss() && is_grpo, path + ".completion_only_loss",
-             "none in a stage of kind grpo"),
-      Present(stage.has_grpo() || !is_grpo, path + ".grpo", "settings with at least one reward"),
-      Absent(stage.has_distill() && stage.kind() != StageKind::distill, path + ".distill",
-             "none in a stage of another kind"),
-      Present(stage.kind() != StageKind::distill || !stage.distill().teacher().empty(),
-              path + ".distill.teacher", "a model folder"),
+      {stage.work_case() != StageConfig::WORK_NOT_SET, path, "no kind of work",
+       absl::StrCat("one of ", MemberNames(StageConfig::descriptor()->FindOneofByName("work")))},
       Number(evaluated < config.model().max_position_embeddings(),
              path + ".evaluate.max_completion_length", evaluated,
              absl::StrCat("less than model.max_position_embeddings (",
                           config.model().max_position_embeddings(), ")")),
   }));
+  RETURN_IF_ERROR(CheckInitFrom(config, index, path + ".init_from"));
   RETURN_IF_ERROR(CheckData(stage.data(), path + ".data"));
   const bool can_evaluate = stage.data().has_task() || stage.evaluate().has_task();
   RETURN_IF_ERROR(
@@ -306,26 +309,9 @@ absl::Status CheckStage(const RunConfig& config, int index) {
   if (stage.evaluate().has_task())
     RETURN_IF_ERROR(CheckTask(stage.evaluate().task(), path + ".evaluate.task"));
   return FirstBroken({Number(
-      stage.batch().micro_batch_tokens() >= longest, path + ".batch.micro_batch_tokens",
-      stage.batch().micro_batch_tokens(),
+      stage.micro_batch_tokens() >= longest, path + ".micro_batch_tokens",
+      stage.micro_batch_tokens(),
       absl::StrCat("at least the longest sequence the stage allows (", longest, " tokens)"))});
-}
-
-absl::Status CheckReuse(const RunConfig& config) {
-  if (!config.has_reuse()) return absl::OkStatus();
-  if (config.reuse().stage_size() == 0)
-    return ConfigError("reuse.stage", "nothing", "the name of a stage");
-  for (int i = 0; i < config.reuse().stage_size(); ++i) {
-    const std::string& name = config.reuse().stage(i);
-    const auto& stages = config.stage();
-    const bool known =
-        std::any_of(stages.begin(), stages.end(), [&](const auto& s) { return s.name() == name; });
-    if (!known) {
-      return ConfigError(absl::StrCat("reuse.stage[", i, "]"), absl::StrCat("\"", name, "\""),
-                         "the name of a stage of this run");
-    }
-  }
-  return absl::OkStatus();
 }
 
 // Index of a stage's rollout plan, or -1.
@@ -350,17 +336,17 @@ absl::Status CheckPlan(const RunConfig& config) {
     const std::string& name = plan.rollout(i).stage();
     const auto& stages = config.stage();
     const bool known = std::any_of(stages.begin(), stages.end(), [&](const StageConfig& s) {
-      return s.kind() == StageKind::grpo && s.name() == name;
+      return s.has_grpo() && s.name() == name;
     });
     const std::string path = absl::StrCat("plan.rollout[", i, "].stage");
     RETURN_IF_ERROR(FirstBroken({
-        {known, path, absl::StrCat("\"", name, "\""), "the name of a stage of kind grpo"},
+        {known, path, absl::StrCat("\"", name, "\""), "the name of a grpo stage"},
         {FindRollout(plan, name) == i, path, absl::StrCat("\"", name, "\" again"), "each once"},
     }));
   }
   for (int i = 0; i < config.stage_size() && plan.rollout_size() > 0; ++i) {
     const StageConfig& stage = config.stage(i);
-    if (stage.kind() == StageKind::grpo && FindRollout(plan, stage.name()) < 0) {
+    if (stage.has_grpo() && FindRollout(plan, stage.name()) < 0) {
       return ConfigError("plan.rollout", absl::StrCat("none for stage \"", stage.name(), "\""),
                          "one for each grpo stage, or none at all");
     }
@@ -387,7 +373,6 @@ absl::Status Validate(const RunConfig& config) {
   RETURN_IF_ERROR(CheckLayout(config.layout(), config.model()));
   if (config.stage_size() == 0) return ConfigError("stage", "nothing", "at least one stage");
   for (int i = 0; i < config.stage_size(); ++i) RETURN_IF_ERROR(CheckStage(config, i));
-  RETURN_IF_ERROR(CheckReuse(config));
   return CheckPlan(config);
 }
 

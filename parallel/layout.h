@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/layout.pb.h"
 #include "parallel/pipeline/plan.h"
 #include "parallel/pipeline/schedule/schedule.h"
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/data.pb.h"
 #include "data/records/chat_text.h"
 #include "data/tasks/task.h"
 #include "data/text/tokenizer/tokenizer.h"

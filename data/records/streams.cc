@@ -16,9 +16,9 @@ namespace {
 // The one rule between the fields of a DataConfig.
 absl::Status CheckSource(const DataConfig& config, const std::string& where) {
   const bool has_path = !config.path().empty();
-  if (has_path == config.has_task()) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ": found ", has_path ? "both" : "neither",
-                                                   ", expected either path or task"));
+  if (!has_path && !config.has_task()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(where, ": found neither, expected either path or task"));
   }
   if (config.num_samples() < 0 || (has_path && config.num_samples() > 0)) {
     return absl::InvalidArgumentError(absl::StrCat(where, ".num_samples: found ",

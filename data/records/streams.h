@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/data.pb.h"
 #include "data/records/sample_encoder.h"
 #include "data/tasks/task.h"
 #include "data/text/tokenizer/tokenizer.h"

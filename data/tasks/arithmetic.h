@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/data.pb.h"
 #include "data/tasks/task.h"
 
 namespace deduce {

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/data.pb.h"
 #include "data/tasks/numerals.h"
 #include "data/tasks/task.h"
 

@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/data.pb.h"
 #include "data/tasks/task.h"
 
 namespace deduce {

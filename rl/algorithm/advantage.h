@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 
 namespace deduce {
 

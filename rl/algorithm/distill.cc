@@ -56,7 +56,7 @@ absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
 absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
                                             int64_t step) const {
   const DistillConfig& config = stage_.distill();
-  const int64_t count = stage_.batch().samples_per_step();
+  const int64_t count = config.prompts_per_step();
   std::vector<Prompt> prompts;
   for (int64_t i = 0; i < count; ++i) {
     ASSIGN_OR_RETURN(prompts.emplace_back(), teacher_prompts_.Get(Split::kTrain, step * count + i));
@@ -97,7 +97,9 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
         config.only_right() ? ", and are right" : ""));
   }
   DistillResult result;
-  result.update = TrainOnSamples(state, stage_, samples, /*completion_only=*/true, step);
+  result.update =
+      TrainOnSamples(state, stage_, samples,
+                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, step);
   result.metrics = {
       {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "rl/reward/rewards.h"
@@ -43,7 +43,7 @@ class Distill {
                                         int64_t max_tokens, const std::string& where);
 
   // Collective over the world. Optimizer step `step` (from 0): one completion of each of
-  // samples_per_step prompts, as text from one tokenizer to the other. Left out are completions
+  // prompts_per_step prompts, as text from one tokenizer to the other. Left out are completions
   // that did not end, that are too long for the student, and with only_right those not graded
   // right. FailedPrecondition if none is left.
   absl::StatusOr<DistillResult> Step(TrainState& state, Teacher& teacher, int64_t step) const;

@@ -49,8 +49,7 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const GrpoResult& rollouts,
   const GrpoWeights weights = MakeGrpoWeights(config.loss_type(), completion_lengths, mini_trains,
                                               config.max_completion_length());
   StepBatch mini_batch{.count = weights.count};
-  for (const std::vector<int64_t>& bin :
-       PackEvenly(sequence_lengths, stage.batch().micro_batch_tokens())) {
+  for (const std::vector<int64_t>& bin : PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
     std::vector<PackItem> items;
     for (const int64_t b : bin) {
       const int64_t i = indices[b];

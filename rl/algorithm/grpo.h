@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "rl/algorithm/rollout_and_grade.h"

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 #include "trainer/step/loss.h"
 
 namespace deduce {

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 #include "rl/algorithm/rollout_and_grade.h"
 #include "trainer/metrics/metrics.h"
 #include "trainer/step/train_step.h"

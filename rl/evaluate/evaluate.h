@@ -6,7 +6,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "trainer/metrics/metrics.h"

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 #include "google/protobuf/repeated_field.h"
 #include "rl/reward/verifier.h"
 

@@ -56,7 +56,7 @@ absl::StatusOr<int64_t> MetricsOffset(const RunConfig& config,
                                       const std::vector<StageProgress>& progress) {
   for (int i = config.stage_size() - 1; i >= 0; --i) {
     const std::string& checkpoint = progress[i].last_checkpoint;
-    if (checkpoint.empty() || !checkpoint.starts_with(config.run_dir() + "/checkpoints/")) continue;
+    if (checkpoint.empty()) continue;
     absl::StatusOr<CheckpointReader> reader = CheckpointReader::Open(checkpoint);
     if (!reader.ok()) return WithExitCode(reader.status(), ExitCode::kBadData);
     return reader->state().value("metrics_offset", int64_t{0});
@@ -71,11 +71,13 @@ absl::StatusOr<std::unique_ptr<RunLog>> OpenLog(const RunConfig& config,
 }
 
 absl::Status RunStages(RunContext& context, const std::vector<Stage>& stages,
+                       const std::vector<std::string>& outside,
                        std::vector<StageProgress> progress) {
   const RunConfig& config = context.config;
   for (int i = 0; i < config.stage_size(); ++i) {
     if (progress[i].finished) continue;
     StageStart start{.resume_from = progress[i].last_checkpoint};
+    if (start.resume_from.empty()) start.weights_from = outside[i];
     if (const int before = InitialStage(config, i); start.resume_from.empty() && before >= 0) {
       start.weights_from = progress[before].last_checkpoint;
     }
@@ -98,6 +100,17 @@ absl::Status RunStages(RunContext& context, const std::vector<Stage>& stages,
     ASSIGN_OR_RETURN(progress, FindProgress(config));
   }
   return absl::OkStatus();
+}
+
+// For each stage that is still to begin and takes another run's weights, their checkpoint.
+absl::StatusOr<std::vector<std::string>> FindOutsideWeights(
+    const RunConfig& config, const std::vector<StageProgress>& progress) {
+  std::vector<std::string> checkpoints(config.stage_size());
+  for (int i = 0; i < config.stage_size(); ++i) {
+    if (!progress[i].last_checkpoint.empty() || !StageOfAnotherRun(config.stage(i))) continue;
+    ASSIGN_OR_RETURN(checkpoints[i], WeightsOfAnotherRun(config, i));
+  }
+  return checkpoints;
 }
 
 // The folder that the run's model comes from, if it comes from one.
@@ -137,6 +150,8 @@ absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& wor
   RETURN_IF_ERROR(AgreeOnStatus(world, prepared));
   absl::StatusOr<std::vector<StageProgress>> progress = FindProgress(config);
   RETURN_IF_ERROR(AgreeOnStatus(world, progress.status()));
+  const absl::StatusOr<std::vector<std::string>> outside = FindOutsideWeights(config, *progress);
+  RETURN_IF_ERROR(AgreeOnStatus(world, outside.status()));
   if (progress->back().finished) {
     if (world.rank() == 0) {
       std::cerr << "nothing to do: all " << config.stage_size() << " stages of " << config.run_dir()
@@ -161,7 +176,7 @@ absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& wor
                      .log = log.get(),
                      .source = *source ? &**source : nullptr,
                      .kept_files = *kept_files};
-  return RunStages(context, *stages, *std::move(progress));
+  return RunStages(context, *stages, *outside, *std::move(progress));
 }
 
 }  // namespace deduce

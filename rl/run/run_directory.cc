@@ -34,32 +34,6 @@ absl::Status WriteConfig(const std::string& path, const RunConfig& config) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<StageProgress> ReusedStage(const RunConfig& config, const StageConfig& stage) {
-  const std::string& other_dir = config.reuse().run_dir();
-  absl::StatusOr<RunConfig> other = LoadConfig(other_dir + "/config.textproto", {});
-  if (!other.ok()) {
-    return WithExitCode(absl::NotFoundError(absl::StrCat(
-                            "reuse.run_dir: found no run in ", other_dir, " (",
-                            other.status().message(), "), expected one with stage ", stage.name())),
-                        ExitCode::kBadData);
-  }
-  const std::string difference = ReuseDifference(config, *other);
-  if (!difference.empty()) {
-    return BadConfig(absl::StrCat("reuse.stage: found a run in ", other_dir, " that differs in ",
-                                  difference, ", expected one with the same settings of stage ",
-                                  stage.name()));
-  }
-  StageProgress progress{CheckpointDir(other_dir, stage.name(), stage.steps()), stage.steps(),
-                         true};
-  if (!std::filesystem::exists(progress.last_checkpoint)) {
-    return WithExitCode(absl::NotFoundError(absl::StrCat(
-                            "reuse.stage: found no ", progress.last_checkpoint, ", expected stage ",
-                            stage.name(), " to be finished there")),
-                        ExitCode::kBadData);
-  }
-  return progress;
-}
-
 }  // namespace
 
 absl::Status PrepareRunDirectory(const RunConfig& config, Resume resume) {
@@ -96,12 +70,6 @@ absl::StatusOr<std::vector<StageProgress>> FindProgress(const RunConfig& config)
   ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListCheckpoints(config.run_dir()));
   std::vector<StageProgress> all;
   for (const StageConfig& stage : config.stage()) {
-    const auto& reused = config.reuse().stage();
-    if (std::find(reused.begin(), reused.end(), stage.name()) != reused.end()) {
-      ASSIGN_OR_RETURN(StageProgress progress, ReusedStage(config, stage));
-      all.push_back(std::move(progress));
-      continue;
-    }
     StageProgress progress;
     for (const CheckpointEntry& entry : entries) {
       if (entry.stage != stage.name() || entry.step < progress.last_step) continue;
@@ -110,6 +78,32 @@ absl::StatusOr<std::vector<StageProgress>> FindProgress(const RunConfig& config)
     all.push_back(std::move(progress));
   }
   return all;
+}
+
+absl::StatusOr<std::string> WeightsOfAnotherRun(const RunConfig& config, int index) {
+  const OtherStage other = *StageOfAnotherRun(config.stage(index));
+  const std::string where = absl::StrCat("stage[", index, "].init_from: found ");
+  const auto bad_data = [&](const std::string& found, const std::string& expected) {
+    return WithExitCode(absl::NotFoundError(absl::StrCat(where, found, ", expected ", expected)),
+                        ExitCode::kBadData);
+  };
+  const absl::StatusOr<RunConfig> run = LoadConfig(other.run_dir + "/config.textproto", {});
+  if (!run.ok()) {
+    return bad_data(absl::StrCat("no run in ", other.run_dir, " (", run.status().message(), ")"),
+                    "one with stage " + other.stage);
+  }
+  const int stage = FindStage(*run, other.stage);
+  if (stage < 0)
+    return bad_data(absl::StrCat("no stage ", other.stage, " in ", other.run_dir), "one");
+  if (const std::string field = ModelDifference(config.model(), run->model()); !field.empty()) {
+    return BadConfig(absl::StrCat(where, "a run in ", other.run_dir, " that differs in model.",
+                                  field, ", expected one of the same model"));
+  }
+  std::string dir = CheckpointDir(other.run_dir, other.stage, run->stage(stage).steps());
+  if (!std::filesystem::exists(dir)) {
+    return bad_data("no " + dir, absl::StrCat("stage ", other.stage, " to be finished there"));
+  }
+  return dir;
 }
 
 }  // namespace deduce

@@ -7,7 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 
 namespace deduce {
 
@@ -30,9 +30,12 @@ struct StageProgress {
   bool finished = false;  // the checkpoint of the stage's last step is there
 };
 
-// One entry per stage of `config`. Stages that config.reuse names are finished, with the checkpoint
-// of the other run, whose config must agree in model, tokenizer, seed and that stage's settings.
-// Errors: exit code 2 (another config) or 3 (no such run, stage not finished).
+// One entry per stage of `config`.
 absl::StatusOr<std::vector<StageProgress>> FindProgress(const RunConfig& config);
+
+// The last checkpoint of the stage of another run that stage `index` of `config` starts from, by
+// its init_from. Errors: exit code 2 (another model, naming the field) or 3 (no such run or stage,
+// or it is not finished).
+absl::StatusOr<std::string> WeightsOfAnotherRun(const RunConfig& config, int index);
 
 }  // namespace deduce

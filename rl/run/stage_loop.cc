@@ -130,7 +130,7 @@ absl::Status StageLoop::Begin(const StageStart& start) {
 
 MetricsRecord StageLoop::RecordHead() const {
   return {{"stage", config_.name()},
-          {"stage_kind", StageKind::Kind_Name(config_.kind())},
+          {"stage_kind", StageKind(config_)},
           {"step", step_},
           {"global_step", stage_.first_global_step + step_},
           {"num_tokens", num_tokens_}};
@@ -161,7 +161,7 @@ absl::Status StageLoop::Save() {
   ASSIGN_OR_RETURN(const std::string hash, HashOfWeights(model_));
   const nlohmann::ordered_json saved = {
       {"stage", config_.name()},
-      {"stage_kind", StageKind::Kind_Name(config_.kind())},
+      {"stage_kind", StageKind(config_)},
       {"step", step_},
       {"global_step", stage_.first_global_step + step_},
       {"num_tokens", num_tokens_},
@@ -320,10 +320,10 @@ absl::StatusOr<Stage> Stage::Create(const RunConfig& config, int index,
   for (int i = 0; i < index; ++i) stage.first_global_step += config.stage(i).steps();
   const std::string where = absl::StrCat("stage[", index, "]");
   const int64_t max_positions = config.model().max_position_embeddings();
-  const int64_t max_tokens = std::min(max_positions, stage.config->batch().micro_batch_tokens());
-  if (stage.config->kind() == StageKind::grpo) {
+  const int64_t max_tokens = std::min(max_positions, stage.config->micro_batch_tokens());
+  if (stage.config->has_grpo()) {
     ASSIGN_OR_RETURN(stage.grpo, Grpo::Create(*stage.config, config.seed(), tokenizer, where));
-  } else if (stage.config->kind() == StageKind::distill) {
+  } else if (stage.config->has_distill()) {
     ASSIGN_OR_RETURN(stage.distill,
                      Distill::Create(*stage.config, config.seed(), tokenizer, max_tokens, where));
   } else {

@@ -9,7 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "parallel/rank_groups.h"
 #include "rl/algorithm/distill.h"

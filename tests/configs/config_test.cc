@@ -19,9 +19,8 @@ constexpr char kText[] = R"(
   name: "n"
   tokenizer: "t.json"
   model { vocab_size: 64 hidden_size: 32 }
-  stage { name: "base" kind: pretrain steps: 10 data { task { name: "chain_sum" } } }
-  stage { name: "rl" kind: grpo steps: 5 grpo { reward { verifier: "accuracy" } reward { verifier: "format" weight: 0.5 } } }
-  reuse { run_dir: "d" stage: "base" stage: "rl" }
+  stage { name: "base" pretrain { } steps: 10 data { task { name: "chain_sum" } } }
+  stage { name: "rl" steps: 5 grpo { reward { verifier: "accuracy" } reward { verifier: "format" weight: 0.5 } } }
 )";
 
 class ConfigTest : public ::testing::Test {
@@ -54,7 +53,7 @@ TEST_F(ConfigTest, OverriddenStageMergesIntoTheOneOfItsName) {
   ASSERT_EQ(config.stage_size(), 2);
   EXPECT_EQ(config.stage(0).steps(), 10);
   EXPECT_EQ(config.stage(1).steps(), 6);
-  EXPECT_EQ(config.stage(1).kind(), StageKind::grpo);
+  EXPECT_TRUE(config.stage(1).has_grpo());
   EXPECT_EQ(config.stage(1).optimizer().learning_rate(), 0.5);
 }
 
@@ -67,7 +66,7 @@ TEST_F(ConfigTest, AListOfEntriesWithoutNamesIsReplaced) {
 }
 
 TEST_F(ConfigTest, StageOfANewNameIsAppended) {
-  const RunConfig config = Load({"stage { name: \"more\" kind: sft }"});
+  const RunConfig config = Load({"stage { name: \"more\" sft { } }"});
   ASSERT_EQ(config.stage_size(), 3);
   EXPECT_EQ(config.stage(2).name(), "more");
 }
@@ -79,10 +78,25 @@ TEST_F(ConfigTest, OverriddenRewardMergesIntoTheOneOfItsVerifier) {
   EXPECT_EQ(config.stage(1).grpo().reward(1).weight(), 2);
 }
 
-TEST_F(ConfigTest, OverriddenListOfNamesIsReplaced) {
-  const RunConfig config = Load({"reuse { stage: \"base\" }"});
-  ASSERT_EQ(config.reuse().stage_size(), 1);
-  EXPECT_EQ(config.reuse().run_dir(), "d");
+// Replacing it would drop the settings of the other without a word.
+TEST_F(ConfigTest, AnOverrideCannotReplaceAMemberOfAOneof) {
+  const auto error = [&](const std::string& text) {
+    return std::string(LoadConfig(path_, {text}).status().message());
+  };
+  EXPECT_THAT(error("stage { name: \"base\" grpo { beta: 1 } }"),
+              HasSubstr("': stage[0].grpo: found it beside pretrain, expected only one of "
+                        "pretrain, sft, distill, grpo"));
+  EXPECT_THAT(error("stage { name: \"base\" data { path: \"x\" } }"),
+              HasSubstr("': stage[0].data.path: found it beside task, expected only one of path, "
+                        "task"));
+  EXPECT_EQ(Load({"stage { name: \"rl\" grpo { beta: 1 } }"}).stage(1).grpo().reward_size(), 2);
+}
+
+TEST_F(ConfigTest, AStagesKindIsTheNameOfItsWork) {
+  const RunConfig config = Load({});
+  EXPECT_EQ(StageKind(config.stage(0)), "pretrain");
+  EXPECT_EQ(StageKind(config.stage(1)), "grpo");
+  EXPECT_EQ(StageKind(StageConfig()), "");
 }
 
 TEST_F(ConfigTest, ErrorsSayWhichTextIsWrong) {
@@ -115,7 +129,7 @@ TEST_F(ConfigTest, TextShowsEveryDefaultAndReadsBackAsTheSameRun) {
 TEST_F(ConfigTest, DefaultsDoNotBringAbsentPartsIntoBeing) {
   const RunConfig full = WithDefaults(Load({}));
   EXPECT_FALSE(full.model().has_moe());
-  EXPECT_FALSE(full.model().rope().has_yarn());
+  EXPECT_EQ(full.model().rope().scaling_case(), RopeConfig::SCALING_NOT_SET);
   EXPECT_FALSE(full.stage(0).has_grpo());
   EXPECT_FALSE(full.stage(1).has_evaluate());
   EXPECT_FALSE(full.stage(1).grpo().has_epsilon_high());
@@ -129,7 +143,7 @@ TEST_F(ConfigTest, DifferenceIsThePathOfTheFirstField) {
       ConfigDifference(config, Load({"model { vocab_size: 65 } stage { name: \"rl\" steps: 9 }"})),
       "model.vocab_size");
   EXPECT_EQ(ConfigDifference(config, Load({"model { moe { n_routed_experts: 2 } }"})), "model.moe");
-  EXPECT_EQ(ConfigDifference(config, Load({"stage { name: \"more\" kind: sft }"})), "stage[2]");
+  EXPECT_EQ(ConfigDifference(config, Load({"stage { name: \"more\" sft { } }"})), "stage[2]");
 }
 
 TEST_F(ConfigTest, DifferenceIgnoresWhatLeavesTheWeightsAlone) {
@@ -142,23 +156,29 @@ TEST_F(ConfigTest, DifferenceIgnoresWhatLeavesTheWeightsAlone) {
             "");  // the default, spelled out
 }
 
-TEST_F(ConfigTest, ReuseComparesTheStageAndWhatItWasTrainedFrom) {
-  RunConfig run = Load({"reuse { stage: \"rl\" }"});
-  EXPECT_EQ(ReuseDifference(run, Load({"name: \"other\" stage { name: \"after\" kind: sft }"})),
+TEST_F(ConfigTest, ModelsDifferInWhatGivesWeightsAnotherMeaning) {
+  const ModelConfig model = Load({"model { moe { n_routed_experts: 2 } }"}).model();
+  const auto difference = [&](const std::string& text) {
+    return ModelDifference(
+        model, Load({"model { moe { n_routed_experts: 2 } }", "model { " + text + " }"}).model());
+  };
+  EXPECT_EQ(difference("hidden_size: 33"), "hidden_size");
+  EXPECT_EQ(difference("rope { theta: 5 }"), "rope.theta");
+  EXPECT_EQ(difference("rope { yarn { } }"), "rope.yarn");
+  EXPECT_EQ(difference("rms_norm_eps: 1e-6"), "");  // the default, spelled out
+  EXPECT_EQ(difference("compute: bf16 initializer_range: 1 max_position_embeddings: 9 "
+                       "moe { balance_loss_alpha: 1 bias_update_speed: 1 }"),
             "");
-  EXPECT_EQ(ReuseDifference(run, Load({"seed: 2"})), "seed");
-  EXPECT_EQ(ReuseDifference(run, Load({"model { hidden_size: 33 }"})), "model.hidden_size");
-  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"base\" steps: 11 }"})), "stage[0].steps");
-  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"rl\" grpo { beta: 0.5 } }"})),
-            "stage[1].grpo.beta");
-  run.mutable_reuse()->set_stage(0, "base");
-  EXPECT_EQ(ReuseDifference(run, Load({"stage { name: \"rl\" steps: 1 }"})), "");  // not asked for
 }
 
-TEST_F(ConfigTest, ReuseTakesNoStageTheOtherRunLacks) {
-  RunConfig other = Load({});
-  other.mutable_stage()->RemoveLast();
-  EXPECT_EQ(ReuseDifference(Load({}), other), "stage[1]");
+TEST_F(ConfigTest, AStageOfAnotherRunIsFolderAndName) {
+  StageConfig stage;
+  EXPECT_FALSE(StageOfAnotherRun(stage).has_value());
+  stage.set_init_from("base");
+  EXPECT_FALSE(StageOfAnotherRun(stage).has_value());
+  stage.set_init_from("runs/a#1#base");
+  EXPECT_EQ(StageOfAnotherRun(stage)->run_dir, "runs/a#1");
+  EXPECT_EQ(StageOfAnotherRun(stage)->stage, "base");
 }
 
 TEST_F(ConfigTest, StageStartsFromTheOneBeforeUnlessItSaysOtherwise) {
@@ -169,6 +189,7 @@ TEST_F(ConfigTest, StageStartsFromTheOneBeforeUnlessItSaysOtherwise) {
   EXPECT_EQ(InitialStage(config, 1), 0);
   EXPECT_EQ(InitialStage(config, 2), 0);
   EXPECT_EQ(InitialStage(config, 3), -1);
+  EXPECT_EQ(InitialStage(Load({"stage { name: \"rl\" init_from: \"d#base\" }"}), 1), -1);
 }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <set>
 
 #include "configs/config.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 
 namespace deduce {
 namespace {
@@ -48,13 +48,11 @@ TEST(FieldRulesTest, EveryDefaultIsInRange) {
   model.set_num_hidden_layers(1);
   model.set_num_attention_heads(1);
   model.mutable_rope()->mutable_yarn();
-  model.mutable_rope()->mutable_llama3();
   model.mutable_moe()->set_n_routed_experts(1);
   model.mutable_moe()->set_num_experts_per_tok(1);
   model.mutable_moe()->set_moe_intermediate_size(1);
   StageConfig& stage = *config.add_stage();
   stage.set_name("s");
-  stage.set_kind(StageKind::grpo);
   stage.set_steps(1);
   stage.mutable_data()->mutable_task()->set_name("t");
   stage.mutable_grpo()->add_reward()->set_verifier("v");

@@ -16,14 +16,14 @@ std::string ErrorOf(const std::string& text) {
 
 TEST(ParseTextTest, ReadsNestedAndRepeatedFields) {
   const auto config = ParseConfigText(
-      "name: \"a\"  # comment\nmodel { hidden_size: 48 }\nstage { kind: sft }\nstage { kind: grpo "
-      "}",
+      "name: \"a\"  # comment\nmodel { hidden_size: 48 }\nstage { sft { } }\nstage { grpo { "
+      "} }",
       "f");
   ASSERT_TRUE(config.ok()) << config.status();
   EXPECT_EQ(config->name(), "a");
   EXPECT_EQ(config->model().hidden_size(), 48);
   ASSERT_EQ(config->stage_size(), 2);
-  EXPECT_EQ(config->stage(1).kind(), StageKind::grpo);
+  EXPECT_TRUE(config->stage(1).has_grpo());
 }
 
 TEST(ParseTextTest, ErrorsNamePlaceFieldFoundAndExpected) {
@@ -49,8 +49,17 @@ TEST(ParseTextTest, ErrorsNamePlaceFieldFoundAndExpected) {
       {"stage { optimizer { beta1: high } }",
        "run.textproto:1:28: stage.optimizer.beta1: found \"high\", expected a number"},
       {"name: tiny", "run.textproto:1:7: name: found \"tiny\", expected a string in quotes"},
-      {"stage {\n  kind: train\n}",
-       "run.textproto:2:9: stage.kind: found \"train\", expected one of pretrain, sft, grpo"},
+      {"model {\n  attention: train\n}",
+       "run.textproto:2:14: model.attention: found \"train\", expected one of GQA, MLA"},
+      {"stage {\n  sft { }\n  grpo { }\n}",
+       "run.textproto:3:3: stage.grpo: found it beside sft, expected only one of pretrain, sft, "
+       "distill, grpo"},
+      {"stage { data { path: \"x\" task { } } }",
+       "run.textproto:1:26: stage.data.task: found it beside path, expected only one of path, "
+       "task"},
+      {"model { rope { linear_factor: 2 yarn { } } }",
+       "run.textproto:1:33: model.rope.yarn: found it beside linear_factor, expected only one of "
+       "yarn, llama3, linear_factor"},
       {"layout { exact: maybe }",
        "run.textproto:1:17: layout.exact: found \"maybe\", expected true or false"},
       {"model: 3", "run.textproto:1:8: model: found \"3\", expected \"{\""},

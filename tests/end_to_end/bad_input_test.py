@@ -36,7 +36,9 @@ CONFIG_CASES = {
     "duplicate field": (replaced("hidden_size: 32", "hidden_size: 32 hidden_size: 32"), {}, 2, r"hidden_size"),
     "text for a number": (replaced("steps: 7", 'steps: "seven"'), {}, 2, r"steps"),
     "number out of range": (replaced("seed: 3", "seed: -3"), {}, 2, r"seed"),
-    "unknown enum value": (replaced("kind: pretrain", "kind: pretraining"), {}, 2, r"kind"),
+    "unknown enum value": (replaced("attention: MLA", "attention: MLAA"), {}, 2, r"attention"),
+    "unknown kind of stage": (replaced("  pretrain {", "  pretraining {"), {}, 2, r"pretraining"),
+    "two kinds of stage": (replaced("  pretrain {", "  sft { } pretrain {"), {}, 2, r"pretrain: found it beside sft"),
     "unbalanced braces": (TEXT + "\nmodel {", {}, 2, r"config\.textproto:"),
     "no stage": (TEXT[:TEXT.index("stage {")], {}, 2, r"stage"),
     "two stages of one name": (replaced('name: "cold_start"', 'name: "base"'), {}, 2, r"stage\[1\]\.name"),
@@ -249,7 +251,7 @@ class BadInput(unittest.TestCase):
                 self.check(d.run(["generate", f"--model={checkpoint}", "--prompt=1+1=?"]), 3, re.escape(str(checkpoint)))
                 # More steps than are done, so that the run has to go on from the damaged checkpoint.
                 text = (copy / "config.textproto").read_text()
-                (copy / "config.textproto").write_text(re.sub(r'(name: "rl"\s+kind: grpo\s+steps: )3', r"\g<1>4", text))
+                (copy / "config.textproto").write_text(re.sub(r'(name: "rl"\s+steps: )3', r"\g<1>4", text))
                 words = d.train_words(copy, sets=['stage { name: "rl" steps: 4 }'])
                 self.check(d.run(words, ranks=2), 3, re.escape(str(checkpoint)))
                 after = snapshot(copy)

@@ -10,12 +10,11 @@ from safetensors_files import read_tensors, write_tensors
 STAGE = """
 stage {
   name: "student"
-  kind: distill
   steps: 40
   optimizer { learning_rate: 5e-3 weight_decay: 0 }
-  batch { samples_per_step: 24 micro_batch_tokens: 192 }
+  micro_batch_tokens: 192
   data { task { name: "chain_sum" } }
-  distill { teacher: "%s" max_prompt_length: 32 max_completion_length: 40 temperature: %s top_p: 1 %s }
+  distill { prompts_per_step: 24 teacher: "%s" max_prompt_length: 32 max_completion_length: 40 temperature: %s top_p: 1 %s }
 }
 """
 

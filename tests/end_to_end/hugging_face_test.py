@@ -130,7 +130,7 @@ class HuggingFace(unittest.TestCase):
         config.write_text(f"""
             name: "from_folder"
             model {{ hugging_face: "{folder}" }}
-            stage {{ name: "sft" kind: sft steps: 2 batch {{ samples_per_step: 4 }} optimizer {{ weight_decay: 0 }}
+            stage {{ name: "sft" sft {{ samples_per_step: 4 }} steps: 2 optimizer {{ weight_decay: 0 }}
                      data {{ task {{ name: "chain_sum" max_terms: 2 min_terms: 2 max_digits: 1 min_digits: 1 }} }} }}""")
         d.train(run_dir, ranks=ranks, config=config, sets=sets)
         return run_dir / "checkpoints" / "sft" / "2"

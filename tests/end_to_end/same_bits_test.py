@@ -1,6 +1,7 @@
 """Runs that must end with the same weights: other layouts, killed and resumed ones, and the same run twice."""
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import time
@@ -133,12 +134,14 @@ class SameBits(unittest.TestCase):
         self.assertIn("nothing to do", result.stderr)
         self.assertEqual((self.root / "reference" / "metrics.jsonl").read_bytes(), before)
 
-    def test_reused_stage_continues_from_the_other_run(self):
-        config = (d.SMOKE.read_text() + f'\nreuse {{ run_dir: "{self.root}/reference" stage: "base" stage: "cold_start" }}\n')
-        path = self.root / "reuse.textproto"
-        path.write_text(config)
-        d.train(self.root / "reuse", config=path)
-        self.assertEqual(d.final_hash(self.root / "reuse"), self.reference[-1]["weights_hash"])
+    def test_a_stage_starts_from_another_runs_stage(self):
+        text = d.SMOKE.read_text()
+        head, *stages = re.split(r"(?m)^(?=stage \{)", text)
+        rl = stages[-1].replace("stage {", f'stage {{ init_from: "{self.root}/reference#cold_start"', 1)
+        path = self.root / "from_another.textproto"
+        path.write_text(head + rl)
+        d.train(self.root / "from_another", config=path)
+        self.assertEqual(d.final_hash(self.root / "from_another"), self.reference[-1]["weights_hash"])
 
 
 if __name__ == "__main__":

@@ -15,11 +15,10 @@ namespace deduce {
 inline StageConfig TinyGrpoStage() {
   StageConfig stage;
   stage.set_name("rl");
-  stage.set_kind(StageKind::grpo);
   stage.set_steps(20);
   stage.mutable_optimizer()->set_learning_rate(2e-3);
   stage.mutable_optimizer()->set_weight_decay(0);
-  stage.mutable_batch()->set_micro_batch_tokens(64);
+  stage.set_micro_batch_tokens(64);
   TaskConfig& task = *stage.mutable_data()->mutable_task();
   task.set_name("chain_sum");
   task.set_min_terms(2);

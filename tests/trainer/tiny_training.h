@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "parallel/rank_groups.h"
 #include "trainer/step/rank_model.h"
@@ -41,11 +41,10 @@ inline ModelConfig TinyTrainingModel() {
 inline StageConfig TinyChunkTrainer() {
   StageConfig stage;
   stage.set_name("base");
-  stage.set_kind(StageKind::pretrain);
   stage.set_steps(8);
   stage.mutable_optimizer()->set_learning_rate(3e-3);
-  stage.mutable_batch()->set_samples_per_step(10);
-  stage.mutable_batch()->set_micro_batch_tokens(96);
+  stage.mutable_pretrain()->set_samples_per_step(10);
+  stage.set_micro_batch_tokens(96);
   stage.mutable_data()->mutable_task()->set_name("chain_sum");
   return stage;
 }

@@ -1,7 +1,7 @@
 // Numbers of the machines that a run is planned for.
 #pragma once
 
-#include "configs/config.pb.h"
+#include "configs/plan.pb.h"
 
 namespace deduce {
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "parallel/layout.h"
 #include "parallel/pipeline/simulate.h"
 #include "trainer/forecast/model_size.h"

@@ -16,22 +16,33 @@ namespace {
 constexpr int64_t kMaxRanks = int64_t{1} << 20;
 constexpr double kMaxWork = 1 << 20;  // (stage, micro-batch) pairs: seconds of simulation
 
+// Samples of an update.
+int64_t SamplesOf(const StageConfig& stage) {
+  const GrpoConfig& grpo = stage.grpo();
+  switch (stage.work_case()) {
+    case StageConfig::kGrpo:
+      return grpo.prompts_per_step() * grpo.num_generations() / grpo.num_mini_batches();
+    case StageConfig::kDistill:
+      return stage.distill().prompts_per_step();
+    case StageConfig::kSft:
+      return stage.sft().samples_per_step();
+    default:
+      return stage.pretrain().samples_per_step();
+  }
+}
+
 UpdateShape ShapeOf(const RunConfig& config) {
   const PlanConfig& plan = config.plan();
   const StageConfig& stage = config.stage(0);
-  const GrpoConfig& grpo = stage.grpo();
-  const int64_t samples =
-      stage.kind() == StageKind::grpo
-          ? grpo.prompts_per_step() * grpo.num_generations() / grpo.num_mini_batches()
-          : stage.batch().samples_per_step();
-  return {.sequences = static_cast<double>(plan.has_sequences_per_step() ? plan.sequences_per_step()
-                                                                         : samples),
-          .sequence_length = static_cast<double>(plan.has_sequence_length()
-                                                     ? plan.sequence_length()
-                                                     : config.model().max_position_embeddings()),
-          .micro_batch_tokens = static_cast<double>(plan.has_micro_batch_tokens()
-                                                        ? plan.micro_batch_tokens()
-                                                        : stage.batch().micro_batch_tokens())};
+  const int64_t samples = SamplesOf(stage);
+  return {
+      .sequences =
+          static_cast<double>(plan.has_sequences_per_step() ? plan.sequences_per_step() : samples),
+      .sequence_length = static_cast<double>(plan.has_sequence_length()
+                                                 ? plan.sequence_length()
+                                                 : config.model().max_position_embeddings()),
+      .micro_batch_tokens = static_cast<double>(
+          plan.has_micro_batch_tokens() ? plan.micro_batch_tokens() : stage.micro_batch_tokens())};
 }
 
 // Micro-batches of a replica, and how they are cut.

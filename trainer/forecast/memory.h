@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "parallel/layout.h"
 #include "parallel/pipeline/plan.h"
 #include "trainer/forecast/model_size.h"

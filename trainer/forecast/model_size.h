@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "trainer/model/model_part.h"
 
 namespace deduce {

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "absl/status/status.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 
 namespace deduce {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "trainer/checkpoint/checkpoint.h"
 
 namespace deduce {

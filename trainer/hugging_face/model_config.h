@@ -5,7 +5,7 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 
 namespace deduce {
 

@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "parallel/communicator/communicator.h"
 #include "trainer/checkpoint/checkpoint.h"

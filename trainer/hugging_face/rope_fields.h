@@ -2,7 +2,7 @@
 // older one (rope_theta beside rope_scaling).
 #pragma once
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "trainer/hugging_face/config_fields.h"
 
 namespace deduce {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "trainer/model/model_part.h"
 
 namespace deduce {

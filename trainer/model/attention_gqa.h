@@ -8,7 +8,7 @@
 #include <optional>
 #include <string>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "kernels/rotary.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <string>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "kernels/rotary.h"
 #include "trainer/model/forward_context.h"
 #include "trainer/model/parameter.h"

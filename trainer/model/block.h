@@ -9,7 +9,7 @@
 #include <variant>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "kernels/rotary.h"
 #include "parallel/communicator/communicator.h"
 #include "trainer/model/attention_gqa.h"

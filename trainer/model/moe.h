@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "kernels/top_k_routing.h"
 #include "parallel/communicator/communicator.h"
 #include "parallel/experts/expert_placement.h"

@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "parallel/communicator/communicator.h"
 
 namespace deduce {

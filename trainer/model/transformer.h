@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "data/records/batch.h"
 #include "kernels/token_log_prob.h"
 #include "parallel/sequence/token_split.h"

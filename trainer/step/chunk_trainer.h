@@ -8,7 +8,7 @@
 #include <map>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/layout.pb.h"
 #include "data/records/batch.h"
 #include "kernels/weight_gradient.h"
 #include "parallel/pipeline/executor.h"

@@ -3,7 +3,7 @@
 
 #include <cstdint>
 
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 
 namespace deduce {
 

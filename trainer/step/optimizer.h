@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/objective.pb.h"
 #include "trainer/step/parameter_store.h"
 
 namespace deduce {

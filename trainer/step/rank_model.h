@@ -10,7 +10,7 @@
 #include <optional>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/model.pb.h"
 #include "parallel/pipeline/plan.h"
 #include "parallel/rank_groups.h"
 #include "trainer/model/transformer.h"

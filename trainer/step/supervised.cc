@@ -20,18 +20,18 @@ absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t
 }
 
 StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
-                         const std::vector<TokenSample>& samples, bool completion_only,
+                         const std::vector<TokenSample>& samples, const SampleLoss& loss,
                          int64_t step) {
   std::vector<int64_t> lengths;
   for (const TokenSample& sample : samples)
     lengths.push_back(static_cast<int64_t>(sample.tokens.size()));
   StepBatch batch;
-  for (const std::vector<int64_t>& bin : PackEvenly(lengths, stage.batch().micro_batch_tokens())) {
+  for (const std::vector<int64_t>& bin : PackEvenly(lengths, stage.micro_batch_tokens())) {
     std::vector<PackItem> row;
     for (const int64_t i : bin) {
       PackItem item{.tokens = samples[i].tokens, .sample_id = i};
       item.prompt_length = samples[i].prompt_length;
-      item.weights = LossWeights(samples[i], completion_only);
+      item.weights = LossWeights(samples[i], loss.completion_only);
       row.push_back(std::move(item));
     }
     batch.micro_batches.push_back(MakePackedBatch(row));
@@ -39,20 +39,20 @@ StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
   batch.count = CrossEntropyCount(batch.micro_batches);
   return TrainStep(state, batch, CrossEntropyLoss(/*uses_mtp=*/true),
                    {.learning_rate = LearningRate(stage.optimizer(), step, stage.steps()),
-                    .mtp_loss_weight = stage.mtp_loss_weight(),
+                    .mtp_loss_weight = loss.mtp_weight,
                     .optimizer = stage.optimizer()});
 }
 
 absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) const {
-  const int64_t num_samples = stage_.batch().samples_per_step();
-  const bool completion_only = stage_.has_completion_only_loss() ? stage_.completion_only_loss()
-                                                                 : stage_.kind() == StageKind::sft;
+  const int64_t num_samples = config_.samples_per_step();
+  const bool completion_only =
+      config_.has_completion_only_loss() ? config_.completion_only_loss() : stage_.has_sft();
   std::vector<TokenSample> samples;
   for (int64_t i = 0; i < num_samples; ++i) {
     ASSIGN_OR_RETURN(samples.emplace_back(),
                      stream_.Sample(static_cast<uint64_t>(step * num_samples + i)));
   }
-  return TrainOnSamples(state, stage_, samples, completion_only, step);
+  return TrainOnSamples(state, stage_, samples, {completion_only, config_.mtp_loss_weight()}, step);
 }
 
 }  // namespace deduce

@@ -5,17 +5,23 @@
 #include <string>
 
 #include "absl/status/statusor.h"
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "trainer/step/train_step.h"
 
 namespace deduce {
 
+// Which tokens of a sample have a loss, and what the prediction module's loss counts.
+struct SampleLoss {
+  bool completion_only = false;
+  double mtp_weight = 0;
+};
+
 // Collective over the world. One optimizer step of `stage` on samples, the same on every rank,
 // with the cross entropy of all their tokens or of their completions only.
 StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
-                         const std::vector<TokenSample>& samples, bool completion_only,
+                         const std::vector<TokenSample>& samples, const SampleLoss& loss,
                          int64_t step);
 
 class Supervised {
@@ -32,9 +38,12 @@ class Supervised {
 
  private:
   Supervised(const StageConfig& stage, SampleStream stream)
-      : stage_(stage), stream_(std::move(stream)) {}
+      : stage_(stage),
+        config_(stage.has_sft() ? stage.sft() : stage.pretrain()),
+        stream_(std::move(stream)) {}
 
   StageConfig stage_;
+  SupervisedConfig config_;
   SampleStream stream_;
 };
 

@@ -7,7 +7,8 @@
 #include <utility>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/layout.pb.h"
+#include "configs/objective.pb.h"
 #include "data/records/batch.h"
 #include "parallel/pipeline/action_recorder.h"
 #include "trainer/step/loss.h"

@@ -129,10 +129,6 @@ TEST(SampleStreamTest, ABadLineAnywhereIsFoundAtCreation) {
 }
 
 TEST(SampleStreamTest, ExactlyOneSourceIsExpected) {
-  DataConfig both = TaskData();
-  both.set_path("x.jsonl");
-  EXPECT_EQ(SampleStream::Create(both, 1, Tiny(), 64).status().message(),
-            "data: found both, expected either path or task");
   EXPECT_EQ(SampleStream::Create(DataConfig(), 1, Tiny(), 64).status().message(),
             "data: found neither, expected either path or task");
   EXPECT_EQ(SampleStream::Create(TaskData(-1), 1, Tiny(), 200).status().message(),

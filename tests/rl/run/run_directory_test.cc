@@ -25,7 +25,7 @@ RunConfig Config(const std::string& run_dir) {
   for (const char* name : {"base", "rl"}) {
     StageConfig& stage = *config.add_stage();
     stage.set_name(name);
-    stage.set_kind(StageKind::pretrain);
+    stage.mutable_pretrain();
     stage.set_steps(10);
   }
   return config;
@@ -133,56 +133,58 @@ TEST(FindProgressTest, ANewRunStandsAtTheBeginning) {
   }
 }
 
-// A run in root/new that takes stage `base` from root/old.
-class ReuseTest : public ::testing::Test {
+// A run in root/new whose first stage starts from stage `base` of root/old.
+class WeightsOfAnotherRunTest : public ::testing::Test {
  protected:
-  ReuseTest() : config_(Config(root_.file("new"))), old_(Config(root_.file("old"))) {
-    config_.mutable_reuse()->set_run_dir(old_.run_dir());
-    config_.mutable_reuse()->add_stage("base");
+  WeightsOfAnotherRunTest() : config_(Config(root_.file("new"))), old_(Config(root_.file("old"))) {
+    config_.mutable_stage(0)->set_init_from(old_.run_dir() + "#base");
+  }
+
+  // Makes the other run, as far as `step` of its first stage.
+  void RunOther(int64_t step) {
+    ASSERT_TRUE(PrepareRunDirectory(old_, Resume::kAuto).ok());
+    PublishCheckpoint(old_.run_dir(), "base", step);
+  }
+
+  void ExpectError(ExitCode code, const std::string& message) {
+    const absl::Status status = WeightsOfAnotherRun(config_, 0).status();
+    EXPECT_EQ(ExitCodeOf(status), static_cast<int>(code));
+    EXPECT_EQ(status.message(), "stage[0].init_from: found " + message);
   }
 
   RunDirectory root_;
   RunConfig config_, old_;
 };
 
-TEST_F(ReuseTest, AReusedStageIsFinishedInTheOtherRun) {
-  ASSERT_TRUE(PrepareRunDirectory(old_, Resume::kAuto).ok());
-  PublishCheckpoint(old_.run_dir(), "base", 10);
-  const auto progress = FindProgress(config_);
-  ASSERT_TRUE(progress.ok()) << progress.status();
-  EXPECT_TRUE((*progress)[0].finished);
-  EXPECT_EQ((*progress)[0].last_checkpoint, CheckpointDir(old_.run_dir(), "base", 10));
-  EXPECT_FALSE((*progress)[1].finished);
+TEST_F(WeightsOfAnotherRunTest, AreThoseOfTheStagesLastStep) {
+  RunOther(10);
+  EXPECT_EQ(*WeightsOfAnotherRun(config_, 0), CheckpointDir(old_.run_dir(), "base", 10));
 }
 
-TEST_F(ReuseTest, WithoutTheOtherRunTheDataIsBad) {
-  const absl::Status status = FindProgress(config_).status();
-  EXPECT_EQ(ExitCodeOf(status), static_cast<int>(ExitCode::kBadData));
-  EXPECT_EQ(
-      std::string(status.message()).rfind("reuse.run_dir: found no run in " + old_.run_dir(), 0),
-      0U)
-      << status;
+TEST_F(WeightsOfAnotherRunTest, WithoutTheRunTheDataIsBad) {
+  ExpectError(ExitCode::kBadData, "no run in " + old_.run_dir() + " (" + old_.run_dir() +
+                                      "/config.textproto: found no readable text, expected a "
+                                      "config file), expected one with stage base");
 }
 
-TEST_F(ReuseTest, AnUnfinishedStageIsBadData) {
-  ASSERT_TRUE(PrepareRunDirectory(old_, Resume::kAuto).ok());
-  PublishCheckpoint(old_.run_dir(), "base", 9);
-  const absl::Status status = FindProgress(config_).status();
-  EXPECT_EQ(ExitCodeOf(status), static_cast<int>(ExitCode::kBadData));
-  EXPECT_EQ(status.message(), "reuse.stage: found no " + CheckpointDir(old_.run_dir(), "base", 10) +
-                                  ", expected stage base to be finished there");
+TEST_F(WeightsOfAnotherRunTest, WithoutTheStageTheDataIsBad) {
+  RunOther(10);
+  config_.mutable_stage(0)->set_init_from(old_.run_dir() + "#bass");
+  ExpectError(ExitCode::kBadData, "no stage bass in " + old_.run_dir() + ", expected one");
 }
 
-TEST_F(ReuseTest, OtherSettingsAreABadConfig) {
-  old_.mutable_stage(0)->mutable_optimizer()->set_learning_rate(1);
-  ASSERT_TRUE(PrepareRunDirectory(old_, Resume::kAuto).ok());
-  PublishCheckpoint(old_.run_dir(), "base", 10);
-  const absl::Status status = FindProgress(config_).status();
-  EXPECT_EQ(ExitCodeOf(status), static_cast<int>(ExitCode::kBadConfig));
-  EXPECT_EQ(status.message(),
-            "reuse.stage: found a run in " + old_.run_dir() +
-                " that differs in stage[0].optimizer.learning_rate, expected one with the same "
-                "settings of stage base");
+TEST_F(WeightsOfAnotherRunTest, AnUnfinishedStageIsBadData) {
+  RunOther(9);
+  ExpectError(ExitCode::kBadData, "no " + CheckpointDir(old_.run_dir(), "base", 10) +
+                                      ", expected stage base to be finished there");
+}
+
+TEST_F(WeightsOfAnotherRunTest, AnotherModelIsABadConfig) {
+  old_.mutable_model()->set_hidden_size(7);
+  RunOther(10);
+  ExpectError(ExitCode::kBadConfig, "a run in " + old_.run_dir() +
+                                        " that differs in model.hidden_size, expected one of the "
+                                        "same model");
 }
 
 }  // namespace

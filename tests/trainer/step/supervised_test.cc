@@ -18,7 +18,7 @@ namespace {
 // samples step * n ..., each scored alone.
 double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t step,
                     bool completion_only) {
-  const int64_t num_samples = stage.batch().samples_per_step();
+  const int64_t num_samples = (stage.has_sft() ? stage.sft() : stage.pretrain()).samples_per_step();
   const auto stream = SampleStream::Create(stage.data(), 5, TinyTokenizer(), 96);
   double sum = 0, count = 0;
   for (int64_t i = step * num_samples; i < (step + 1) * num_samples; ++i) {
@@ -34,12 +34,14 @@ double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t st
   return sum / count;
 }
 
-void ExpectLoss(StageKind::Kind kind, std::optional<bool> field, int64_t step,
-                bool completion_only) {
+enum class Kind { kPretrain, kSft };
+
+void ExpectLoss(Kind kind, std::optional<bool> field, int64_t step, bool completion_only) {
   RunRanks(1, [&](Communicator& world) {
     StageConfig stage = TinyChunkTrainer();
-    stage.set_kind(kind);
-    if (field) stage.set_completion_only_loss(*field);
+    SupervisedConfig config = stage.pretrain();
+    if (field) config.set_completion_only_loss(*field);
+    *(kind == Kind::kSft ? stage.mutable_sft() : stage.mutable_pretrain()) = config;
     TinyTraining training(world, 1, true);
     const double expected = ExpectedLoss(training, stage, step, completion_only);
     // Sums of a few hundred fp32 terms below 10.
@@ -48,17 +50,17 @@ void ExpectLoss(StageKind::Kind kind, std::optional<bool> field, int64_t step,
 }
 
 TEST(SupervisedTest, PretrainingLossIsTheMeanOverAllTokensOfTheStepsSamples) {
-  ExpectLoss(StageKind::pretrain, {}, 0, false);
-  ExpectLoss(StageKind::pretrain, {}, 3, false);
+  ExpectLoss(Kind::kPretrain, {}, 0, false);
+  ExpectLoss(Kind::kPretrain, {}, 3, false);
 }
 
 TEST(SupervisedTest, FineTuningLossIsTheMeanOverTheirCompletions) {
-  ExpectLoss(StageKind::sft, {}, 3, true);
+  ExpectLoss(Kind::kSft, {}, 3, true);
 }
 
 TEST(SupervisedTest, CompletionOnlyLossOverridesTheKind) {
-  ExpectLoss(StageKind::pretrain, true, 3, true);
-  ExpectLoss(StageKind::sft, false, 3, false);
+  ExpectLoss(Kind::kPretrain, true, 3, true);
+  ExpectLoss(Kind::kSft, false, 3, false);
 }
 
 TEST(SupervisedTest, EveryTokenOfTheSamplesIsCounted) {

@@ -71,7 +71,7 @@ TEST(TrainStepTest, MicroBatchSplitChangesTheGradientOnlyByRounding) {
     double result = 0;
     RunRanks(1, [&](Communicator& world) {
       StageConfig stage = TinyChunkTrainer();
-      stage.mutable_batch()->set_micro_batch_tokens(micro_batch_tokens);
+      stage.set_micro_batch_tokens(micro_batch_tokens);
       TinyTraining training(world, 1, true);
       result = training.Step(stage, 0).grad_norm;
     });
