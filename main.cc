@@ -9,10 +9,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
-#include "configs/validate.h"
+#include "data/tasks/registry.h"
 #include "kernels/tensor_memory.h"
 #include "parallel/communicator/communicator.h"
 #include "parallel/communicator/mpi_communicator.h"
@@ -23,7 +25,9 @@
 #include "rl/commands/model_commands.h"
 #include "rl/commands/plan_command.h"
 #include "rl/report/report.h"
+#include "rl/reward/registry.h"
 #include "rl/run/run.h"
+#include "rl/run/validate_run.h"
 #include "trainer/hugging_face/complete_model.h"
 #include "trainer/model/resolve_compute_type.h"
 
@@ -56,7 +60,7 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
   if (!config.ok()) return WithExitCode(config.status(), ExitCode::kBadConfig);
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
   RETURN_IF_ERROR(CompleteFromHuggingFace(*config));
-  RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
+  RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
   Communicator& world = watch ? watch->world() : processes;
   const std::string compute = ResolveComputeType(*config->mutable_model(), world);
@@ -110,6 +114,17 @@ std::vector<Command> FolderCommands() {
   };
 }
 
+// The names that `task { name }` and `reward { verifier }` may give.
+std::string TasksAndVerifiers() {
+  std::string text = "tasks\n";
+  for (const TaskKind* task : TaskKinds())
+    absl::StrAppendFormat(&text, "  %-24s %s\n", task->name, task->help);
+  text += "verifiers\n";
+  for (const VerifierKind& kind : VerifierKinds())
+    absl::StrAppendFormat(&text, "  %-24s %s\n", kind.name, kind.help);
+  return text;
+}
+
 const Flag kTokenizerFlag{"model", Flag::kText, "a folder with a tokenizer.json", true};
 
 const CommandSpec kTokenize{
@@ -144,7 +159,9 @@ std::vector<Command> Commands() {
          {"set", Flag::kRepeated, "text of the config's language, merged over the file"},
          {"run_dir", Flag::kText, "where to write; overrides the config's"},
          {"resume", Flag::kText, "auto (default), must or never"}},
-        ""},
+        "",
+        false,
+        TasksAndVerifiers()},
        TrainCommand,
        true},
       {kPlan, [](const Arguments& a, Communicator&) { return PlanCommand(a, std::cout); }},
@@ -175,7 +192,7 @@ std::vector<Command> Commands() {
        [](const Arguments& a, Communicator&) { return DetokenizeCommand(a, std::cin, std::cout); }},
       {{"score",
         "grades gold<TAB>answer lines: right, wrong or unscorable",
-        {{"verifier", Flag::kText, "math or chain_sum", true},
+        {{"verifier", Flag::kText, absl::StrJoin(AnswerVerifiers(), " or "), true},
          {"input", Flag::kText, "the lines", true}},
         ""},
        [](const Arguments& a, Communicator&) { return ScoreCommand(a, std::cout); }},

@@ -166,16 +166,6 @@ constexpr FieldRule kRules[] = {
     {"DataConfig.prompt_template", kAnything, kOptional, kAnyText},
     {"DataConfig.stop", kAnything, kOptional, kAnyText},
     {"TaskConfig.name", kAnything, kRequired},
-    {"TaskConfig.min_terms", Between(2, 100)},
-    {"TaskConfig.max_terms", Between(2, 100)},
-    {"TaskConfig.min_digits", Between(1, 15)},
-    {"TaskConfig.max_digits", Between(1, 15)},
-    {"TaskConfig.chinese_share", kProbability},
-    {"TaskConfig.step_error_rate", kProbability},
-    {"TaskConfig.mix_rate", kProbability},
-    {"TaskConfig.format_error_rate", kProbability},
-    {"TaskConfig.guess_rate", kProbability},
-    {"TaskConfig.early_stop_rate", kProbability},
 
     {"GrpoConfig.prompts_per_step", kCount},
     {"GrpoConfig.num_generations", Between(2, 1 << 20)},  // a group of one has no advantage

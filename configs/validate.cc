@@ -54,8 +54,6 @@ Rule OneOf(const std::string& value, const std::array<const char*, N>& names,
           absl::StrCat("one of ", absl::StrJoin(names, ", "))};
 }
 
-constexpr std::array kTasks = {"chain_sum", "arithmetic"};
-constexpr std::array kVerifiers = {"accuracy", "format", "language"};
 constexpr std::array kClusters = {"cpu", "h800", "h100"};
 
 bool IsName(const std::string& text) {
@@ -191,16 +189,6 @@ absl::Status CheckOptimizer(const OptimizerConfig& o, int64_t steps, const std::
   });
 }
 
-absl::Status CheckTask(const TaskConfig& task, const std::string& path) {
-  return FirstBroken({
-      OneOf(task.name(), kTasks, path + ".name"),
-      Number(task.min_terms() <= task.max_terms(), path + ".min_terms", task.min_terms(),
-             absl::StrCat("at most ", path, ".max_terms (", task.max_terms(), ")")),
-      Number(task.min_digits() <= task.max_digits(), path + ".min_digits", task.min_digits(),
-             absl::StrCat("at most ", path, ".max_digits (", task.max_digits(), ")")),
-  });
-}
-
 absl::Status CheckPromptTemplate(const std::string& text, const std::string& path) {
   constexpr char kPlace[] = "{prompt}";
   const size_t place = text.find(kPlace);
@@ -212,36 +200,20 @@ absl::Status CheckPromptTemplate(const std::string& text, const std::string& pat
 
 absl::Status CheckData(const DataConfig& data, const std::string& path) {
   RETURN_IF_ERROR(CheckPromptTemplate(data.prompt_template(), path + ".prompt_template"));
-  RETURN_IF_ERROR(FirstBroken({
+  return FirstBroken({
       {data.source_case() != DataConfig::SOURCE_NOT_SET, path, "neither path nor task",
        "one of them"},
       {!data.has_path() || !data.path().empty(), path + ".path", "\"\"", "a value"},
       {data.has_task() || data.num_samples() == 0, path + ".num_samples",
        absl::StrCat(data.num_samples()), "0 for a file: all its lines are used"},
-  }));
-  return data.has_task() ? CheckTask(data.task(), path + ".task") : absl::OkStatus();
-}
-
-absl::Status CheckRewards(const GrpoConfig& grpo, const std::string& path) {
-  if (grpo.reward_size() == 0)
-    return ConfigError(path + ".reward", "nothing", "at least one reward");
-  for (int i = 0; i < grpo.reward_size(); ++i) {
-    const std::string entry = absl::StrCat(path, ".reward[", i, "].verifier");
-    const std::string& name = grpo.reward(i).verifier();
-    RETURN_IF_ERROR(FirstBroken({OneOf(name, kVerifiers, entry)}));
-    for (int j = 0; j < i; ++j) {
-      if (grpo.reward(j).verifier() == name)
-        return ConfigError(entry, absl::StrCat("\"", name, "\" again"), "each once");
-    }
-  }
-  return absl::OkStatus();
+  });
 }
 
 absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std::string& path) {
   const bool known_loss = g.loss_type() <= GrpoConfig::bnpo;
   const int64_t samples = g.prompts_per_step() * g.num_generations();
   const int64_t length = g.max_prompt_length() + g.max_completion_length();
-  RETURN_IF_ERROR(FirstBroken({
+  return FirstBroken({
       {known_loss, path + ".loss_type", GrpoConfig::LossType_Name(g.loss_type()),
        "grpo, dr_grpo, dapo or bnpo in this version"},
       {!g.has_epsilon_high() || g.epsilon_high() >= g.epsilon(), path + ".epsilon_high",
@@ -258,8 +230,7 @@ absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std:
           g.max_completion_length(),
           absl::StrCat("at most model.max_position_embeddings (", model.max_position_embeddings(),
                        ") with max_prompt_length (", g.max_prompt_length(), ")")),
-  }));
-  return CheckRewards(g, path);
+  });
 }
 
 // Either an earlier stage, or a stage of another run.
@@ -306,8 +277,6 @@ absl::Status CheckStage(const RunConfig& config, int index) {
                            "a task: a file has no held-out problems")}));
   RETURN_IF_ERROR(CheckOptimizer(stage.optimizer(), stage.steps(), path + ".optimizer"));
   if (is_grpo) RETURN_IF_ERROR(CheckGrpo(stage.grpo(), config.model(), path + ".grpo"));
-  if (stage.evaluate().has_task())
-    RETURN_IF_ERROR(CheckTask(stage.evaluate().task(), path + ".evaluate.task"));
   return FirstBroken({Number(
       stage.micro_batch_tokens() >= longest, path + ".micro_batch_tokens",
       stage.micro_batch_tokens(),

@@ -1,31 +1,29 @@
 #include "data/records/streams.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "configs/status.h"
 #include "data/records/jsonl_reader.h"
 #include "data/records/permutation.h"
-#include "data/tasks/make_task.h"
+#include "data/tasks/registry.h"
 #include "kernels/random.h"
 
 namespace deduce {
 namespace {
 
-// The one rule between the fields of a DataConfig.
-absl::Status CheckSource(const DataConfig& config, const std::string& where) {
-  const bool has_path = !config.path().empty();
-  if (!has_path && !config.has_task()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(where, ": found neither, expected either path or task"));
+// Whether a line's verifier is one of `known`; without those, any is.
+absl::Status CheckVerifier(const std::string& name, const std::vector<std::string>& known,
+                           const std::string& where) {
+  if (known.empty() || std::find(known.begin(), known.end(), name) != known.end()) {
+    return absl::OkStatus();
   }
-  if (config.num_samples() < 0 || (has_path && config.num_samples() > 0)) {
-    return absl::InvalidArgumentError(absl::StrCat(where, ".num_samples: found ",
-                                                   config.num_samples(), ", expected ",
-                                                   has_path ? "none beside path" : "0 or more"));
-  }
-  return absl::OkStatus();
+  return absl::InvalidArgumentError(absl::StrCat(where, ": found \"", name,
+                                                 "\" in field \"verifier\", expected one of ",
+                                                 absl::StrJoin(known, ", ")));
 }
 
 // `encode` and `read` say what an example of a task and a line of a file become; the first only
@@ -36,7 +34,6 @@ absl::StatusOr<DataSource<Item>> MakeSource(const DataConfig& config, uint64_t s
                                             std::shared_ptr<const Tokenizer> tokenizer,
                                             int64_t max_tokens, const std::string& where,
                                             const Encode& encode, const Read& read) {
-  RETURN_IF_ERROR(CheckSource(config, where));
   ASSIGN_OR_RETURN(SampleEncoder encoder,
                    SampleEncoder::Create(config, std::move(tokenizer), max_tokens, where));
   DataSource<Item> source;
@@ -102,7 +99,8 @@ absl::StatusOr<TokenSample> SampleStream::Sample(uint64_t n) const {
 
 absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint64_t seed,
                                                   std::shared_ptr<const Tokenizer> tokenizer,
-                                                  int64_t max_tokens, const std::string& where) {
+                                                  int64_t max_tokens, const std::string& where,
+                                                  const std::vector<std::string>& verifiers) {
   PromptStream stream;
   ASSIGN_OR_RETURN(
       stream.source_,
@@ -111,9 +109,10 @@ absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint
           [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
             return encoder.EncodePrompt(example.problem, at);
           },
-          [](const SampleEncoder& encoder, const JsonlReader& reader,
-             int64_t i) -> absl::StatusOr<Prompt> {
+          [&](const SampleEncoder& encoder, const JsonlReader& reader,
+              int64_t i) -> absl::StatusOr<Prompt> {
             ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i));
+            RETURN_IF_ERROR(CheckVerifier(problem.verifier, verifiers, reader.Where(i)));
             return encoder.EncodePrompt(std::move(problem), reader.Where(i));
           }));
   return stream;

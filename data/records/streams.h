@@ -34,9 +34,9 @@ struct DataSource {
 class SampleStream {
  public:
   // `max_tokens` bounds the length of a sample, begin and end included. Everything is checked here:
-  // every line of a file, the longest example of a task. `where` is the path of `config` in
-  // messages. Errors: those of JsonlReader and MakeTask; a sample that is too long (InvalidArgument
-  // with file:line, length and limit).
+  // every line of a file, the longest example of a task. `where` is the path of `config`,
+  // which Validate accepts, in messages. Errors: those of JsonlReader and MakeTask; a sample that
+  // is too long (InvalidArgument with file:line, length and limit).
   static absl::StatusOr<SampleStream> Create(const DataConfig& config, uint64_t seed,
                                              std::shared_ptr<const Tokenizer> tokenizer,
                                              int64_t max_tokens, const std::string& where = "data");
@@ -56,10 +56,12 @@ class SampleStream {
 // Thread-safe; copies share the data.
 class PromptStream {
  public:
-  // As SampleStream::Create; `max_tokens` bounds a prompt, its begin token included.
+  // As SampleStream::Create; `max_tokens` bounds a prompt, its begin token included. A line whose
+  // verifier is none of `verifiers` is an error too; without those, any name is taken.
   static absl::StatusOr<PromptStream> Create(const DataConfig& config, uint64_t seed,
                                              std::shared_ptr<const Tokenizer> tokenizer,
-                                             int64_t max_tokens, const std::string& where = "data");
+                                             int64_t max_tokens, const std::string& where = "data",
+                                             const std::vector<std::string>& verifiers = {});
 
   // The n-th prompt of a split. kTrain has epochs as in SampleStream; kHeldOut has no end. A file
   // has no held-out problems: FailedPrecondition.

@@ -1,12 +1,15 @@
-#include "data/tasks/arithmetic.h"
-
+// Two numbers and an operator, asked in words: for language models that have seen such questions.
 #include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "configs/status.h"
 #include "data/tasks/held_out.h"
+#include "data/tasks/task.h"
 #include "kernels/random.h"
 
 namespace deduce {
@@ -21,53 +24,47 @@ int64_t Result(int64_t left, int64_t right, char op) {
 
 int64_t Largest(int64_t digits) { return std::llround(std::pow(10.0, digits)) - 1; }
 
-absl::Status Wrong(const std::string& where, const char* field, const std::string& found,
-                   const std::string& expected) {
+absl::Status OutOfRange(const std::string& where, const char* field, const std::string& found,
+                        const std::string& expected) {
   return absl::InvalidArgumentError(
       absl::StrCat(where, ".", field, ": found ", found, ", expected ", expected));
 }
 
-// That fields of other tasks are at their defaults.
-absl::Status CheckUnused(const TaskConfig& config, const std::string& where) {
-  const TaskConfig& none = TaskConfig::default_instance();
-  const struct {
-    const char* field;
-    double value, unset;
-  } unused[] = {
-      {"min_terms", double(config.min_terms()), double(none.min_terms())},
-      {"max_terms", double(config.max_terms()), double(none.max_terms())},
-      {"chinese_share", config.chinese_share(), none.chinese_share()},
-      {"step_error_rate", config.step_error_rate(), none.step_error_rate()},
-      {"mix_rate", config.mix_rate(), none.mix_rate()},
-      {"format_error_rate", config.format_error_rate(), none.format_error_rate()},
-      {"guess_rate", config.guess_rate(), none.guess_rate()},
-      {"early_stop_rate", config.early_stop_rate(), none.early_stop_rate()},
+// Prompt `What is 37 + 85?`, completion `37 + 85 = 122`. Differences may be negative.
+class Arithmetic : public Task {
+ public:
+  static absl::StatusOr<std::unique_ptr<Task>> Create(const TaskConfig& config, uint64_t seed,
+                                                      const std::string& where);
+
+  Problem MakeProblem(Split split, uint64_t n) const override;
+  std::string MakeCompletion(Split split, uint64_t n, bool with_faults) const override;
+  std::vector<Example> LongestExamples() const override;
+
+ private:
+  struct Question {
+    int64_t left, right;
+    char op;
   };
-  for (const auto& [field, value, unset] : unused) {
-    if (value != unset) {
-      return Wrong(where, field, absl::StrCat(value), "nothing, as arithmetic has no use for it");
-    }
-  }
-  return absl::OkStatus();
-}
+  Arithmetic(const TaskConfig& config, uint64_t seed)
+      : config_(config),
+        train_stream_(RandomStream(seed, "arithmetic/train")),
+        held_out_stream_(RandomStream(seed, "arithmetic/held_out")) {}
+  Question Draw(Split split, uint64_t n) const;
+  static Example Write(const Question& question);
 
-}  // namespace
-
-Arithmetic::Arithmetic(const TaskConfig& config, uint64_t seed)
-    : config_(config),
-      train_stream_(RandomStream(seed, "arithmetic/train")),
-      held_out_stream_(RandomStream(seed, "arithmetic/held_out")) {}
+  TaskConfig config_;
+  uint64_t train_stream_, held_out_stream_;
+};
 
 absl::StatusOr<std::unique_ptr<Task>> Arithmetic::Create(const TaskConfig& config, uint64_t seed,
                                                          const std::string& where) {
-  RETURN_IF_ERROR(CheckUnused(config, where));
-  if (config.max_digits() < config.min_digits() || config.max_digits() > kMostDigits) {
-    return Wrong(where, "max_digits", absl::StrCat(config.max_digits()),
-                 absl::StrCat(config.min_digits(), " to ", kMostDigits));
+  if (config.max_digits() < config.min_digits()) {
+    return OutOfRange(where, "max_digits", absl::StrCat(config.max_digits()),
+                      absl::StrCat(config.min_digits(), " to ", kMostDigits));
   }
   const std::string& operators = config.operators();
   if (operators.empty() || operators.find_first_not_of("+-*") != std::string::npos) {
-    return Wrong(where, "operators", absl::StrCat("\"", operators, "\""), "some of + - *");
+    return OutOfRange(where, "operators", absl::StrCat("\"", operators, "\""), "some of + - *");
   }
   return absl::WrapUnique<Task>(new Arithmetic(config, seed));
 }
@@ -121,5 +118,17 @@ std::vector<Example> Arithmetic::LongestExamples() const {
   }
   return examples;
 }
+
+constexpr TaskOption kArithmeticOptions[] = {
+    {"min_digits", 1, kMostDigits}, {"max_digits", 1, kMostDigits}, {"operators"}};
+
+}  // namespace
+
+extern const TaskKind kArithmetic = {
+    .name = "arithmetic",
+    .help = "two numbers with + - or *, asked in words",
+    .options = kArithmeticOptions,
+    .create = Arithmetic::Create,
+};
 
 }  // namespace deduce

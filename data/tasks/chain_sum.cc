@@ -1,16 +1,23 @@
-#include "data/tasks/chain_sum.h"
-
+// Chain sums: several numbers added with every partial sum written out, in ASCII digits or Chinese
+// numerals.
 #include <algorithm>
 #include <array>
+#include <cstdint>
 #include <cstdlib>
+#include <memory>
 #include <numeric>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "absl/memory/memory.h"
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "data/tasks/extract_answer.h"
 #include "data/tasks/held_out.h"
+#include "data/tasks/numerals.h"
+#include "data/tasks/task.h"
 #include "kernels/random.h"
 
 namespace deduce {
@@ -125,12 +132,32 @@ Problem WriteProblem(const std::vector<int64_t>& operands, Script script) {
           .language = script == Script::kAscii ? "ascii" : "chinese"};
 }
 
-}  // namespace
+// Prompt `37+85+46=?`, completion `<think>37+85=122;122+46=168</think><answer>168</answer>`; in
+// Chinese the digits are written one by one (`\u4e09\u4e03` is 37).
+class ChainSum : public Task {
+ public:
+  static absl::StatusOr<std::unique_ptr<Task>> Create(const TaskConfig& config, uint64_t seed,
+                                                      const std::string& where);
 
-ChainSum::ChainSum(const TaskConfig& config, uint64_t seed)
-    : config_(config),
-      train_stream_(RandomStream(seed, "chain_sum/train")),
-      held_out_stream_(RandomStream(seed, "chain_sum/held_out")) {}
+  Problem MakeProblem(Split split, uint64_t n) const override;
+  std::string MakeCompletion(Split split, uint64_t n, bool with_faults) const override;
+  std::vector<Example> LongestExamples() const override;
+
+ private:
+  ChainSum(const TaskConfig& config, uint64_t seed)
+      : config_(config),
+        train_stream_(RandomStream(seed, "chain_sum/train")),
+        held_out_stream_(RandomStream(seed, "chain_sum/held_out")) {}
+  uint64_t Stream(Split split) const;
+  // The numbers of problem n, in order.
+  std::vector<int64_t> Operands(Split split, uint64_t n) const;
+  // The script that problem n is asked in.
+  Script ScriptOf(Split split, uint64_t n) const;
+
+  TaskConfig config_;
+  uint64_t train_stream_;
+  uint64_t held_out_stream_;
+};
 
 absl::StatusOr<std::unique_ptr<Task>> ChainSum::Create(const TaskConfig& config, uint64_t seed,
                                                        const std::string& where) {
@@ -139,15 +166,8 @@ absl::StatusOr<std::unique_ptr<Task>> ChainSum::Create(const TaskConfig& config,
     return absl::InvalidArgumentError(
         absl::StrCat(where, ".", field, ": found ", value, ", expected ", least, " to ", most));
   };
-  RETURN_IF_ERROR(check("min_terms", config.min_terms(), int64_t{2}, kMaxTerms));
   RETURN_IF_ERROR(check("max_terms", config.max_terms(), config.min_terms(), kMaxTerms));
-  RETURN_IF_ERROR(check("min_digits", config.min_digits(), int64_t{1}, kMaxDigits));
   RETURN_IF_ERROR(check("max_digits", config.max_digits(), config.min_digits(), kMaxDigits));
-  RETURN_IF_ERROR(check("chinese_share", config.chinese_share(), 0.0, 1.0));
-  RETURN_IF_ERROR(check("step_error_rate", config.step_error_rate(), 0.0, 1.0));
-  RETURN_IF_ERROR(check("mix_rate", config.mix_rate(), 0.0, 1.0));
-  RETURN_IF_ERROR(check("format_error_rate", config.format_error_rate(), 0.0, 1.0));
-  RETURN_IF_ERROR(check("guess_rate", config.guess_rate(), 0.0, 1.0));
   RETURN_IF_ERROR(check("early_stop_rate", config.early_stop_rate(), 0.0, 1 - config.guess_rate()));
   return absl::WrapUnique<Task>(new ChainSum(config, seed));
 }
@@ -204,5 +224,36 @@ std::vector<Example> ChainSum::LongestExamples() const {
   }
   return examples;
 }
+
+// Right: a number in either script, equal to the gold answer.
+Verdict GradeChainSum(const Problem& problem, std::string_view completion) {
+  const std::optional<std::string> gold = ParseNumeral(problem.answer);
+  if (!gold) return Verdict::kUnscorable;
+  const std::string_view answer = ExtractAnswer(completion).value_or("");
+  return ParseNumeral(answer) == gold ? Verdict::kRight : Verdict::kWrong;
+}
+
+constexpr TaskOption kChainSumOptions[] = {
+    {"min_terms", 2, kMaxTerms},
+    {"max_terms", 2, kMaxTerms},
+    {"min_digits", 1, kMaxDigits},
+    {"max_digits", 1, kMaxDigits},
+    {"chinese_share", 0, 1},
+    {"step_error_rate", 0, 1},
+    {"mix_rate", 0, 1},
+    {"format_error_rate", 0, 1},
+    {"guess_rate", 0, 1},
+    {"early_stop_rate", 0, 1},
+};
+
+}  // namespace
+
+extern const TaskKind kChainSum = {
+    .name = "chain_sum",
+    .help = "numbers added with every partial sum written out, in one of two scripts",
+    .options = kChainSumOptions,
+    .create = ChainSum::Create,
+    .grade = GradeChainSum,
+};
 
 }  // namespace deduce

@@ -2,8 +2,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
+
+#include "absl/status/statusor.h"
+#include "configs/data.pb.h"
 
 namespace deduce {
 
@@ -18,6 +24,10 @@ struct Problem {
   std::string language;       // script to reason in: "ascii", "chinese"; empty: none
   bool whole_prompt = false;  // the prompt holds its begin token, as a chat template writes it
 };
+
+// kUnscorable: the rule cannot tell, for a fault of the data (a gold answer it cannot read). Never
+// a reason to reward or punish.
+enum class Verdict { kRight, kWrong, kUnscorable };
 
 // A problem with a written-out solution.
 struct Example {
@@ -40,6 +50,30 @@ class Task {
   // The longest texts the family can give, one example for each language: what a length limit is
   // checked against.
   virtual std::vector<Example> LongestExamples() const = 0;
+};
+
+// A field of TaskConfig that a task reads. Numbers lie in [min, max]; a text is for `create` to
+// check.
+struct TaskOption {
+  const char* field;
+  double min = 0;
+  double max = 0;
+};
+
+// All that is known of a task by its name. Defined as a constant in the task's own file.
+struct TaskKind {
+  const char* name;
+  const char* help;  // one line
+  std::span<const TaskOption> options;
+
+  // `config` names this task, sets no field outside `options` and holds their ranges; `where` is
+  // its path. Error: InvalidArgument for rules between fields.
+  absl::StatusOr<std::unique_ptr<Task>> (*create)(const TaskConfig& config, uint64_t seed,
+                                                  const std::string& where);
+
+  // Is the answer of a completion the problem's? Such a rule is a verifier, under the task's name.
+  // Null for a task whose problems name another verifier.
+  Verdict (*grade)(const Problem& problem, std::string_view completion) = nullptr;
 };
 
 }  // namespace deduce

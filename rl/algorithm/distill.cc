@@ -8,6 +8,7 @@
 #include "configs/status.h"
 #include "kernels/random.h"
 #include "rl/algorithm/rollout_and_grade.h"
+#include "rl/reward/registry.h"
 #include "trainer/metrics/clock.h"
 #include "trainer/step/supervised.h"
 
@@ -37,9 +38,10 @@ absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
                                         int64_t max_tokens, const std::string& where) {
   ASSIGN_OR_RETURN(Tokenizer tokenizer, LoadFolderTokenizer(stage.distill().teacher()));
   const auto teacher = std::make_shared<const Tokenizer>(std::move(tokenizer));
-  ASSIGN_OR_RETURN(PromptStream teacher_prompts,
-                   PromptStream::Create(stage.data(), seed, teacher,
-                                        stage.distill().max_prompt_length(), where + ".data"));
+  ASSIGN_OR_RETURN(
+      PromptStream teacher_prompts,
+      PromptStream::Create(stage.data(), seed, teacher, stage.distill().max_prompt_length(),
+                           where + ".data", AnswerVerifiers()));
   ASSIGN_OR_RETURN(
       PromptStream student_prompts,
       PromptStream::Create(stage.data(), seed, student, max_tokens - 1, where + ".data"));

@@ -10,6 +10,7 @@
 #include "rl/algorithm/advantage.h"
 #include "rl/algorithm/grpo_loss.h"
 #include "rl/algorithm/rollout_metrics.h"
+#include "rl/reward/registry.h"
 #include "trainer/metrics/clock.h"
 #include "trainer/step/learning_rate.h"
 #include "trainer/step/score_tokens.h"
@@ -89,9 +90,9 @@ Grpo::Grpo(const StageConfig& stage, PromptStream prompts, RewardSet rewards,
 absl::StatusOr<Grpo> Grpo::Create(const StageConfig& stage, uint64_t seed,
                                   std::shared_ptr<const Tokenizer> tokenizer,
                                   const std::string& where) {
-  ASSIGN_OR_RETURN(PromptStream prompts,
-                   PromptStream::Create(stage.data(), seed, tokenizer,
-                                        stage.grpo().max_prompt_length(), where + ".data"));
+  ASSIGN_OR_RETURN(PromptStream prompts, PromptStream::Create(stage.data(), seed, tokenizer,
+                                                              stage.grpo().max_prompt_length(),
+                                                              where + ".data", AnswerVerifiers()));
   ASSIGN_OR_RETURN(RewardSet rewards,
                    RewardSet::Create(stage.grpo().reward(), where + ".grpo.reward"));
   return Grpo(stage, std::move(prompts), std::move(rewards), std::move(tokenizer), seed);

@@ -108,7 +108,7 @@ std::string HelpText(const CommandSpec& spec) {
         absl::StrFormat("  %-24s %s%s%s\n", form, flag.help, flag.required ? " (required)" : "",
                         flag.kind == Flag::kRepeated ? " (may be repeated)" : ""));
   }
-  return text;
+  return spec.notes.empty() ? text : absl::StrCat(text, "\n", spec.notes);
 }
 
 }  // namespace deduce

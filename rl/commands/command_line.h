@@ -23,6 +23,7 @@ struct CommandSpec {
   std::vector<Flag> flags;
   std::string positional;  // what words without dashes are; empty: none allowed
   bool many_positionals = false;
+  std::string notes;  // printed below the flags, as it is
 };
 
 // Values as given; kinds and required flags have been checked.

@@ -16,13 +16,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "data/records/chat_text.h"
 #include "data/records/packing.h"
+#include "data/tasks/extract_answer.h"
 #include "kernels/random.h"
-#include "rl/reward/make_verifier.h"
-#include "rl/reward/math_answer.h"
+#include "rl/reward/registry.h"
 #include "rl/rollout/engine.h"
 #include "trainer/hugging_face/model_folder.h"
 
@@ -274,23 +275,23 @@ absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std
 }
 
 absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {
-  const std::string rule = arguments.Text("verifier");
-  if (rule != "math" && rule != "chain_sum") {
-    return BadFlag(absl::StrCat("--verifier: found \"", rule, "\", expected math or chain_sum"));
+  const std::string name = arguments.Text("verifier");
+  const std::vector<std::string> known = AnswerVerifiers();
+  if (std::find(known.begin(), known.end(), name) == known.end()) {
+    return BadFlag(
+        absl::StrCat("--verifier: found \"", name, "\", expected ", absl::StrJoin(known, " or ")));
   }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Verifier> accuracy, MakeVerifier("accuracy"));
+  ASSIGN_OR_RETURN(const std::unique_ptr<Verifier> verifier, MakeVerifier(name));
   return ForEachLine(
       arguments.Text("input"), [&](const std::string& line, const std::string& where) {
         const size_t tab = line.find('\t');
         if (tab == std::string::npos)
           return BadData(absl::StrCat(where, ": found no tab, expected gold<TAB>answer"));
-        const std::string gold = line.substr(0, tab), answer = line.substr(tab + 1);
-        const Verdict verdict = rule == "math"
-                                    ? GradeMathAnswer(gold, answer)
-                                    : accuracy
-                                          ->Verify({.answer = gold, .verifier = rule},
-                                                   absl::StrCat("<answer>", answer, "</answer>"))
-                                          .verdict;
+        const Problem problem{.answer = line.substr(0, tab), .verifier = name};
+        const std::string answer = line.substr(tab + 1);
+        const std::string completion =
+            ExtractAnswer(answer) ? answer : absl::StrCat("<answer>", answer, "</answer>");
+        const Verdict verdict = verifier->Verify(problem, completion).verdict;
         out << (verdict == Verdict::kRight   ? "right"
                 : verdict == Verdict::kWrong ? "wrong"
                                              : "unscorable")

@@ -6,10 +6,10 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
-#include "configs/validate.h"
 #include "parallel/pipeline/chrome_trace.h"
 #include "rl/commands/forecast_json.h"
 #include "rl/commands/forecast_text.h"
+#include "rl/run/validate_run.h"
 #include "trainer/forecast/forecast.h"
 #include "trainer/forecast/job_forecast.h"
 #include "trainer/hugging_face/complete_model.h"
@@ -21,7 +21,7 @@ absl::StatusOr<Forecast> PlanConfigFile(const Arguments& arguments) {
   absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
   RETURN_IF_ERROR(WithExitCode(config.status(), ExitCode::kBadConfig));
   RETURN_IF_ERROR(CompleteFromHuggingFace(*config));
-  RETURN_IF_ERROR(WithExitCode(Validate(*config), ExitCode::kBadConfig));
+  RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const int64_t asked = arguments.Integer("ranks", 0);
   if (arguments.Has("ranks") && asked < 1) {
     return WithExitCode(

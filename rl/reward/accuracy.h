@@ -1,26 +1,25 @@
 // The accuracy verifier: is the final answer the gold answer?
 #pragma once
 
-#include <optional>
+#include <map>
+#include <memory>
 #include <string>
-#include <string_view>
 
 #include "rl/reward/verifier.h"
 
 namespace deduce {
 
-// Compares the last <answer>...</answer> of the completion with the gold answer by the rule
-// problem.verifier names: "chain_sum" (numbers, in either script) or "math" (GradeMathAnswer, which
-// looks at the whole completion if it has no such tags; that they are there is the format
-// verifier's to reward). Score 1 if right, else 0. No answer is wrong; a gold answer that cannot be
-// read, or an unknown rule, is unscorable whatever the completion says.
+// Grades by the rule that problem.verifier names, which must be among `rules`: data with other
+// names is refused when it is read. No answer is wrong; a gold answer that cannot be read is
+// unscorable whatever the completion says.
 class AccuracyVerifier : public Verifier {
  public:
+  explicit AccuracyVerifier(std::map<std::string, std::shared_ptr<const Verifier>> rules);
   std::string name() const override { return "accuracy"; }
   Grade Verify(const Problem& problem, const std::string& completion) const override;
-};
 
-// What stands in the last complete <answer>...</answer>.
-std::optional<std::string_view> ExtractAnswer(std::string_view completion);
+ private:
+  std::map<std::string, std::shared_ptr<const Verifier>> rules_;
+};
 
 }  // namespace deduce

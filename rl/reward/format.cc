@@ -33,8 +33,7 @@ bool KeepsFormat(std::string_view text) {
 }  // namespace
 
 Grade FormatVerifier::Verify(const Problem&, const std::string& completion) const {
-  const bool right = KeepsFormat(completion);
-  return {right ? Verdict::kRight : Verdict::kWrong, right ? 1.0 : 0.0};
+  return AllOrNothing(KeepsFormat(completion) ? Verdict::kRight : Verdict::kWrong);
 }
 
 }  // namespace deduce

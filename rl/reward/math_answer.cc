@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "data/tasks/extract_answer.h"
 #include "data/text/utf8.h"
 #include "rl/reward/math_number.h"
 
@@ -177,6 +178,11 @@ Verdict GradeMathAnswer(std::string_view gold, std::string_view answer) {
   }
   const std::string gold_letters = Letters(gold_value);
   return gold_letters == Letters(answer_value) ? Verdict::kRight : Verdict::kWrong;
+}
+
+Grade MathVerifier::Verify(const Problem& problem, const std::string& completion) const {
+  return AllOrNothing(
+      GradeMathAnswer(problem.answer, ExtractAnswer(completion).value_or(completion)));
 }
 
 }  // namespace deduce

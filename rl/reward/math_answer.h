@@ -1,6 +1,7 @@
 // Mathematical answers compared by rule: numbers exactly, anything else as normalised text.
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "rl/reward/verifier.h"
@@ -14,5 +15,13 @@ namespace deduce {
 // after white space, dollar signs and typesetting commands are removed. Unscorable if `gold` is
 // empty.
 Verdict GradeMathAnswer(std::string_view gold, std::string_view answer);
+
+// The verifier "math": GradeMathAnswer of the completion's last <answer>...</answer>, or of the
+// whole completion without such tags (the format verifier rewards them).
+class MathVerifier : public Verifier {
+ public:
+  std::string name() const override { return "math"; }
+  Grade Verify(const Problem& problem, const std::string& completion) const override;
+};
 
 }  // namespace deduce

@@ -1,13 +1,11 @@
 #include "rl/reward/rewards.h"
 
-#include <cmath>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "rl/reward/accuracy.h"
-#include "rl/reward/make_verifier.h"
+#include "rl/reward/registry.h"
 
 namespace deduce {
 
@@ -28,20 +26,22 @@ absl::StatusOr<RewardSet> RewardSet::Create(
             path, ".verifier: found \"", config.verifier(), "\" again, expected each once"));
       }
     }
-    if (!std::isfinite(config.weight())) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(path, ".weight: found ", config.weight(), ", expected a finite number"));
-    }
+    if (verifier->name() == "accuracy") set.accuracy_ = verifier;
     set.verifiers_.push_back({std::move(verifier), config.weight()});
+  }
+  if (set.accuracy_ == nullptr) {
+    ASSIGN_OR_RETURN(set.accuracy_, MakeVerifier("accuracy"));
   }
   return set;
 }
 
 Scored RewardSet::Score(const Problem& problem, const std::string& completion) const {
   Scored scored;
-  scored.accuracy = AccuracyVerifier().Verify(problem, completion).verdict;
+  const Grade accuracy = accuracy_->Verify(problem, completion);
+  scored.accuracy = accuracy.verdict;
   for (const Weighted& weighted : verifiers_) {
-    const Grade grade = weighted.verifier->Verify(problem, completion);
+    const Grade grade =
+        weighted.verifier == accuracy_ ? accuracy : weighted.verifier->Verify(problem, completion);
     if (grade.verdict == Verdict::kUnscorable) {
       scored.unscorable = true;
       continue;

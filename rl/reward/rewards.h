@@ -39,6 +39,7 @@ class RewardSet {
     double weight;
   };
   std::vector<Weighted> verifiers_;
+  std::shared_ptr<const Verifier> accuracy_;
 };
 
 }  // namespace deduce

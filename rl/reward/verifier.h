@@ -7,14 +7,15 @@
 
 namespace deduce {
 
-// kUnscorable: the rule cannot tell, for a fault of the data (a gold answer it cannot read). Never
-// a reason to reward or punish.
-enum class Verdict { kRight, kWrong, kUnscorable };
-
 struct Grade {
   Verdict verdict = Verdict::kWrong;
   double score = 0;  // in [0, 1]; 0 if unscorable
 };
+
+// Score 1 if right, else 0.
+inline Grade AllOrNothing(Verdict verdict) {
+  return {verdict, verdict == Verdict::kRight ? 1.0 : 0.0};
+}
 
 // Pure and thread-safe.
 class Verifier {

@@ -2,7 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -62,27 +61,6 @@ TEST(ValidateTest, SoundRunsPassWithAndWithoutDefaultsWrittenOut) {
     EXPECT_EQ(Validate(Parse(text)), absl::OkStatus());
     EXPECT_EQ(Validate(WithDefaults(Parse(text))), absl::OkStatus());
   }
-}
-
-TEST(ValidateTest, RecipesOfTheTreeAreSound) {
-  int count = 0;
-  for (const auto& file :
-       std::filesystem::directory_iterator(DEDUCE_SOURCE_DIR "/configs/recipes")) {
-    if (file.path().extension() != ".textproto") continue;
-    ++count;
-    absl::StatusOr<RunConfig> config = LoadConfig(file.path(), {});
-    ASSERT_TRUE(config.ok()) << config.status();
-    if (config->model().has_hugging_face()) {  // a shape of some folder
-      const bool shortened = config->model().has_max_position_embeddings();
-      const int64_t positions = shortened ? config->model().max_position_embeddings() : 32768;
-      *config->mutable_model() = Parse(kRun).model();
-      config->mutable_model()->set_max_position_embeddings(positions);
-      config->set_tokenizer("t.json");
-    }
-    const absl::Status status = Validate(*config);
-    EXPECT_TRUE(status.ok()) << file.path() << ": " << status;
-  }
-  EXPECT_GE(count, 5);
 }
 
 TEST(ValidateTest, RunAndModelRules) {
@@ -252,21 +230,13 @@ TEST(ValidateTest, StageRules) {
         "stage[0].data.prompt_template: found no {prompt}, expected one"},
        {"data { task", "data { prompt_template: \"{prompt}{prompt}\" task",
         "stage[0].data.prompt_template: found more than one {prompt}, expected one"},
-       {"chain_sum", "chain_product",
-        "stage[0].data.task.name: found \"chain_product\", expected one of chain_sum, arithmetic"},
-       {"\"chain_sum\"", "\"chain_sum\" min_terms: 4",
-        "stage[0].data.task.min_terms: found 4, expected at most stage[0].data.task.max_terms (3)"},
-       {"\"chain_sum\"", "\"chain_sum\" mix_rate: 1.5",
-        "stage[0].data.task.mix_rate: found 1.5, expected a number in [0, 1]"},
        {"pretrain { }", "distill { }", "stage[0].distill.teacher: found nothing, expected a value"},
        {"steps: 10", "steps: 10 micro_batch_tokens: 255",
         "stage[0].micro_batch_tokens: found 255, expected at least the longest sequence the "
         "stage allows (256 tokens)"},
        {"evaluate { }", "evaluate { max_completion_length: 256 }",
         "stage[1].evaluate.max_completion_length: found 256, expected less than "
-        "model.max_position_embeddings (256)"},
-       {"evaluate { }", "evaluate { task { name: \"x\" } }",
-        "stage[1].evaluate.task.name: found \"x\", expected one of chain_sum, arithmetic"}});
+        "model.max_position_embeddings (256)"}});
   EXPECT_EQ(
       Validate(Parse(std::string(kRun).substr(0, std::string(kRun).find("stage {")))).message(),
       "stage: found nothing, expected at least one stage");
@@ -324,13 +294,6 @@ TEST(ValidateTest, GrpoRules) {
         "stage[1].grpo.max_completion_length: found 128, expected at most "
         "model.max_position_embeddings (256) with "
         "max_prompt_length (200)"},
-       {"reward { verifier: \"accuracy\" }", "",
-        "stage[1].grpo.reward: found nothing, expected at least one reward"},
-       {"\"accuracy\"", "\"acuracy\"",
-        "stage[1].grpo.reward[0].verifier: found \"acuracy\", expected one of accuracy, format, "
-        "language"},
-       {grpo, "grpo { reward { verifier: \"accuracy\" weight: 2 } ",
-        "stage[1].grpo.reward[1].verifier: found \"accuracy\" again, expected each once"},
        {"\"accuracy\"", "\"accuracy\" weight: nan",
         "stage[1].grpo.reward[0].weight: found nan, expected a finite number"},
        {"steps: 5", "steps: 5 micro_batch_tokens: 191",

@@ -128,13 +128,6 @@ TEST(SampleStreamTest, ABadLineAnywhereIsFoundAtCreation) {
   EXPECT_THAT(std::string(stream.status().message()), HasSubstr("bad.jsonl:11: found"));
 }
 
-TEST(SampleStreamTest, ExactlyOneSourceIsExpected) {
-  EXPECT_EQ(SampleStream::Create(DataConfig(), 1, Tiny(), 64).status().message(),
-            "data: found neither, expected either path or task");
-  EXPECT_EQ(SampleStream::Create(TaskData(-1), 1, Tiny(), 200).status().message(),
-            "data.num_samples: found -1, expected 0 or more");
-}
-
 TEST(PromptStreamTest, APromptIsBeginAndProblem) {
   const PromptStream stream = Prompts(TaskData());
   const auto tokenizer = Tiny();
@@ -183,6 +176,18 @@ TEST(PromptStreamTest, TooLongPromptsAreRefusedAtCreation) {
   const TemporaryFile file("ten.jsonl", TenLines());
   EXPECT_THAT(std::string(PromptStream::Create(FileData(file), 1, Tiny(), 5).status().message()),
               HasSubstr("ten.jsonl:1: found 6 tokens, expected at most 5"));
+}
+
+TEST(PromptStreamTest, ALineWithAnUnknownVerifierIsRefusedByItsNumber) {
+  const std::string line = "{\"prompt\": \"1\", \"answer\": \"1\", \"verifier\": ";
+  const TemporaryFile file("names.jsonl", line + "\"math\"}\n" + line + "\"mth\"}\n");
+  const auto create = [&](const std::vector<std::string>& verifiers) {
+    return PromptStream::Create(FileData(file), 1, Tiny(), 64, "data", verifiers).status();
+  };
+  EXPECT_THAT(std::string(create({"math", "chain_sum"}).message()),
+              HasSubstr("names.jsonl:2: found \"mth\" in field \"verifier\", expected one of math, "
+                        "chain_sum"));
+  EXPECT_EQ(create({"math", "mth"}), absl::OkStatus());
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
-#include "data/tasks/arithmetic.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <set>
 
-#include "data/tasks/make_task.h"
+#include "data/tasks/registry.h"
 
 namespace deduce {
 namespace {
@@ -70,17 +68,16 @@ TEST(ArithmeticTest, NoExampleIsLongerThanTheLongest) {
   }
 }
 
-TEST(ArithmeticTest, RefusesWhatItHasNoUseFor) {
-  TaskConfig faults = Config();
-  faults.set_guess_rate(0.5);
-  EXPECT_THAT(std::string(MakeTask(faults, 1, "t").status().message()),
-              HasSubstr("t.guess_rate: found 0.5, expected nothing"));
+TEST(ArithmeticTest, FieldsOutOfRangeAreErrorsThatNameThem) {
   EXPECT_THAT(std::string(MakeTask(Config("+/"), 1, "t").status().message()),
               HasSubstr("t.operators: found \"+/\", expected some of + - *"));
   TaskConfig digits = Config();
   digits.set_max_digits(12);
   EXPECT_THAT(std::string(MakeTask(digits, 1, "t").status().message()),
-              HasSubstr("t.max_digits: found 12, expected 2 to 9"));
+              HasSubstr("t.max_digits: found 12, expected 1 to 9"));
+  digits.set_max_digits(1);
+  EXPECT_THAT(std::string(MakeTask(digits, 1, "t").status().message()),
+              HasSubstr("t.max_digits: found 1, expected 2 to 9"));
 }
 
 }  // namespace

@@ -1,13 +1,12 @@
-#include "data/tasks/chain_sum.h"
-
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <set>
 
-#include "data/tasks/make_task.h"
+#include "absl/strings/str_split.h"
 #include "data/tasks/numerals.h"
+#include "data/tasks/registry.h"
 
 namespace deduce {
 namespace {
@@ -26,7 +25,18 @@ std::unique_ptr<Task> Make(const TaskConfig& config, uint64_t seed = 1) {
   return *std::move(task);
 }
 
-const ChainSum& AsChainSum(const Task& task) { return dynamic_cast<const ChainSum&>(task); }
+// The numbers that problem n asks to be added, and the script it asks in.
+std::vector<int64_t> Operands(const Task& task, Split split, uint64_t n) {
+  const std::string prompt = task.MakeProblem(split, n).prompt;
+  std::vector<int64_t> operands;
+  for (const auto& number : absl::StrSplit(prompt.substr(0, prompt.find("=?")), '+')) {
+    operands.push_back(std::stoll(ParseNumeral(std::string(number)).value()));
+  }
+  return operands;
+}
+Script ScriptOf(const Task& task, uint64_t n) {
+  return *ScriptOfLanguage(task.MakeProblem(Split::kTrain, n).language);
+}
 
 bool Has(const std::string& text, const char* part) { return text.find(part) != text.npos; }
 
@@ -53,8 +63,7 @@ TEST(ChainSumTest, TracesWriteEveryPartialSumInTheProblemsScript) {
   for (uint64_t n = 0; n < 200; ++n) {
     const Problem problem = task->MakeProblem(Split::kTrain, n);
     const Script script = *ScriptOfLanguage(problem.language);
-    const std::vector<int64_t> operands = AsChainSum(*task).Operands(Split::kTrain, n);
-    EXPECT_EQ(script, AsChainSum(*task).ScriptOf(Split::kTrain, n));
+    const std::vector<int64_t> operands = Operands(*task, Split::kTrain, n);
     std::string prompt;
     int64_t sum = 0;
     for (const int64_t operand : operands) {
@@ -79,7 +88,7 @@ TEST(ChainSumTest, NumbersOfTermsAndDigitsCoverTheirRanges) {
   const auto task = Make(config);
   std::set<size_t> terms, digits;
   for (uint64_t n = 0; n < 300; ++n) {
-    const auto operands = AsChainSum(*task).Operands(Split::kTrain, n);
+    const auto operands = Operands(*task, Split::kTrain, n);
     terms.insert(operands.size());
     for (const int64_t operand : operands) digits.insert(std::to_string(operand).size());
   }
@@ -110,8 +119,8 @@ TEST(ChainSumTest, HeldOutProblemsNeverOccurInTrainingWhateverTheSeed) {
   for (const uint64_t seed : {1, 2, 3}) {
     const auto task = Make(config, seed);
     for (uint64_t n = 0; n < 1000; ++n) {
-      train.insert(AsChainSum(*task).Operands(Split::kTrain, n));
-      held_out.insert(AsChainSum(*task).Operands(Split::kHeldOut, n));
+      train.insert(Operands(*task, Split::kTrain, n));
+      held_out.insert(Operands(*task, Split::kHeldOut, n));
     }
   }
   EXPECT_GE(held_out.size(), 1u);
@@ -142,7 +151,7 @@ TEST(ChainSumTest, WrongStepsCarryOnToAWrongAnswer) {
   for (uint64_t n = 0; n < 100; ++n) {
     const Problem problem = task->MakeProblem(Split::kTrain, n);
     const std::string trace = task->MakeCompletion(Split::kTrain, n, true);
-    const auto operands = AsChainSum(*task).Operands(Split::kTrain, n);
+    const auto operands = Operands(*task, Split::kTrain, n);
     const size_t equals = trace.find('='), end = trace.find("</think>");
     const int64_t result = std::stoll(trace.substr(equals + 1, end - equals - 1));
     const int64_t error = std::abs(result - operands[0] - operands[1]);
@@ -168,10 +177,10 @@ TEST(ChainSumTest, MixedStepsAndTheirAnswerAreInTheOtherScript) {
   config.set_mix_rate(1);
   const auto task = Make(config);
   for (uint64_t n = 0; n < 50; ++n) {
-    const Script asked = AsChainSum(*task).ScriptOf(Split::kTrain, n);
+    const Script asked = ScriptOf(*task, n);
     const Script other = asked == Script::kAscii ? Script::kChinese : Script::kAscii;
     EXPECT_EQ(task->MakeCompletion(Split::kTrain, n, true),
-              ExpectedTrace(AsChainSum(*task).Operands(Split::kTrain, n), other));
+              ExpectedTrace(Operands(*task, Split::kTrain, n), other));
   }
 }
 
@@ -226,10 +235,10 @@ TEST(ChainSumTest, AnEarlyStopForgetsTheLastTerm) {
   config.set_early_stop_rate(1);
   const auto task = Make(config);
   for (uint64_t n = 0; n < 50; ++n) {
-    std::vector<int64_t> operands = AsChainSum(*task).Operands(Split::kTrain, n);
+    std::vector<int64_t> operands = Operands(*task, Split::kTrain, n);
     operands.pop_back();
     EXPECT_EQ(task->MakeCompletion(Split::kTrain, n, true),
-              ExpectedTrace(operands, AsChainSum(*task).ScriptOf(Split::kTrain, n)));
+              ExpectedTrace(operands, ScriptOf(*task, n)));
   }
 }
 
@@ -269,12 +278,11 @@ TEST(ChainSumTest, FieldsOutOfRangeAreErrorsThatNameThem) {
     void (*spoil)(TaskConfig&);
     const char* message;
   } cases[] = {
-      {[](TaskConfig& c) { c.set_name("chain_product"); }, "task.name: found \"chain_product\""},
       {[](TaskConfig& c) { c.set_min_terms(1); }, "task.min_terms: found 1, expected 2 to 100"},
       {[](TaskConfig& c) { c.set_max_terms(2); }, "task.max_terms: found 2, expected 3 to 100"},
       {[](TaskConfig& c) { c.set_max_terms(101); }, "task.max_terms: found 101"},
       {[](TaskConfig& c) { c.set_min_digits(0); }, "task.min_digits: found 0"},
-      {[](TaskConfig& c) { c.set_max_digits(16); }, "task.max_digits: found 16, expected 2 to 15"},
+      {[](TaskConfig& c) { c.set_max_digits(16); }, "task.max_digits: found 16, expected 1 to 15"},
       {[](TaskConfig& c) { c.set_chinese_share(1.5); }, "task.chinese_share: found 1.5"},
       {[](TaskConfig& c) { c.set_step_error_rate(-1); }, "task.step_error_rate: found -1"},
       {[](TaskConfig& c) { c.set_mix_rate(2); }, "task.mix_rate: found 2, expected 0 to 1"},
@@ -293,6 +301,39 @@ TEST(ChainSumTest, FieldsOutOfRangeAreErrorsThatNameThem) {
     const auto task = MakeTask(config, 1);
     EXPECT_EQ(task.status().code(), absl::StatusCode::kInvalidArgument);
     EXPECT_THAT(std::string(task.status().message()), HasSubstr(bad.message));
+  }
+}
+
+const TaskKind& Kind() {
+  return **std::find_if(TaskKinds().begin(), TaskKinds().end(),
+                        [](const TaskKind* kind) { return kind->name == Config().name(); });
+}
+
+Verdict GradeAnswer(const std::string& gold, const std::string& completion) {
+  return Kind().grade({.answer = gold}, completion);
+}
+
+TEST(ChainSumTest, AnswersAreRightInEitherScript) {
+  for (const char* gold : {"122", "\u4e00\u4e8c\u4e8c"}) {
+    for (const char* answer : {"122", " 122\n", "0122", "\u4e00\u4e8c\u4e8c"}) {
+      EXPECT_EQ(GradeAnswer(gold, "<think>x</think><answer>" + std::string(answer) + "</answer>"),
+                Verdict::kRight);
+    }
+    for (const char* answer :
+         {"", "123", "\u4e00\u4e8c", "1\u4e8c\u4e8c", "122.", "37+85", "-122"}) {
+      EXPECT_EQ(GradeAnswer(gold, "<answer>" + std::string(answer) + "</answer>"), Verdict::kWrong);
+    }
+  }
+}
+
+TEST(ChainSumTest, AnAnswerOutsideItsTagsIsWrong) {
+  EXPECT_EQ(GradeAnswer("122", "122"), Verdict::kWrong);
+}
+
+TEST(ChainSumTest, AGoldAnswerThatCannotBeReadIsUnscorableAndNeverRight) {
+  for (const std::string gold : {"", "abc", "1\u4e8c"}) {
+    EXPECT_EQ(GradeAnswer(gold, "<answer>" + gold + "</answer>"), Verdict::kUnscorable);
+    EXPECT_EQ(GradeAnswer(gold, "no answer"), Verdict::kUnscorable);
   }
 }
 

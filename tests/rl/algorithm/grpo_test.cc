@@ -215,8 +215,8 @@ TEST(GrpoTest, BadSettingsAreFoundBeforeAnyWorkWithTheirPaths) {
   no_verifier.mutable_grpo()->mutable_reward(0)->set_verifier("taste");
   const absl::Status status = Grpo::Create(no_verifier, 5, TinyTokenizer(), "stage[1]").status();
   EXPECT_EQ(status.message(),
-            "stage[1].grpo.reward[0].verifier: found \"taste\", expected \"accuracy\", "
-            "\"format\" or \"language\"");
+            "stage[1].grpo.reward[0].verifier: found \"taste\", expected one of accuracy, "
+            "format, language, math, chain_sum");
 }
 
 }  // namespace

@@ -102,5 +102,11 @@ TEST(CommandLineTest, HelpListsEveryFlagWithItsForm) {
   EXPECT_THAT(help, HasSubstr("what else goes in (may be repeated)\n"));
 }
 
+TEST(CommandLineTest, NotesStandBelowTheFlags) {
+  CommandSpec spec = Spec();
+  spec.notes = "dishes\n  soup\n";
+  EXPECT_EQ(HelpText(spec), HelpText(Spec()) + "\n" + spec.notes);
+}
+
 }  // namespace
 }  // namespace deduce

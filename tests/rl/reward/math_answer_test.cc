@@ -90,5 +90,21 @@ TEST(MathAnswerTest, AnEmptyGoldAnswerIsUnscorable) {
   }
 }
 
+Verdict Verify(const std::string& gold, const std::string& completion) {
+  return MathVerifier().Verify({.answer = gold}, completion).verdict;
+}
+
+TEST(MathVerifierTest, TheTaggedAnswerIsCompared) {
+  EXPECT_EQ(Verify("\\frac{1}{2}", "<answer>0.5</answer>"), Verdict::kRight);
+  EXPECT_EQ(Verify("\\frac{1}{2}", "0.5 <answer>0.6</answer>"), Verdict::kWrong);
+  EXPECT_EQ(Verify(" ", "<answer> </answer>"), Verdict::kUnscorable);
+}
+
+TEST(MathVerifierTest, WithoutTagsTheAnswerIsLookedForInTheWholeCompletion) {
+  EXPECT_EQ(Verify("\\frac{1}{2}", "1 - 1/2 gives \\boxed{0.5}."), Verdict::kRight);
+  EXPECT_EQ(Verify("\\frac{1}{2}", " 3 / 6 = 0.5\n"), Verdict::kRight);
+  EXPECT_EQ(Verify("\\frac{1}{2}", ""), Verdict::kWrong);
+}
+
 }  // namespace
 }  // namespace deduce

@@ -157,20 +157,19 @@ absl::StatusOr<Value> GetAttribute(const Value& value, const std::string& name) 
   if (value.is(Kind::kUndefined))
     return Wrong(value.missing(), absl::StrCat("a value with a ", name));
   // Names with one underscore exist nowhere in public; a dict may have them as keys.
-  ASSIGN_OR_RETURN(std::optional<Value> found, PythonAttribute(value, name));
-  if (!found && value.is(Kind::kDict)) {
-    ASSIGN_OR_RETURN(found, PythonItem(value, Value::String(name)));
-  }
-  return found ? *found : Missing(value, name);
+  absl::StatusOr<std::optional<Value>> found = PythonAttribute(value, name);
+  if (found.ok() && !*found && value.is(Kind::kDict))
+    found = PythonItem(value, Value::String(name));
+  RETURN_IF_ERROR(found.status());
+  return *found ? **found : Missing(value, name);
 }
 
 absl::StatusOr<Value> GetItem(const Value& value, const Value& key) {
   if (value.is(Kind::kUndefined)) return Wrong(value.missing(), "a value with items");
-  ASSIGN_OR_RETURN(std::optional<Value> found, PythonItem(value, key));
-  if (!found && key.is(Kind::kString)) {
-    ASSIGN_OR_RETURN(found, PythonAttribute(value, key.text()));
-  }
-  if (found) return *found;
+  absl::StatusOr<std::optional<Value>> found = PythonItem(value, key);
+  if (found.ok() && !*found && key.is(Kind::kString)) found = PythonAttribute(value, key.text());
+  RETURN_IF_ERROR(found.status());
+  if (*found) return **found;
   return Missing(value, key.is(Kind::kString) ? key.text()
                         : key.is_integral()   ? absl::StrCat(key.integer())
                                               : key.TypeName());

@@ -1,0 +1,37 @@
+#include "rl/run/validate_run.h"
+
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+#include "configs/validate.h"
+#include "data/tasks/registry.h"
+#include "rl/reward/rewards.h"
+
+namespace deduce {
+namespace {
+
+absl::Status CheckTasksAndRewards(const StageConfig& stage, uint64_t seed,
+                                  const std::string& path) {
+  if (stage.data().has_task()) {
+    RETURN_IF_ERROR(MakeTask(stage.data().task(), seed, path + ".data.task").status());
+  }
+  if (stage.evaluate().has_task()) {
+    RETURN_IF_ERROR(MakeTask(stage.evaluate().task(), seed, path + ".evaluate.task").status());
+  }
+  return stage.has_grpo() ? RewardSet::Create(stage.grpo().reward(), path + ".grpo.reward").status()
+                          : absl::OkStatus();
+}
+
+}  // namespace
+
+absl::Status ValidateRun(const RunConfig& config) {
+  RETURN_IF_ERROR(Validate(config));
+  for (int i = 0; i < config.stage_size(); ++i) {
+    RETURN_IF_ERROR(
+        CheckTasksAndRewards(config.stage(i), config.seed(), absl::StrCat("stage[", i, "]")));
+  }
+  return absl::OkStatus();
+}
+
+}  // namespace deduce
