@@ -1,4 +1,5 @@
-// The page's style and script, embedded in the program so that a report needs no file but itself.
+// The page's style and script, embedded in the program so that a report needs no file but itself:
+// the text of the files of rl/report/page, written into a source file by cmake/embed_text.cmake.
 #pragma once
 
 namespace deduce {

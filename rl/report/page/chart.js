@@ -1,10 +1,4 @@
-#include "rl/report/page_assets.h"
-
-namespace deduce {
-
-// One chart: axes, stage bands, curves with interval bands, hover read-out. All text goes through
-// text nodes, never markup.
-const char kChartScript[] = R"js(
+// One chart: axes, stage bands, curves with interval bands, hover read-out. All text goes through text nodes, never markup.
 (() => {
   const NS = "http://www.w3.org/2000/svg";
   const PLOT = {left: 52, right: 10, top: 20, bottom: 24, height: 210};
@@ -174,6 +168,3 @@ const char kChartScript[] = R"js(
 
   Object.assign(report, {node, number, showTip, hideTip, data: JSON.parse(document.getElementById("data").textContent)});
 })();
-)js";
-
-}  // namespace deduce

@@ -1,9 +1,4 @@
-#include "rl/report/page_assets.h"
-
-namespace deduce {
-
 // Which charts there are, where a point lies on the x axis, and the toolbar over them.
-const char kCurvesScript[] = R"js(
 (() => {
   const {node, number, data} = report;
   const COLOURS = 8;
@@ -174,6 +169,3 @@ const char kCurvesScript[] = R"js(
   drawnWidth = document.getElementById("charts").clientWidth;
   drawAll();
 })();
-)js";
-
-}  // namespace deduce

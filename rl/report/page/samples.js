@@ -1,10 +1,4 @@
-#include "rl/report/page_assets.h"
-
-namespace deduce {
-
-// The sample browser: run, stage and step; right, wrong, unscorable; tokens shaded by how unlikely
-// they were.
-const char kSamplesScript[] = R"js(
+// The sample browser: run, stage and step; right, wrong, unscorable; tokens shaded by how unlikely they were.
 (() => {
   const {node, number, data, showTip, hideTip} = report;
   const VERDICTS = ["right", "wrong", "unscorable"];
@@ -116,11 +110,9 @@ const char kSamplesScript[] = R"js(
       node("div", {class: "toolbar"}, [
         node("label", {}, ["run and stage", picker]), node("label", {}, ["step", slider, stepLabel]),
         node("span", {class: "choices"}, buttons.map(({button}) => button)),
-        node("span", {class: "choices"}, ["likely", node("i", {class: "scale"}), "probability " + number(Math.round(Math.exp(-FAINTEST) * 1000) / 10) + "% or less"])]),
+        node("span", {class: "choices"}, ["likely", node("i", {class: "scale"}),
+                                          "probability " + number(Math.round(Math.exp(-FAINTEST) * 1000) / 10) + "% or less"])]),
       summary, list);
   pick(0);
   draw();
 })();
-)js";
-
-}  // namespace deduce
