@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # Every check of the project, on a fresh clone or a tree in use: set-up, formatting, the shape of the tree, unit tests under
-# AddressSanitizer and UndefinedBehaviorSanitizer, clang-tidy, and all tests of the release build, whose summary comes last.
-#   --tidy-all   clang-tidy over every source file instead of those that changed
+# AddressSanitizer and UndefinedBehaviorSanitizer, clang-tidy, and the tests of the release build, whose summary comes last.
+#   --all   also the long and rare tests (label `nightly`), and clang-tidy over every source file instead of those that changed
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-tidy_all=no
+all=no
 for argument in "$@"; do
   case "$argument" in
-    --tidy-all) tidy_all=yes ;;
-    *) echo "scripts/test.sh: error: command line: found $argument, expected --tidy-all or nothing" >&2; exit 2 ;;
+    --all) all=yes ;;
+    *) echo "scripts/test.sh: error: command line: found $argument, expected --all or nothing" >&2; exit 2 ;;
   esac
 done
 jobs=$(nproc)
@@ -32,54 +32,57 @@ check_format() {
   git ls-files -z '*.cc' '*.h' | xargs -0 clang-format --dry-run -Werror 2>&1 | awk -F: '/: error:/ && !seen[$1]++'
 }
 
-build() { cmake --preset "$1" && cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}; }
+build() { cmake --preset "$1" -DDEDUCE_UNITY=ON && cmake --build --preset "$1" -j "$jobs" ${2:+--target "${@:2}"}; }
 
 # Names of the unit test programs, all of which run under the sanitizers too.
 unit_tests() {
   local folder
-  for folder in configs kernels data parallel trainer rl; do
+  for folder in trainer rl parallel data kernels configs; do
     [ -z "$(git ls-files "tests/$folder/*_test.cc")" ] || echo "${folder}_test"
   done
 }
 
 # LibTorch, MPI and protobuf are not instrumented, hence detect_leaks=0: what they keep until the process ends would count as
-# leaked. The build runs the programs too, to list their tests.
+# leaked.
 with_sanitizers() { ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1 "$@"; }
 
-# Whole programs, not one process a test as ctest does: loading LibTorch under a sanitizer takes a second each time.
+# Each program in two shards, the longest first, so that no core waits for the other's last program.
 unit_tests_with_sanitizers() {
-  printf '%s\n' "${programs[@]}" | with_sanitizers xargs -P "$jobs" -I{} env build-asan/tests/{} --gtest_brief=1
+  local program shard
+  for program in "${programs[@]}"; do
+    for shard in 0 1; do printf '%s\0' "GTEST_SHARD_INDEX=$shard" "build-asan/tests/$program"; done
+  done | with_sanitizers xargs -0 -P "$jobs" -n 2 sh -c 'env GTEST_TOTAL_SHARDS=2 "$@" --gtest_brief=1 "--gtest_filter=-*Nightly*"' sh
 }
 
-# The .cc files that clang-tidy reads, which takes 10 to 60 s each: those that changed since this branch left main, or in the
-# last commit when it is main. Without history to compare with: two folders that are quick to read.
-tidy_files() {
-  local all=(':(glob)*.cc' 'configs/*.cc' 'kernels/*.cc' 'data/*.cc' 'parallel/*.cc' 'trainer/*.cc' 'rl/*.cc') from
-  if [ "$tidy_all" = yes ]; then
-    git ls-files "${all[@]}"
+# The .cc files that changed since this branch left main, or in the last commit when it is main. Without history to compare
+# with: two folders that are quick to read.
+changed_files() {
+  local sources=(':(glob)*.cc' 'configs/*.cc' 'kernels/*.cc' 'data/*.cc' 'parallel/*.cc' 'trainer/*.cc' 'rl/*.cc') from
+  if [ "$all" = yes ]; then
+    git ls-files "${sources[@]}"
     return
   fi
   from=$(git merge-base HEAD origin/main 2> /dev/null || git merge-base HEAD main 2> /dev/null || true)
   if [ -z "$from" ] || [ "$from" = "$(git rev-parse HEAD)" ]; then from=$(git rev-parse --verify -q HEAD~1 || true); fi
   if [ -n "$from" ]; then
-    git diff --name-only --diff-filter=d "$from" -- "${all[@]}"
+    git diff --name-only --diff-filter=d "$from" -- "${sources[@]}"
   else
     git ls-files 'configs/*.cc' 'data/*.cc'
   fi
 }
 
+# Reading headers is most of the work here too, so clang-tidy reads what the compiler does: the sources of the release build that
+# hold a dozen files each. One takes 6 to 25 s, and the whole tree has about twenty.
 tidy() {
-  local files limit=16
-  mapfile -t files < <(tidy_files)
-  if [ "$tidy_all" = no ] && [ "${#files[@]}" -gt "$limit" ]; then
-    echo "clang-tidy: the first $limit of ${#files[@]} files; --tidy-all reads them all"
-    files=("${files[@]:0:$limit}")
-  fi
-  [ "${#files[@]}" -gt 0 ] || { echo "clang-tidy: no file to read"; return 0; }
-  # A command for each file, without g++'s precompiled headers, which clang cannot read; sources include what they use.
-  cmake --preset release -B build/tidy -DDEDUCE_UNITY=OFF > /dev/null
-  sed -E -i 's/ -Winvalid-pch//; s/ -fopenmp//; s/ -include [^ ]*cmake_pch\.hxx//; s#/build/tidy #/build #g' build/tidy/compile_commands.json
-  printf '%s\n' "${files[@]}" | xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet
+  local units
+  # A command for each, without g++'s precompiled headers, which clang cannot read; sources include what they use.
+  mkdir -p build/tidy
+  sed -E 's/ -Winvalid-pch//; s/ -fopenmp//; s/ -include [^ ]*cmake_pch\.hxx//' build/compile_commands.json > build/tidy/compile_commands.json
+  mapfile -t units < <(changed_files | while read -r file; do
+    if [ "$file" = main.cc ]; then echo main.cc; else grep -lF "/$file\"" build/CMakeFiles/deduce_*.dir/Unity/*.cxx || true; fi
+  done | sort -u)
+  [ "${#units[@]}" -gt 0 ] || { echo "clang-tidy: no file to read"; return 0; }
+  printf '%s\n' "${units[@]}" | xargs -P "$jobs" -n 1 clang-tidy -p build/tidy --quiet
 }
 
 # Waits for what only tests need, which is fetched while the compilers work.
@@ -92,12 +95,16 @@ reference=$!
 trap 'kill "$reference" 2> /dev/null || true' EXIT
 stage "clang-format" check_format
 stage "shape of the tree" scripts/check_tree
+stage "sources of the report page" scripts/check_page_sources
 stage "release build" build release
 mapfile -t programs < <(unit_tests)
-stage "sanitizer build" with_sanitizers build asan "${programs[@]}"
+stage "sanitizer build" build asan "${programs[@]}"
 stage "unit tests with sanitizers" unit_tests_with_sanitizers
 stage "clang-tidy" tidy
 stage "reference packages" finish_reference
 trap - EXIT
-echo "test.sh: all tests, after $SECONDS s ..."
-exec ctest --test-dir build --output-on-failure --no-tests=error -j "$jobs"  # its summary is the last thing printed
+selection=(-LE nightly)
+[ "$all" = no ] || selection=()
+echo "test.sh: tests of the release build, after $SECONDS s ..."
+# Its summary is the last thing printed.
+exec ctest --test-dir build --output-on-failure --no-tests=error -j "$jobs" "${selection[@]}"

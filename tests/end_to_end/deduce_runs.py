@@ -4,8 +4,10 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
+import unittest
 
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 BINARY = pathlib.Path(os.environ.get("DEDUCE_BINARY", SOURCE / "build" / "deduce"))
@@ -81,6 +83,16 @@ def leave_for_parity_table(name, value):
         folder = pathlib.Path(os.environ["DEDUCE_PARITY"])
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{name}.json").write_text(json.dumps(value))
+
+
+def run_tests():
+    """unittest.main for the classes that are named on the command line; else for those called Nightly..., which are long and rare
+    variants of others, if DEDUCE_NIGHTLY is set, and for the others if it is not."""
+    if len(sys.argv) == 1:
+        nightly = "DEDUCE_NIGHTLY" in os.environ
+        sys.argv += [name for name, value in vars(sys.modules["__main__"]).items()
+                     if isinstance(value, type) and issubclass(value, unittest.TestCase) and name.startswith("Nightly") == nightly]
+    unittest.main(verbosity=2)
 
 
 class Folder:

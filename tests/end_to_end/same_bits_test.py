@@ -10,7 +10,7 @@ import unittest
 import deduce_runs as d
 
 
-class SameBits(unittest.TestCase):
+class Runs(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.folder = d.Folder()
@@ -22,6 +22,8 @@ class SameBits(unittest.TestCase):
     def tearDownClass(cls):
         cls.folder.__exit__()
 
+
+class SameBits(Runs):
     def test_two_runs_have_identical_metrics(self):
         d.train(self.root / "again", ranks=2)
         self.assertEqual(d.untimed(self.root / "again"), self.reference)
@@ -33,11 +35,6 @@ class SameBits(unittest.TestCase):
     def test_expert_parallel_has_the_metrics_of_data_parallel(self):
         d.train(self.root / "expert", ranks=2, sets=["layout { expert_parallel: 2 }"])
         self.assertEqual(d.untimed(self.root / "expert"), self.reference)
-
-    def test_experts_that_are_placed_by_load_have_the_metrics_of_experts_at_home(self):
-        for name, places in (("placed", "rebalance_every: 2"), ("copies", "rebalance_every: 1 redundant_experts: 4")):
-            d.train(self.root / name, ranks=2, sets=[f"layout {{ expert_parallel: 2 {places} }}"])
-            self.assertEqual(d.untimed(self.root / name), self.reference)
 
     def test_a_run_with_copies_of_experts_goes_on_without_them_and_back(self):
         run_dir = self.root / "copies, killed"
@@ -51,10 +48,6 @@ class SameBits(unittest.TestCase):
         for schedule in ("zb_h1", "dualpipe"):
             d.train(self.root / schedule, ranks=2, sets=[f'layout {{ pipeline_parallel: 2 schedule: "{schedule}" }}'])
             self.assertEqual(d.untimed(self.root / schedule), self.reference)
-
-    def test_unsharded_optimizer_has_the_metrics_of_zero_1(self):
-        d.train(self.root / "zero0", ranks=2, sets=["layout { zero_stage: 0 }"])
-        self.assertEqual(d.untimed(self.root / "zero0"), self.reference)
 
     def test_sharded_weights_have_the_metrics_of_whole_ones(self):
         sets = ["layout { zero_stage: 3 virtual_stages: 2 recompute: full }"]
@@ -144,5 +137,16 @@ class SameBits(unittest.TestCase):
         self.assertEqual(d.final_hash(self.root / "from_another"), self.reference[-1]["weights_hash"])
 
 
+class NightlySameBits(Runs):
+    def test_experts_that_are_placed_by_load_have_the_metrics_of_experts_at_home(self):
+        for name, places in (("placed", "rebalance_every: 2"), ("copies", "rebalance_every: 1 redundant_experts: 4")):
+            d.train(self.root / name, ranks=2, sets=[f"layout {{ expert_parallel: 2 {places} }}"])
+            self.assertEqual(d.untimed(self.root / name), self.reference)
+
+    def test_unsharded_optimizer_has_the_metrics_of_zero_1(self):
+        d.train(self.root / "zero0", ranks=2, sets=["layout { zero_stage: 0 }"])
+        self.assertEqual(d.untimed(self.root / "zero0"), self.reference)
+
+
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    d.run_tests()

@@ -7,7 +7,6 @@ import deduce_runs as d
 
 REFERENCE = d.SOURCE / ".deps" / "reference" / "bin" / "python"
 FAMILIES = d.SOURCE / "tests" / "end_to_end" / "tokenizer_families.py"
-LINES = 20000
 # Answer -> the command and the file of questions.
 ANSWERS = {
     "ids": (("tokenize", "--json"), "texts"),
@@ -22,11 +21,13 @@ def values(text):
 
 
 class Tokenizers(unittest.TestCase):
+    lines = 2000  # random texts of each of the large families
+
     @classmethod
     def setUpClass(cls):
         cls.folder = d.Folder()
         cls.root = cls.folder.__enter__()
-        subprocess.run([REFERENCE, FAMILIES, cls.root, str(LINES)], check=True)
+        subprocess.run([REFERENCE, FAMILIES, cls.root, str(cls.lines)], check=True)
 
     @classmethod
     def tearDownClass(cls):
@@ -68,5 +69,9 @@ class Tokenizers(unittest.TestCase):
         self.assertIn("standard input:2: found no JSON string", result.stderr)
 
 
+class NightlyTokenizers(Tokenizers):
+    lines = 20000
+
+
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    d.run_tests()

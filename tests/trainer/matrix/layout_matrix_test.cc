@@ -1,5 +1,5 @@
-// Layouts and schedules against one rank, bit by bit. Run twice: ranks as threads, and as
-// processes.
+// Layouts and schedules against one rank, bit by bit, with ranks as threads; every night as
+// processes too, and with the suites called Nightly, whose layouts others contain or are near.
 #include <gtest/gtest.h>
 
 #include <map>
@@ -59,12 +59,13 @@ std::string WithSchedule(const std::string& layout, const std::string& schedule)
 }
 
 class ScheduleMatrixTest : public testing::TestWithParam<std::string> {};
+class NightlyScheduleMatrixTest : public ScheduleMatrixTest {};
 
-TEST_P(ScheduleMatrixTest, TwoStagesRouted) {
+TEST_P(NightlyScheduleMatrixTest, TwoStagesRouted) {
   ExpectBitsOfOneRank(2, WithSchedule("pipeline_parallel: 2", GetParam()), DeepRoutedModel());
 }
 
-TEST_P(ScheduleMatrixTest, TwoStagesTied) {
+TEST_P(NightlyScheduleMatrixTest, TwoStagesTied) {
   ExpectBitsOfOneRank(2, WithSchedule("pipeline_parallel: 2", GetParam()), DeepTiedModel());
 }
 
@@ -72,7 +73,7 @@ TEST_P(ScheduleMatrixTest, FourStagesRouted) {
   ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 4", GetParam()), DeepRoutedModel());
 }
 
-TEST_P(ScheduleMatrixTest, FourStagesTied) {
+TEST_P(NightlyScheduleMatrixTest, FourStagesTied) {
   ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 4", GetParam()), DeepTiedModel());
 }
 
@@ -85,22 +86,25 @@ TEST_P(ScheduleMatrixTest, TwoStagesTwoDataRanksTied) {
   ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 2", GetParam()), DeepTiedModel());
 }
 
-TEST_P(ScheduleMatrixTest, TwoStagesTwoDataRanksUnshardedOptimizer) {
+TEST_P(NightlyScheduleMatrixTest, TwoStagesTwoDataRanksUnshardedOptimizer) {
   ExpectBitsOfOneRank(4, WithSchedule("pipeline_parallel: 2 zero_stage: 0", GetParam()),
                       DeepRoutedModel());
 }
 
-TEST_P(ScheduleMatrixTest, EightRanksTwoStagesTwoDataRanksTwoExpertRanks) {
+TEST_P(NightlyScheduleMatrixTest, EightRanksTwoStagesTwoDataRanksTwoExpertRanks) {
   ExpectBitsOfOneRank(8, WithSchedule("pipeline_parallel: 2 expert_parallel: 2", GetParam()),
                       DeepRoutedModel());
 }
 
-INSTANTIATE_TEST_SUITE_P(Schedules, ScheduleMatrixTest,
-                         testing::Values("gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv",
-                                         "dualpipe", "dualpipev"),
-                         [](const auto& test) {
-                           return std::string(test.param == "1f1b" ? "one_f_one_b" : test.param);
-                         });
+const auto kSchedules =
+    testing::Values("gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv", "dualpipe", "dualpipev");
+
+std::string TestName(const testing::TestParamInfo<std::string>& schedule) {
+  return schedule.param == "1f1b" ? "one_f_one_b" : schedule.param;
+}
+
+INSTANTIATE_TEST_SUITE_P(Schedules, ScheduleMatrixTest, kSchedules, TestName);
+INSTANTIATE_TEST_SUITE_P(Schedules, NightlyScheduleMatrixTest, kSchedules, TestName);
 
 TEST(LayoutMatrixTest, TwoDataRanks) {
   ExpectBitsOfOneRank(2, "", DeepRoutedModel());

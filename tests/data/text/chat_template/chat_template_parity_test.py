@@ -11,12 +11,12 @@ import sys
 import unittest
 from unittest import mock
 
-SOURCE = pathlib.Path(__file__).resolve().parents[3]
+SOURCE = pathlib.Path(__file__).resolve().parents[4]
 REFERENCE = SOURCE / ".deps" / "reference" / "bin" / "python"
 if pathlib.Path(sys.prefix).resolve() != (SOURCE / ".deps" / "reference").resolve():
     os.execv(REFERENCE, [str(REFERENCE), *sys.argv])  # transformers is there
 
-sys.path[:0] = [str(SOURCE / "tests" / "data" / "chat_template"), str(SOURCE / "tests" / "end_to_end")]
+sys.path.insert(0, str(SOURCE / "tests" / "end_to_end"))
 import deduce_runs  # noqa: E402
 import jinja2  # noqa: E402
 import random_templates  # noqa: E402
@@ -135,7 +135,9 @@ def request(template, messages, add_generation_prompt=False, **more):
             "variables": TOKENS, "now": NOW, **more}
 
 
-class ChatTemplateParity(unittest.TestCase):
+class RandomTemplates:
+    """Tests of a class that says how many templates each draws."""
+
     def compare(self, requests):
         """Equal strings, errors against errors. Returns how many of each, and requests that only we refuse."""
         texts, errors, refused, wrong = 0, 0, [], []
@@ -153,6 +155,42 @@ class ChatTemplateParity(unittest.TestCase):
             print(f"\n{asked['template'][-600:]!r}\n{asked['messages']}\n ours {got!r}\n want {want!r}")
         self.assertEqual(len(wrong), 0, "another string than the reference's")
         return texts, errors, refused
+
+    def test_random_templates(self):
+        """Small templates; what only we refuse must be named as unsupported, and be rare."""
+        chance = random.Random(20251)
+        requests = [request(random_templates.make(chance), chance.choice(CONVERSATIONS), chance.random() < 0.5)
+                    for _ in range(self.num_random)]
+        for i, asked in enumerate(requests):
+            asked["seed"] = i
+        texts, errors, refused = self.compare(requests)
+        for asked, error, want in refused:
+            self.assertIn("a supported construct", error, f"{asked['template']!r} gives {want!r}")
+        print(f"{len(requests)} random templates: {texts} equal strings, {errors} errors in both, {len(refused)} refused by us only")
+        self.assertGreater(texts, len(requests) // 3)
+        self.assertLess(len(refused), len(requests) // 10)
+
+    def test_damaged_templates(self):
+        """Published templates with a piece cut out, doubled or moved: mostly errors, of which none may be a crash."""
+        chance = random.Random(7)
+        templates = published_templates()
+        requests = []
+        for _ in range(self.num_damaged):
+            text = templates[chance.choice(sorted(FAMILIES))]
+            begin = chance.randrange(len(text))
+            piece = text[begin:begin + chance.choice((1, 1, 2, 5, 20))]
+            at = chance.randrange(len(text))
+            damaged = chance.choice((text[:begin] + text[begin + len(piece):], text[:at] + piece + text[at:]))
+            if knows_names(damaged):
+                requests.append(request(damaged, chance.choice(CONVERSATIONS[:12]), chance.random() < 0.5))
+        texts, errors, refused = self.compare(requests)
+        print(f"{len(requests)} damaged templates: {texts} equal strings, {errors} errors in both, {len(refused)} refused by us only")
+        for asked, error, want in refused[:3]:
+            print(f"refused: {error}")
+
+
+class ChatTemplateParity(RandomTemplates, unittest.TestCase):
+    num_random, num_damaged = 1000, 200
 
     def test_published_templates(self):
         templates = published_templates()
@@ -176,38 +214,10 @@ class ChatTemplateParity(unittest.TestCase):
         print(f"{len(templates)} published templates: {equal} equal strings, {raised} errors in both, {refused} refused by us only")
         self.assertGreater(equal, 50 * len(counts) // 2)
 
-    def test_random_templates(self):
-        """A few thousand small templates; what only we refuse must be named as unsupported, and be rare."""
-        chance = random.Random(20251)
-        requests = [request(random_templates.make(chance), chance.choice(CONVERSATIONS), chance.random() < 0.5)
-                    for _ in range(int(os.environ.get("RANDOM_TEMPLATES", 4000)))]
-        for i, asked in enumerate(requests):
-            asked["seed"] = i
-        texts, errors, refused = self.compare(requests)
-        for asked, error, want in refused:
-            self.assertIn("a supported construct", error, f"{asked['template']!r} gives {want!r}")
-        print(f"{len(requests)} random templates: {texts} equal strings, {errors} errors in both, {len(refused)} refused by us only")
-        self.assertGreater(texts, len(requests) // 3)
-        self.assertLess(len(refused), len(requests) // 10)
 
-    def test_damaged_templates(self):
-        """Published templates with a piece cut out, doubled or moved: mostly errors, of which none may be a crash."""
-        chance = random.Random(7)
-        templates = published_templates()
-        requests = []
-        for _ in range(int(os.environ.get("DAMAGED_TEMPLATES", 600))):
-            text = templates[chance.choice(sorted(FAMILIES))]
-            begin = chance.randrange(len(text))
-            piece = text[begin:begin + chance.choice((1, 1, 2, 5, 20))]
-            at = chance.randrange(len(text))
-            damaged = chance.choice((text[:begin] + text[begin + len(piece):], text[:at] + piece + text[at:]))
-            if knows_names(damaged):
-                requests.append(request(damaged, chance.choice(CONVERSATIONS[:12]), chance.random() < 0.5))
-        texts, errors, refused = self.compare(requests)
-        print(f"{len(requests)} damaged templates: {texts} equal strings, {errors} errors in both, {len(refused)} refused by us only")
-        for asked, error, want in refused[:3]:
-            print(f"refused: {error}")
+class NightlyChatTemplateParity(RandomTemplates, unittest.TestCase):
+    num_random, num_damaged = 20000, 2000
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    deduce_runs.run_tests()

@@ -1,0 +1,25 @@
+# Writes one source file that holds several test files, since reading headers is most of the work of compiling one:
+#   cmake -DOUTPUT=F.cc -DROOT=SOURCE_TREE "-DSOURCES=tests/a_test.cc;..." -P merge_tests.cmake
+# Tests of a folder use the same short names for different things, so each file's anonymous namespace is put into one of its own.
+# #line makes messages name the file itself.
+set(merged "// Made by cmake/merge_tests.cmake.\n")
+set(number 0)
+foreach(source ${SOURCES})
+  file(READ "${ROOT}/${source}" text)
+  math(EXPR number "${number} + 1")
+  foreach(line "\nnamespace {\n" "\n}  // namespace\n")
+    string(REPLACE "${line}" "" without "${text}")
+    string(LENGTH "${line}" line_length)
+    string(LENGTH "${text}" length)
+    string(LENGTH "${without}" rest)
+    math(EXPR count "(${length} - ${rest}) / ${line_length}")
+    if(NOT count EQUAL 1)
+      string(STRIP "${line}" line)
+      message(FATAL_ERROR "${source}: found ${count} lines \"${line}\", expected one")
+    endif()
+  endforeach()
+  string(REPLACE "\nnamespace {\n" "\nnamespace file_${number} { namespace {\n" text "${text}")
+  string(REPLACE "\n}  // namespace\n" "\n}}  // namespace\n" text "${text}")
+  string(APPEND merged "#line 1 \"${source}\"\n${text}")
+endforeach()
+file(WRITE "${OUTPUT}" "${merged}")
