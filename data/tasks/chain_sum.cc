@@ -38,14 +38,14 @@ constexpr int64_t kLargestGuessError = 20;
 
 constexpr std::array<const char*, 4> kTags = {"<think>", "</think>", "<answer>", "</answer>"};
 
-// What is wrong with one written-out step.
+// The faults of one written-out step.
 struct StepFault {
   int64_t error = 0;  // added to the result
   bool other_script = false;
 };
 
 struct Faults {
-  std::vector<StepFault> steps;  // of those that are written
+  std::vector<StepFault> steps;  // one for each step that is written
   std::optional<size_t> missing_tag;
   std::optional<StepFault> guess;  // instead of all steps: what is wrong with the answer
 };
@@ -94,7 +94,7 @@ std::string WritePrompt(const std::vector<int64_t>& operands, Script script) {
   return prompt + "=?";
 }
 
-// What `fault` makes of a result; numbers stay at or above 0.
+// The right result with `fault` applied; numbers stay at or above 0.
 int64_t Spoil(int64_t right, const StepFault& fault) {
   return right + (right + fault.error < 0 ? -fault.error : fault.error);
 }

@@ -21,7 +21,7 @@ struct Digit {
   Script script;
 };
 
-// What digit a single character is, if any.
+// The digit that a single character is, if any.
 std::optional<Digit> ReadDigit(std::string_view character) {
   if (character.size() == 1 && absl::ascii_isdigit(static_cast<unsigned char>(character[0]))) {
     return Digit{character[0] - '0', Script::kAscii};

@@ -11,7 +11,7 @@
 
 namespace deduce {
 
-// What is known of one rank.
+// The known state of one rank.
 struct RankState {
   enum Status {
     kAnswers,
@@ -19,7 +19,7 @@ struct RankState {
     kGone,    // its process has ended without leaving the run
   };
   Status status = kAnswers;
-  LedgerRecord record;  // of a rank that does not answer: the last one known, or empty
+  LedgerRecord record;  // the last one known, or empty, where the rank does not answer
 };
 
 // Whether it is an end of a message.
@@ -31,7 +31,7 @@ class CallHistory {
   struct Collective {
     std::map<int, const LedgerCall*> calls;  // by rank, where a record still has them
   };
-  struct Lane {  // of messages
+  struct Lane {  // messages with one sender, receiver, group and tag
     std::string group;
     int from = 0, to = 0, tag = 0;
     auto operator<=>(const Lane&) const = default;
@@ -60,7 +60,7 @@ class CallHistory {
   const LedgerGroup& GroupOf(int rank, const LedgerCall& call) const {
     return states_[rank].record.group(call.group());
   }
-  // Of `member` in the group of a call of `rank`; -1 if it is none.
+  // The place of `member` in the group of a call of `rank`; -1 if it has none.
   int PlaceIn(int rank, const LedgerCall& call, int member) const;
 
   // Seconds from a time of a rank's clock to its record.

@@ -55,7 +55,7 @@ class Diagnosis {
   std::string Text(int rank, const LedgerCall& call) const {
     return CallText(call, history_.GroupOf(rank, call));
   }
-  // What the others have to call for this call of `rank` to end.
+  // The call that the others have to make for this call of `rank` to end.
   std::string CounterpartText(int rank, const LedgerCall& call) const {
     LedgerCall counterpart = call;
     if (IsTransfer(call)) {
@@ -128,7 +128,7 @@ std::string Diagnosis::KindOfDifference(const CallHistory::Collective& collectiv
   const LedgerCall& found = *collective.calls.at(culprit);
   const LedgerCall& expected = *collective.calls.at(witness);
   const std::string signature = CallSignature(expected);
-  // What the culprit called next tells a call that came too early from one that never came.
+  // The culprit's next call tells a call that came too early from one that never came.
   const LedgerCall* next = history_.Next(culprit, found);
   if (next != nullptr && CallSignature(*next) == signature) return "reordered";
   const LedgerCall* expected_next = history_.Next(witness, expected);
@@ -257,7 +257,7 @@ std::vector<int> Diagnosis::WaitingFor(int culprit) const {
   return waiting;
 }
 
-// What the first of them waits for, and who else does.
+// Says for which call the first of `waiting` waits, and who else does.
 std::string Diagnosis::MissingText(const std::vector<int>& waiting) const {
   const LedgerCall& call = *history_.Blocking(waiting[0]);
   const std::string text = CounterpartText(waiting[0], call);
@@ -331,7 +331,7 @@ HangVerdict Diagnosis::ExplainCircle(const std::set<int>& circle) const {
   }
   const auto order = [&](int rank) {
     const LedgerCall& call = *history_.Blocking(rank);
-    double oldest_message = 0;  // of those that wait for this rank
+    double oldest_message = 0;  // among those that wait for this rank
     for (const int waiting : WaitingFor(rank)) {
       const LedgerCall& missing = *history_.Blocking(waiting);
       if (!IsTransfer(missing)) continue;

@@ -39,7 +39,7 @@ void PrintLine(const char* kind, const std::string& text) {
   std::fflush(stderr);
 }
 
-// Of the rank that this process is. A process that exits in the middle of a run would wait in MPI's
+// This process's ledger. A process that exits in the middle of a run would wait in MPI's
 // own end for the others; they should see that it will do nothing more, and end it first, for
 // mpirun may crash or hang where some processes are at that end and others die.
 std::atomic<Ledger*> ledger_of_process = nullptr;
@@ -162,7 +162,7 @@ class HangWatch::Running {
   std::thread watcher_;
   int exceptions_at_start_ = std::uncaught_exceptions();
 
-  // Of the watcher's thread.
+  // Only the watcher's thread uses these.
   bool rank_zero_gone_ = false;
   double next_look_ = 0;
   std::chrono::steady_clock::time_point last_warning_;

@@ -17,7 +17,7 @@ uint64_t Mix(uint64_t digest, uint64_t value) {  // splitmix64's finaliser
   return digest ^ (digest >> 31);
 }
 
-// Of what CallSignature says. Rows of AllToAll differ between members.
+// Mixes in all that CallSignature says; rows of AllToAll differ between members.
 uint64_t MixCall(uint64_t digest, const LedgerCall& call) {
   digest = Mix(digest, call.operation());
   digest = Mix(digest, static_cast<uint64_t>(call.type() + 1));

@@ -1,5 +1,5 @@
-// What one rank has done last: its communicators' calls and the actions it was in, for ranks to
-// compare when one of them makes no progress (DESIGN.md, When a rank hangs).
+// A record of one rank's last calls of communicators and actions, which ranks compare when one of
+// them makes no progress (DESIGN.md, When a rank hangs).
 #pragma once
 
 #include <chrono>
@@ -19,10 +19,10 @@ namespace deduce {
 // The arguments of a call that the ranks of a group must agree on. Ranks are those of the world.
 struct CallArguments {
   int type = -1;                         // c10::ScalarType; -1: no tensor
-  absl::Span<const int64_t> sizes = {};  // of AllToAll: of a row
+  absl::Span<const int64_t> sizes = {};  // the tensor's; AllToAll: a row's
   int peer = -1;                         // root, or the other rank of a transfer
-  int tag = -1;                          // of a transfer
-  absl::Span<const int64_t> send_rows = {}, receive_rows = {};  // of AllToAll
+  int tag = -1;                          // transfers only
+  absl::Span<const int64_t> send_rows = {}, receive_rows = {};  // AllToAll only
 };
 
 // A ring of the last calls. One thread calls communicators; any may ask for a record. Recording a
@@ -45,7 +45,7 @@ class Ledger {
   void BeginWait(int64_t index);
   void End(int64_t index);
 
-  // What the rank is doing until EndAction, within the actions that have begun before.
+  // Names the rank's action until EndAction, within the actions that have begun before.
   void BeginAction(absl::string_view what);
   void EndAction();
   std::string action() const;  // "reasoning_rl step 3, F0.3"

@@ -15,7 +15,7 @@
 
 namespace deduce {
 
-// What the watch has learned. Guarded by its mutex; `changed` is notified of every change.
+// News of the ranks so far. Guarded by its mutex; `changed` is notified of every change.
 struct WatchNews {
   explicit WatchNews(int num_ranks)
       : left(num_ranks, false), gone(num_ranks, false), last(num_ranks) {}

@@ -48,7 +48,7 @@ class Arguments {
 absl::StatusOr<Arguments> ParseArguments(const CommandSpec& spec,
                                          const std::vector<std::string>& words);
 
-// What `deduce COMMAND --help` prints.
+// The text that `deduce COMMAND --help` prints.
 std::string HelpText(const CommandSpec& spec);
 
 }  // namespace deduce

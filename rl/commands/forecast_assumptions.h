@@ -1,4 +1,4 @@
-// What a plan's numbers take for granted, so that they can be judged.
+// The assumptions behind a plan's numbers, so that they can be judged.
 #pragma once
 
 #include <string>

@@ -12,7 +12,7 @@ namespace deduce {
 // Everything that `deduce plan` prints without --json.
 std::string ForecastText(const Forecast& plan, const JobForecast& job);
 
-// What a rank does over time, a character each for `width` equal parts of the step: f forward, b
+// A rank's work over time, a character for each of `width` equal parts of the step: f forward, b
 // backward or input gradient, w weight gradient, = both at once, . waiting.
 std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, int width);
 

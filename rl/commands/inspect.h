@@ -1,4 +1,4 @@
-// What is in a checkpoint or a Hugging Face folder, as JSON lines: behind `deduce inspect`.
+// The contents of a checkpoint or a Hugging Face folder as JSON lines: `deduce inspect`.
 #pragma once
 
 #include <ostream>

@@ -16,7 +16,7 @@ namespace deduce {
 namespace {
 
 constexpr char kArrow[] = " <span class=\"arrow\">&rarr;</span> ";
-constexpr int kRunColours = 8;  // of the style
+constexpr int kRunColours = 8;  // that page/style.css has
 
 // One logged value and the interval beside it.
 struct Measured {
@@ -156,7 +156,7 @@ std::string StageTable(const std::vector<ReportedRun>& runs) {
       rows, "</tbody></table></div>\n");
 }
 
-// What the script fills: #toolbar, #charts, #more and #samples.
+// The scripts fill #toolbar, #charts, #more and #samples.
 constexpr char kBody[] = R"html(
 <section aria-labelledby="curves-title"><h2 id="curves-title">Curves</h2>
 <div id="toolbar" class="toolbar"></div>

@@ -1,4 +1,4 @@
-// What one run wrote down, as the report needs it: metrics.jsonl by stage.
+// The metrics.jsonl of one run by stage, as the report needs it.
 #pragma once
 
 #include <cstdint>

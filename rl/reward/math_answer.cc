@@ -37,7 +37,7 @@ std::optional<size_t> EndOfGroup(std::string_view text, size_t open) {
   return std::nullopt;
 }
 
-// What the last complete \boxed{...} holds.
+// The text inside the last complete \boxed{...}.
 std::optional<std::string_view> LastBoxed(std::string_view text) {
   constexpr std::string_view kBoxed = "\\boxed{";
   for (size_t at = text.rfind(kBoxed); at != std::string_view::npos;
@@ -48,7 +48,7 @@ std::optional<std::string_view> LastBoxed(std::string_view text) {
   return std::nullopt;
 }
 
-// What the last pair of math delimiters encloses.
+// The text between the last pair of math delimiters.
 std::optional<std::string_view> LastFormula(std::string_view text) {
   static constexpr std::pair<std::string_view, std::string_view> kPairs[] = {
       {"$$", "$$"}, {"\\[", "\\]"}, {"\\(", "\\)"}, {"$", "$"}};

@@ -11,7 +11,7 @@ namespace {
 using Int = __int128;
 using Value = std::optional<Rational>;
 
-constexpr int kMaxDepth = 50;      // of nested parentheses: a sample may be hostile
+constexpr int kMaxDepth = 50;      // nested parentheses: a sample may be hostile
 constexpr int kMaxExponent = 128;  // beyond it only 0 and +-1 stay inside 128 bits
 
 Int Gcd(Int a, Int b) {
@@ -171,7 +171,7 @@ class Parser {
     return inverse ? Multiply(*numerator, *inverse) : std::nullopt;
   }
 
-  // What a command or an exponent applies to: a group, or a single (signed) digit.
+  // The argument of a command or an exponent: a group, or a single (signed) digit.
   Value Argument() {
     if (Take("{")) return Enclosed("}");
     const bool minus = Take("-");

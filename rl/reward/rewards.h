@@ -19,7 +19,7 @@ struct Scored {
   std::map<std::string, double>
       by_verifier;                     // scores without weights; what is unscorable is left out
   bool unscorable = false;             // some verifier could not tell: the sample must not train
-  Verdict accuracy = Verdict::kWrong;  // of the accuracy verifier, configured or not
+  Verdict accuracy = Verdict::kWrong;  // the accuracy verifier's, configured or not
 };
 
 class RewardSet {

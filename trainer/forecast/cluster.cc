@@ -7,8 +7,8 @@
 namespace deduce {
 namespace {
 
-// What products reach of the peak where nothing was measured: 118.2 ms of kernels for 65.8 TFLOP in
-// the published trace of an H800 (deepseek-ai/profile-data, train.json).
+// The share of the peak that products reach where nothing was measured: 118.2 ms of kernels
+// for 65.8 TFLOP in the published trace of an H800 (deepseek-ai/profile-data, train.json).
 constexpr double kH800Efficiency = 65.8 / 118.2e-3 / 989;
 
 ClusterConfig NamedCluster(const std::string& name) {

@@ -13,7 +13,7 @@ namespace {
 // FLOPs of each kind of step of a rank.
 struct MeanFlops {
   double forward = 0;
-  double input_gradient = 0;   // of backwards and input gradients by themselves
+  double input_gradient = 0;   // backwards and input gradients by themselves
   double joined_gradient = 0;  // weight gradients within those backwards
   double weight_gradient = 0;
   double overlapped = 0;
@@ -184,8 +184,9 @@ ScheduleCosts CostModel::Costs(const MicroBatchShape& shape) const {
   return costs;
 }
 
-// Of each stage's weights what this rank does not own comes in before they are used, and as much of
-// a micro-batch's gradient goes out after it. A stage whose schedule allows it has one copy.
+// The part of each stage's weights that this rank does not own comes in before they are used, and
+// as much of a micro-batch's gradient goes out after it. A stage whose schedule allows it has one
+// copy.
 void CostModel::AddShards(ScheduleCosts& costs) const {
   const double bandwidth = BandwidthAmong(static_cast<int>(num_replicas_ * num_shares_));
   for (size_t s = 0; s < parts_.size(); ++s) {

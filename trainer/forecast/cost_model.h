@@ -1,4 +1,4 @@
-// What a stage's work costs in seconds: from a cluster's numbers, or from the parts of a measured
+// Seconds that a stage's work takes: from a cluster's numbers, or from the parts of a measured
 // step.
 #pragma once
 
@@ -26,10 +26,10 @@ struct WorkRates {
   double forward = 0;
   double input_gradient = 0;
   double weight_gradient = 0;
-  double overlapped = 0;  // of an overlapped pair, for all FLOPs in it
+  double overlapped = 0;  // an overlapped pair, for all FLOPs in it
 };
 
-// Of one micro-batch through one stage.
+// Costs of one micro-batch in one stage.
 struct StageFlops {
   double forward = 0, input_gradient = 0, weight_gradient = 0;
   double forward_sent = 0, backward_sent = 0;  // seconds of what ranks of a stage exchange

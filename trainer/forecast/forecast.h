@@ -1,4 +1,4 @@
-// What `deduce plan` tells of a run before any rank works: its layout, proof, memory and time.
+// The forecast that `deduce plan` gives before any rank works: layout, proof, memory and time.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace deduce {
 
 // The data of one update.
 struct UpdateShape {
-  double sequences = 0;           // of all replicas
+  double sequences = 0;           // in all replicas
   double sequence_length = 0;     // tokens
   double micro_batch_tokens = 0;  // capacity; longer sequences are cut, and see all of themselves
   double tokens() const { return sequences * sequence_length; }
@@ -25,7 +25,7 @@ struct UpdateShape {
 
 // An update of one pipeline, which all pipelines do alike. Times in seconds.
 struct TimedUpdate {
-  int micro_batches = 0;  // of a replica
+  int micro_batches = 0;  // in a replica
   int padding = 0;        // how many of them are there for the schedule's sake, and take as long
   Plan plan;              // proved
   Timeline timeline;
@@ -37,17 +37,17 @@ struct Forecast {
   RunConfig config;
   ClusterConfig cluster;         // completed
   Layout layout;                 // as the first rank has it
-  std::vector<ModelPart> parts;  // of the pipeline's stages
+  std::vector<ModelPart> parts;  // the pipeline's stages
   CostModel costs;
   UpdateShape shape;
   TimedUpdate update;
-  std::vector<RankBytes> memory;  // of each pipeline rank
+  std::vector<RankBytes> memory;  // by pipeline rank
 
-  int64_t parameters = 0, active_parameters = 0;  // of the model without its prediction module
+  int64_t parameters = 0, active_parameters = 0;  // without the prediction module
   double flops_per_token = 0;                     // TrainingFlops
-  double tokens_per_second = 0;                   // of all ranks
+  double tokens_per_second = 0;                   // on all ranks
   double tflops_per_rank = 0;
-  double utilization = 0;  // of the cluster's peak
+  double utilization = 0;  // share of the cluster's peak
   double rank_hours_per_trillion_tokens = 0;
   double dollars_per_trillion_tokens = 0;  // 0 without a price
 };

@@ -13,7 +13,7 @@ namespace deduce {
 struct GrpoStageForecast {
   std::string name;
   double steps = 0;
-  double updates = 0;            // of all steps
+  double updates = 0;            // in all steps
   double full_batch_decode = 0;  // all completions at the rate of full batches
   double longest_decode = 0;     // the longest one at the rate of a single sequence
   double reference = 0;          // forwards of all tokens

@@ -68,8 +68,9 @@ double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart&
   return bytes + (gathered.dense + (selective ? 0 : gathered.attention)) / layout.context_parallel;
 }
 
-// Of the attention that is under way, in backward where there is most: the block of keys and values
-// at hand and the next one, and the sum of a block's gradients that has come and the one that goes.
+// Bytes that attention has under way, in backward where there are most: the block of keys and
+// values at hand and the next one, and the sum of a block's gradients that has come and the one
+// that goes.
 double BlocksUnderWay(const RunConfig& config, const Layout& layout, double micro_batch_tokens) {
   if (layout.context_parallel == 1 || layout.gathers_keys) return 0;
   return 4 * micro_batch_tokens / layout.num_parts() * KeyBytes(config);
@@ -148,7 +149,7 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   const double d = static_cast<double>(config.model().hidden_size());
   const double copies = static_cast<double>(schedule.paths.size());
   const bool again = config.layout().recompute() == LayoutConfig::full;
-  // Of all experts, the part that a rank has copies of in slots.
+  // The share of all experts that a rank has copies of in slots.
   const double slots =
       layout.rebalance_every == 0
           ? 0

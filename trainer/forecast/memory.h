@@ -14,13 +14,13 @@ namespace deduce {
 
 struct RankBytes {
   double weights = 0;      // with zero_stage 3 shares of all, and the chunk that is gathered
-  double gradients = 0;    // of all sums that are alive at once; with zero_stage 2 or 3, without
+  double gradients = 0;    // all sums that are alive at once; with zero_stage 2 or 3, without
                            // exact mode, a micro-batch's and this rank's share of the sum
   double optimizer = 0;    // this rank's share with zero_stage 1 to 3
   double activations = 0;  // at their peak over the plan
   double total() const { return weights + gradients + optimizer + activations; }
 
-  double whole_weights = 0;  // of all chunks, were they here at once
+  double whole_weights = 0;  // all chunks', were they here at once
 };
 
 // Elements of the weights of a stage on one of its ranks, and those that it owns.
@@ -36,16 +36,15 @@ StageWeights WeightsOf(const PartSize& size, const Layout& layout, double copies
 // the shapes of what every operation reads again, not a measurement.
 double ActivationBytes(const RunConfig& config, const ModelPart& part);
 
-// Of the keys and values that a token has in one layer, of all heads: what goes round among context
-// ranks.
+// Bytes of a token's keys and values in one layer, all heads: context ranks pass these round.
 double KeyBytes(const RunConfig& config);
 
 // Layers of a part that attention is in, the prediction module's among them.
 int64_t AttentionLayers(const ModelConfig& config, const ModelPart& part);
 
-// Of a token in a part, between tensor ranks: the inputs of attention and of dense feed-forward
-// layers, which they gather, and keep for the gradients of their pieces; and the results of both,
-// which they add up.
+// Bytes of a token in a part that go between tensor ranks: the inputs of attention and of dense
+// feed-forward layers, which they gather, and keep for the gradients of their pieces; and the
+// results of both, which they add up.
 struct TensorAxisBytes {
   double attention = 0, dense = 0, summed = 0;
 };

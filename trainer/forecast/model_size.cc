@@ -5,7 +5,7 @@
 namespace deduce {
 namespace {
 
-// Of `kind`, one of the members of `size`.
+// Adds split parameters to `kind`, one of the members of `size`.
 void AddSplit(int64_t count, int64_t& kind, PartSize& size) {
   kind += count;
   size.split += count;
@@ -38,7 +38,7 @@ void AddFfn(const ModelConfig& c, int64_t width, PartSize& size) {
   if (c.mlp_bias() && width > 0) size.vectors += 2 * width + c.hidden_size();
 }
 
-// Of a dense layer, whose width the tensor axis splits; the bias of its result is whole.
+// Adds a dense layer, whose width the tensor axis splits; the bias of its result is whole.
 void AddDenseFfn(const ModelConfig& c, PartSize& size) {
   const PartSize before = size;
   AddFfn(c, c.intermediate_size(), size);

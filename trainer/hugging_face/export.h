@@ -19,7 +19,7 @@ struct ExportRequest {
   // HuggingFaceFolder::KeptFiles of the folder that the model came from, or any of them: without
   // config.json one is made from `model`, without kSourceDtypes all tensors are written as F32.
   std::map<std::string, std::string> files;
-  int64_t max_shard_bytes = 0;  // of tensors in one file, unless a single one has more; > 0
+  int64_t max_shard_bytes = 0;  // limit for the tensors of one file, unless one has more; > 0
 };
 
 // Writes model.safetensors, or its shards and their index, and the files, into OUT.partial, and

@@ -25,8 +25,8 @@ struct HuggingFaceFolder {
   // ReadHuggingFaceConfig and WeightFiles::Open.
   static absl::StatusOr<HuggingFaceFolder> Open(const std::string& dir);
 
-  // What a checkpoint keeps so that an export gives the folder back: config.json (without the
-  // quantization, as weights are exported in bf16 then), generation and tokenizer files, and
+  // The files that a checkpoint keeps so that an export gives the folder back: config.json (without
+  // the quantization, as weights are exported in bf16 then), generation and tokenizer files, and
   // kSourceDtypes. By name; errors of reading.
   absl::StatusOr<std::map<std::string, std::string>> KeptFiles() const;
 };

@@ -17,7 +17,7 @@ namespace {
 
 using Json = nlohmann::json;
 
-// What neither forward nor backward depends on.
+// Passes over fields that neither forward nor backward depends on.
 void IgnoreHarmless(ConfigFields& f) {
   f.Ignore({"_attn_implementation_autoset",
             "_name_or_path",
@@ -117,7 +117,7 @@ void ReadLlama(ConfigFields& f, const Json&, ModelConfig& m) {
 void ReadMistral(ConfigFields& f, const Json& json, ModelConfig& m) {
   ReadGqa(f, m);
   m.set_num_key_value_heads(f.Integer("num_key_value_heads"));
-  constexpr int64_t kWindowOfTransformers = 4096;  // of a file that does not mention it
+  constexpr int64_t kWindowOfTransformers = 4096;  // where a file does not mention it
   const bool none = json.contains("sliding_window") && json["sliding_window"].is_null();
   if (none) return f.Ignore({"sliding_window"});
   if (WindowMatters(f, m, kWindowOfTransformers)) RefuseWindow(f, m);

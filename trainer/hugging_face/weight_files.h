@@ -16,7 +16,7 @@ namespace deduce {
 class WeightFiles {
  public:
   struct Tensor {
-    std::string path;  // of its file, for messages
+    std::string path;  // its file's, for messages
     at::ScalarType dtype = at::kFloat;
     std::vector<int64_t> shape;
     std::string_view bytes;  // mapped: read from the disk when touched

@@ -26,7 +26,7 @@ struct ChatOptions {
   // Further variables of the template, an object: "enable_thinking", "tools", "bos_token", ...; not
   // owned.
   const nlohmann::ordered_json* variables = nullptr;
-  // What the clock shows to templates that ask for the date; none: now.
+  // The time that templates see when they ask for the date; none: now.
   std::optional<std::time_t> now;
 };
 
@@ -39,8 +39,8 @@ class ChatTemplate {
   static absl::StatusOr<ChatTemplate> Parse(std::string_view text, const std::string& where,
                                             std::map<std::string, std::string> special_tokens = {});
 
-  // `messages`: [{"role", "content", ...}, ...]. Errors: InvalidArgument; of the template as above,
-  // of the conversation `messages: ...`, of options `chat options: ...`.
+  // `messages`: [{"role", "content", ...}, ...]. Errors: InvalidArgument; the template's read as
+  // above, the conversation's `messages: ...`, those of options `chat options: ...`.
   absl::StatusOr<std::string> Render(const nlohmann::ordered_json& messages,
                                      const ChatOptions& options = {}) const;
 
@@ -56,7 +56,7 @@ class ChatTemplate {
   std::shared_ptr<const Parsed> parsed_;
 };
 
-// What a tokenizer without a template has: NotFound.
+// The status of a tokenizer without a template: NotFound.
 inline absl::Status NoChatTemplate() {
   return absl::NotFoundError("found no chat template, expected one beside the tokenizer");
 }

@@ -58,7 +58,7 @@ absl::StatusOr<std::string> MarkFinalMessage(OrderedJson& messages) {
   const auto content = messages.back().find("content");
   OrderedJson* text = content == messages.back().end() ? nullptr : &*content;
   if (text && text->is_array()) {
-    // Of a list of parts the last one with a text.
+    // The last part with a text holds the message's text.
     const auto part = std::find_if(text->rbegin(), text->rend(), [](const OrderedJson& candidate) {
       return candidate.is_object() && candidate.contains("text");
     });

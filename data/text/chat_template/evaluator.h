@@ -11,12 +11,12 @@
 
 namespace deduce::jinja {
 
-// What a rendering may use up. Counted over the whole of it.
+// Limits of one rendering, and how much of them it has used.
 struct Budget {
   static constexpr int kMaxDepth = 250;
   static constexpr int64_t kMaxSteps = 20'000'000;
 
-  int depth = 0;      // of expressions, blocks and macros within one another
+  int depth = 0;      // nesting of expressions, blocks and macros
   int64_t steps = 0;  // expressions and statements
   // Takes a step and a level. Error: one of them is beyond its limit.
   absl::Status Enter();

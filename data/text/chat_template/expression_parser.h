@@ -19,7 +19,7 @@ class ExpressionParser {
   // One expression or several with commas, a tuple. Without `with_if`, `a if b` is not read: `for x
   // in y if z`.
   absl::StatusOr<ExpressionPtr> ParseTuple(bool with_if = true);
-  // What `set` and `for` assign to: names, tuples of them and, for `set`, attributes of namespaces.
+  // The targets of `set` and `for`: names, tuples of them and, for `set`, attributes of namespaces.
   absl::StatusOr<ExpressionPtr> ParseTarget(bool with_namespace);
   // `|name(...)|...` behind a value; null if `input` is null and no filter follows.
   absl::StatusOr<ExpressionPtr> ParseFilters(ExpressionPtr input);
@@ -65,7 +65,7 @@ class ExpressionParser {
   Result ParseTargetPart(bool with_namespace);
 
   TokenStream& stream_;
-  int depth_ = 0;  // of recursion
+  int depth_ = 0;  // recursion depth
 };
 
 }  // namespace deduce::jinja

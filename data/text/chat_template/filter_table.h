@@ -15,7 +15,7 @@ namespace deduce::jinja {
 using Filter = absl::StatusOr<Value> (*)(const Value& input, const Arguments& arguments);
 using NamedFilter = std::pair<const char*, Filter>;
 
-// What the filter of that name gives; nothing if the table has none. Errors: the filter's.
+// Applies the filter called `name`; nothing if the table has none. Errors: the filter's.
 inline absl::StatusOr<std::optional<Value>> ApplyFrom(std::span<const NamedFilter> table,
                                                       const std::string& name, const Value& input,
                                                       const Arguments& arguments) {

@@ -1,4 +1,5 @@
-// What every template may call: raise_exception, strftime_now, range, dict, namespace.
+// The functions that every template may call: raise_exception, strftime_now, range, dict,
+// namespace.
 #pragma once
 
 #include <ctime>

@@ -48,7 +48,7 @@ class Renderer {
   // The items of a loop that pass its test.
   absl::StatusOr<std::vector<Value>> LoopItems(const Statement& statement, const Value& iterable,
                                                Frame& frame);
-  // What a body prints, apart from what is printed around it.
+  // Renders a body into a text of its own.
   absl::StatusOr<std::string> Capture(const Body& body, Frame& frame);
   absl::StatusOr<Value> CallMacro(const Function& macro, const Arguments& arguments);
   absl::Status BindParameters(const Statement& macro, const Arguments& arguments, Frame& frame);

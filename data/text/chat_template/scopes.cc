@@ -36,8 +36,8 @@ class Symbols {
     entries_[name] = Entry::kParameter;
   }
 
-  // What the branches of an `if` did, each to its own copy of this. A name that some of them set
-  // may be read behind them from where it would otherwise have come.
+  // Takes over the branches of an `if`, each of which changed a copy of this. Code behind them may
+  // read a name that only some of them set from where it would otherwise have come.
   void Merge(const std::vector<Symbols>& branches) {
     std::set<std::string> stores;
     for (const Symbols& branch : branches) {
@@ -69,7 +69,7 @@ class ScopeFinder {
  public:
   absl::Status FindIn(Body& body,
                       const Symbols& outer);  // the scopes of blocks within a finished scope
-  // What a body's own statements load and store, without the blocks that have their own scope.
+  // Collects the names that a body's own statements load and store, blocks with a scope aside.
   absl::Status Look(const Body& body, Symbols& symbols);
   int line = 0;
 
@@ -82,7 +82,7 @@ class ScopeFinder {
   absl::Status FindOf(Statement& statement, const Symbols& outer);
   absl::Status FindOfFor(Statement& statement, const Symbols& outer);
 
-  int caller_reads_ = 0;  // of the name caller, so far
+  int caller_reads_ = 0;  // times that the name caller was read so far
 };
 
 void ScopeFinder::Assign(const Expression& target, Symbols& symbols, bool as_parameter) {

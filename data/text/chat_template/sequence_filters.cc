@@ -85,7 +85,7 @@ absl::StatusOr<Value> Items(const Value& input, const Arguments& arguments) {
   return Value::Generator(std::move(items));
 }
 
-// What strings are compared by where their case does not matter.
+// The key that strings are compared by where their case does not matter.
 absl::StatusOr<Value> IgnoreCase(const Value& value, bool case_sensitive) {
   if (case_sensitive || !value.is(Kind::kString)) return value;
   ASSIGN_OR_RETURN(const std::string text, TextOf(value));

@@ -43,8 +43,8 @@ class AddedTokens {
   int32_t num_beyond() const { return static_cast<int32_t>(beyond_.size()); }
   const std::string& TextBeyond(int32_t index) const { return beyond_[index]; }
   std::optional<int32_t> Find(std::string_view text) const;
-  // What decoding starts from, if not from the token's text: of one with "normalized": true, what
-  // the normalizer makes of it. nullptr for all others.
+  // The normalized text of a token with "normalized": true, from which decoding starts; nullptr for
+  // all others, whose own text is decoded.
   const std::string* NormalizedText(int32_t id) const;
   bool IsSpecial(int32_t id) const;
 

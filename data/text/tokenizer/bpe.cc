@@ -99,7 +99,7 @@ absl::Status BpeModel::ReadMerge(const nlohmann::json& merge, bool pairs, int32_
                                                     : left + right),
                               " in model.vocab"));
   }
-  merges_[PairKey(*left_id, *right_id)] = {rank, *id};  // of equal pairs the last counts
+  merges_[PairKey(*left_id, *right_id)] = {rank, *id};  // the last of equal pairs counts
   return absl::OkStatus();
 }
 

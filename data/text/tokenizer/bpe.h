@@ -60,7 +60,7 @@ class BpeModel {
   absl::flat_hash_map<uint64_t, Merge> merges_;  // by left id << 32 | right id
   std::optional<int32_t> unk_id_;
   bool fuse_unk_ = false, byte_fallback_ = false, ignore_merges_ = false, byte_level_ = false;
-  std::vector<int32_t> byte_ids_;  // of each byte by itself as a piece; -1 where there is no token
+  std::vector<int32_t> byte_ids_;  // by byte, as a piece of its own; -1 where there is no token
   std::unique_ptr<SharedCache> cache_ = std::make_unique<SharedCache>();
 };
 

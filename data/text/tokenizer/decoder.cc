@@ -101,7 +101,7 @@ absl::Status TokenDecoder::Read(const nlohmann::json& value, const std::string& 
   const std::string type = fields.Text("type");
   if (type == "ByteLevel") {
     for (const char* key : {"add_prefix_space", "trim_offsets", "use_regex"}) {
-      fields.Flag(key, true);  // of no effect on a decoder
+      fields.Flag(key, true);  // has no effect on a decoder
     }
     steps_.emplace_back(DecodeByteLevel);
   } else if (type == "ByteFallback") {

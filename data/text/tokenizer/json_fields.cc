@@ -40,7 +40,7 @@ class ParseGuard {
   const std::string& found() const { return found_; }
 
  private:
-  std::vector<std::set<std::string>> keys_;  // of the objects that are open
+  std::vector<std::set<std::string>> keys_;  // keys of each open object
   std::string found_;
 };
 

@@ -31,7 +31,7 @@ class JsonFields {
   JsonFields(const nlohmann::json& object, std::string where, std::string path);
 
   const std::string& where() const { return where_; }
-  // What the member is called: "model.vocab".
+  // The member's full name: "model.vocab".
   std::string PathOf(std::string_view key) const;
 
   // The member, or nullptr if it is absent or null.

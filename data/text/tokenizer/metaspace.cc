@@ -13,7 +13,7 @@ MetaspaceSettings ReadMetaspace(JsonFields& fields) {
   if (mark.empty() || CharacterLength(mark, 0) != mark.size()) {
     fields.Refuse("replacement", "one character");
   }
-  fields.OptionalText("str_rep");  // of old files, always equal to the replacement
+  fields.OptionalText("str_rep");  // old files have it; it always equals the replacement
   const std::string scheme = fields.OptionalText("prepend_scheme").value_or("always");
   if (scheme != "always" && scheme != "first" && scheme != "never") {
     fields.Refuse("prepend_scheme", "always, first or never");

@@ -14,7 +14,7 @@ namespace deduce {
 namespace {
 
 std::string StripWhiteSpace(std::string_view text, bool left, bool right) {
-  size_t begin = text.size(), end = 0;  // of what is no white space
+  size_t begin = text.size(), end = 0;  // range without white space at its ends
   for (size_t i = 0; i < text.size();) {
     const size_t length = CharacterLength(text, i);
     if (!IsWhiteSpace(CodePoint(text.substr(i, length)))) {

@@ -15,7 +15,7 @@
 namespace deduce {
 namespace {
 
-// What ByteLevel cuts by when a file does not turn that off.
+// The expression that ByteLevel cuts by when a file does not turn that off.
 constexpr char kGpt2Pattern[] =
     "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
 
@@ -115,7 +115,7 @@ absl::Status PreTokenizer::ReadSplit(JsonFields& fields) {
 
 absl::Status PreTokenizer::ReadByteLevel(JsonFields& fields) {
   byte_level_ = true;
-  fields.Flag("trim_offsets", true);  // of no effect on ids
+  fields.Flag("trim_offsets", true);  // has no effect on ids
   if (fields.Flag("add_prefix_space")) {
     steps_.push_back([](TextPieces& text) {
       for (std::string_view& piece : text.pieces) {

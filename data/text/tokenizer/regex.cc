@@ -22,7 +22,7 @@ std::string ErrorText(int code) {
   return reinterpret_cast<const char*>(text);
 }
 
-// What matching needs besides the expression; one a thread.
+// Scratch memory for matching; one a thread.
 struct MatchSpace {
   MatchSpace()
       : data(pcre2_match_data_create(1, nullptr)),

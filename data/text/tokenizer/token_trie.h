@@ -25,7 +25,7 @@ class TokenTrie {
 
  private:
   std::array<bool, 256> first_bytes_{};               // most places are done with here
-  absl::flat_hash_map<uint64_t, uint32_t> children_;  // of node << 8 | byte
+  absl::flat_hash_map<uint64_t, uint32_t> children_;  // by node << 8 | byte
   absl::flat_hash_map<uint32_t, int32_t> values_;
   uint32_t nodes_ = 1;
 };

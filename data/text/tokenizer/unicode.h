@@ -1,5 +1,5 @@
-// What the parts of a tokenizer ask about characters, with the answers of the `tokenizers` package
-// where versions of Unicode differ.
+// Questions about characters that the parts of a tokenizer ask, answered as the `tokenizers`
+// package does where versions of Unicode differ.
 #pragma once
 
 #include <cstdint>

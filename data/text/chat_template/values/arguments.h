@@ -1,4 +1,4 @@
-// What a call gives, and its assignment to the parameters of what is called.
+// The arguments of a call, and their assignment to the parameters of the function called.
 #pragma once
 
 #include <initializer_list>

@@ -15,7 +15,7 @@ absl::StatusOr<Value> FromJson(const nlohmann::ordered_json& json);
 struct JsonStyle {
   bool ensure_ascii = false;
   bool sort_keys = false;
-  std::optional<std::string> indent;  // of one level; none: all on one line
+  std::optional<std::string> indent;  // a level's white space; none: all on one line
   std::optional<std::string> item_separator;
   std::optional<std::string> key_separator;
 };

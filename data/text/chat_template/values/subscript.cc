@@ -93,7 +93,7 @@ std::optional<Value> LoopAttribute(const Value& value, const std::string& name) 
   return std::nullopt;
 }
 
-// What Python's getattr finds; nothing where it raises.
+// Python's getattr; nothing where it raises.
 absl::StatusOr<std::optional<Value>> PythonAttribute(const Value& value, const std::string& name) {
   if (absl::StartsWith(name, "__")) {
     return Unsupported(absl::StrCat("the attribute ", name));
@@ -112,7 +112,7 @@ absl::StatusOr<std::optional<Value>> PythonAttribute(const Value& value, const s
   return Value::Callable({name, value, true});
 }
 
-// What Python's value[key] finds; nothing where it raises TypeError or LookupError.
+// Python's value[key]; nothing where it raises TypeError or LookupError.
 absl::StatusOr<std::optional<Value>> PythonItem(const Value& value, const Value& key) {
   if (value.is(Kind::kDict)) {
     const Value* item = FindKey(value.entries(), key);

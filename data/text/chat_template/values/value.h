@@ -24,7 +24,7 @@ class Value;
 using Entries = std::vector<std::pair<Value, Value>>;
 // The mutable object of `namespace(...)`.
 using Attributes = std::map<std::string, Value, std::less<>>;
-// What a generator still has to give. Shared by all values that name it; giving is once only.
+// A generator's remaining items. All values that name it share them; each is given once.
 struct Iterator;
 
 enum class Kind {
@@ -108,7 +108,7 @@ class Value {
     return static_cast<T*>(object_.get());
   }
   void Holds(const Value& part);
-  // What no list or dict may hold.
+  // A value that no list or dict may hold.
   static Value Unstorable(Kind kind, std::shared_ptr<void> object);
 
   Kind kind_ = Kind::kUndefined;
@@ -129,7 +129,7 @@ struct Iterator {
 // Something a template can call.
 struct Function {
   std::string name;
-  Value receiver;  // of a method; undefined for a macro or a global function
+  Value receiver;  // a method's object; undefined for a macro or a global function
   bool is_method = false;
   const Statement* macro = nullptr;  // a macro, with the frame it was defined in
   Frame* frame = nullptr;
@@ -150,9 +150,9 @@ const Value* FindKey(const Entries& entries, std::string_view key);
 // Sets or replaces a key. Error: a key that Python cannot hash.
 absl::Status SetKey(Entries& entries, const Value& key, const Value& value);
 
-// What `for` would go through: items, keys of a dict, characters of a string, the rest of an
-// iterator (which is then used up), nothing for undefined. Error: not iterable, or an iterator that
-// a loop has left half-way.
+// The items that `for` goes through: of a list, keys of a dict, characters of a string, the rest of
+// an iterator (which is then used up), nothing for undefined. Error: not iterable, or an iterator
+// that a loop has left half-way.
 absl::StatusOr<std::vector<Value>> Iterate(const Value& value);
 
 // Python's len(). Error: a value without one.
