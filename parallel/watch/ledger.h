@@ -23,6 +23,7 @@ struct CallArguments {
   int peer = -1;                         // root, or the other rank of a transfer
   int tag = -1;                          // transfers only
   absl::Span<const int64_t> send_rows = {}, receive_rows = {};  // AllToAll only
+  absl::Span<const int64_t> shard_rows = {};  // ReduceScatter and AllGatherInto
 };
 
 // A ring of the last calls. One thread calls communicators; any may ask for a record. Recording a

@@ -70,6 +70,12 @@ CallArguments TensorArguments(const at::Tensor& tensor) {
           .sizes = {tensor.sizes().data(), tensor.sizes().size()}};
 }
 
+CallArguments ShardArguments(const at::Tensor& tensor, const std::vector<int64_t>& rows) {
+  CallArguments arguments = TensorArguments(tensor);
+  arguments.shard_rows = rows;
+  return arguments;
+}
+
 class RecordedCommunicator : public Communicator {
  public:
   RecordedCommunicator(Communicator& inner, std::unique_ptr<Communicator> owned,
@@ -106,18 +112,35 @@ class RecordedCommunicator : public Communicator {
 
   RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                             const std::vector<int64_t>& recv_rows) override {
-    if (size() == 1) return inner_.StartAllToAll(send, send_rows, recv_rows);
     CallArguments arguments = TensorArguments(send);
     if (!arguments.sizes.empty()) arguments.sizes.remove_prefix(1);
     arguments.send_rows = send_rows;
     arguments.receive_rows = recv_rows;
-    const int64_t index =
-        recording_->ledger.StartCollective(group_, LedgerCall::AllToAll, arguments);
-    RowExchange exchange = ReportFailure(
-        *recording_, [&] { return inner_.StartAllToAll(send, send_rows, recv_rows); });
-    exchange.transfer =
-        std::make_unique<RecordedTransfer>(recording_, index, std::move(exchange.transfer));
-    return exchange;
+    return Start(LedgerCall::AllToAll, arguments,
+                 [&] { return inner_.StartAllToAll(send, send_rows, recv_rows); });
+  }
+
+  void AllReduce(at::Tensor& tensor, Reduction reduction) override {
+    const auto operation =
+        reduction == Reduction::kMax ? LedgerCall::AllReduceMax : LedgerCall::AllReduceSum;
+    Collective(operation, TensorArguments(tensor), [&] { inner_.AllReduce(tensor, reduction); });
+  }
+
+  at::Tensor ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                           Reduction reduction) override {
+    return Collective(LedgerCall::ReduceScatter, ShardArguments(tensor, rows),
+                      [&] { return inner_.ReduceScatter(tensor, rows, reduction); });
+  }
+
+  RowExchange StartReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                 Reduction reduction) override {
+    return Start(LedgerCall::ReduceScatter, ShardArguments(tensor, rows),
+                 [&] { return inner_.StartReduceScatter(tensor, rows, reduction); });
+  }
+
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override {
+    Collective(LedgerCall::AllGatherInto, ShardArguments(buffer, rows),
+               [&] { inner_.AllGatherInto(buffer, rows); });
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {
@@ -149,6 +172,18 @@ class RecordedCommunicator : public Communicator {
     if (size() == 1) return run();
     const int64_t index = recording_->ledger.BeginCollective(group_, operation, arguments);
     return RecordEnd(*recording_, index, run);
+  }
+
+  // A collective that is waited for later.
+  template <typename Function>
+  RowExchange Start(LedgerCall::Operation operation, const CallArguments& arguments,
+                    const Function& run) {
+    if (size() == 1) return run();
+    const int64_t index = recording_->ledger.StartCollective(group_, operation, arguments);
+    RowExchange exchange = ReportFailure(*recording_, run);
+    exchange.transfer =
+        std::make_unique<RecordedTransfer>(recording_, index, std::move(exchange.transfer));
+    return exchange;
   }
 
   int64_t BeginTransfer(LedgerCall::Operation operation, const at::Tensor& tensor, int peer,

@@ -118,6 +118,22 @@ TEST(LedgerTest, ActionsNest) {
   EXPECT_EQ(ledger.Record(1).call(0).action(), "sft step 3, F0.1");
 }
 
+TEST(LedgerTest, MembersMustAgreeOnShards) {
+  const auto record = [](std::vector<int64_t> rows) {
+    Ledger ledger(0);
+    const int world = ledger.AddGroup("world", "world", {0, 1});
+    const std::vector<int64_t> sizes = {3};
+    ledger.BeginCollective(world, LedgerCall::AllGatherInto,
+                           {.type = kFloat, .sizes = sizes, .shard_rows = rows});
+    return ledger.Record(1);
+  };
+  const LedgerRecord one = record({1, 2}), other = record({2, 1});
+  EXPECT_EQ(CallSignature(record({1, 2}).call(0)), CallSignature(one.call(0)));
+  EXPECT_NE(CallSignature(other.call(0)), CallSignature(one.call(0)));
+  EXPECT_NE(other.group(0).last_digest(), one.group(0).last_digest());
+  EXPECT_NE(CallText(other.call(0), other.group(0)), CallText(one.call(0), one.group(0)));
+}
+
 TEST(LedgerTest, TextsSayWhatMembersMustAgreeOn) {
   Ledger ledger(0);
   const int world = ledger.AddGroup("world", "world", {0, 1, 2});
