@@ -6,10 +6,9 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
-#include <map>
 #include <utility>
+
+#include "kernels/exact_sum.h"
 
 namespace deduce {
 namespace {
@@ -95,54 +94,6 @@ void DealShards(FlatGroup& group) {
   }
   group.shard_begin.resize(holders, size);
   group.shard_begin.push_back(size);
-}
-
-// Eight running sums by element index modulo 8, added pairwise: a function of the block alone.
-template <typename Float>
-double SumOfSquares(const Float* data, int64_t count) {
-  double lane[8] = {};
-  int64_t i = 0;
-  for (; i + 8 <= count; i += 8) {  // of a count that the compiler knows it makes vectors
-    for (int j = 0; j < 8; ++j) lane[j] += static_cast<double>(data[i + j]) * data[i + j];
-  }
-  for (; i < count; ++i) lane[i % 8] += static_cast<double>(data[i]) * data[i];
-  return ((lane[0] + lane[4]) + (lane[2] + lane[6])) + ((lane[1] + lane[5]) + (lane[3] + lane[7]));
-}
-
-using BlockSums = std::map<std::pair<std::string, int64_t>, double>;
-
-void AppendBlocks(const FlatGroup& group, int64_t begin, const at::Tensor& gradient,
-                  std::string& bytes) {
-  const int64_t end = begin + gradient.numel();
-  const auto sum_at = [&](int64_t from, int64_t count) {
-    return gradient.scalar_type() == at::kDouble
-               ? SumOfSquares(gradient.const_data_ptr<double>() + from, count)
-               : SumOfSquares(gradient.const_data_ptr<float>() + from, count);
-  };
-  for (const LogicalTensor& tensor : group.tensors) {
-    for (int64_t offset = 0; offset < tensor.size; offset += kBlockElements) {
-      const int64_t at = tensor.begin + offset;
-      if (at < begin || at >= end) continue;
-      const double sum = sum_at(at - begin, std::min(kBlockElements, tensor.size - offset));
-      const int64_t place = tensor.in_pieces_before + offset;
-      bytes.append(tensor.name).push_back('\0');
-      bytes.append(reinterpret_cast<const char*>(&place), sizeof(place));
-      bytes.append(reinterpret_cast<const char*>(&sum), sizeof(sum));
-    }
-  }
-}
-
-void ReadBlocks(const std::string& bytes, BlockSums& sums) {
-  for (size_t at = 0; at < bytes.size();) {
-    const std::string name = bytes.c_str() + at;
-    at += name.size() + 1;
-    int64_t offset;
-    double sum;
-    std::memcpy(&offset, bytes.data() + at, sizeof(offset));
-    std::memcpy(&sum, bytes.data() + at + sizeof(offset), sizeof(sum));
-    at += sizeof(offset) + sizeof(sum);
-    sums[{name, offset}] = sum;
-  }
 }
 
 Communicator* HoldersOf(Placement placement, const RankGroups& ranks) {
@@ -296,11 +247,14 @@ at::Tensor ParameterStore::owned_values(const FlatGroup& group) const {
   return group.values.narrow(0, owned_begin(group), owned_size(group));
 }
 
-void ParameterStore::AppendBlockSquares(const std::vector<at::Tensor>& shard_gradients,
-                                        std::string& bytes) const {
+void ParameterStore::AddShardSquares(const std::vector<at::Tensor>& shard_gradients,
+                                     at::Tensor& sum) const {
   for (size_t i = 0; i < groups_.size(); ++i) {
-    if (groups_[i].is_copy) continue;  // added to the owner's
-    AppendBlocks(groups_[i], owned_begin(groups_[i]), shard_gradients[i], bytes);
+    const FlatGroup& group = groups_[i];
+    if (group.is_copy) continue;  // added to the owner's
+    const at::Tensor& gradient = shard_gradients[i];
+    // What all holders have is shared out between them.
+    AddSquares(sharded_ ? gradient : gradient.narrow(0, group.own_begin(), group.own_size()), sum);
   }
 }
 
@@ -310,14 +264,6 @@ WholeWeights::WholeWeights(std::vector<ParameterStore*> stores) : stores_(std::m
 
 WholeWeights::~WholeWeights() {
   for (ParameterStore* store : stores_) store->ReleaseWeights();
-}
-
-double GlobalNorm(const std::string& block_squares, Communicator& world) {
-  BlockSums sums;
-  for (const std::string& theirs : world.AllGatherBytes(block_squares)) ReadBlocks(theirs, sums);
-  double total = 0;
-  for (const auto& [block, sum] : sums) total += sum;
-  return std::sqrt(total);
 }
 
 }  // namespace deduce

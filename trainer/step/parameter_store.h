@@ -1,6 +1,6 @@
 // The parameters of a model in flat buffers, one buffer for each set of ranks that holds copies:
 // the unit of gradient reduction, of the sharded optimizer (ZeRO-1, Rajbhandari et al. 2020), of
-// sharded weights (ZeRO-3) and of the global norm.
+// sharded weights (ZeRO-3).
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -18,8 +18,8 @@
 
 namespace deduce {
 
-// A run of elements of one logical tensor that is never cut: sums of squares are defined block by
-// block, so the global norm has the same bits however blocks are dealt to ranks.
+// A run of elements of one logical tensor that is never cut. A multiple of every vector's width, so
+// an element is updated by the same instructions in whichever shard it is.
 inline constexpr int64_t kBlockElements = 16384;
 
 // One logical tensor, or this rank's piece of it, inside a flat buffer.
@@ -109,9 +109,9 @@ class ParameterStore {
   // them.
   void ReleaseWeights();
 
-  // Appends the sums of squares of the blocks of this rank's shards, for GlobalNorm.
-  // shard_gradients[i] belongs to groups()[i].
-  void AppendBlockSquares(const std::vector<at::Tensor>& shard_gradients, std::string& bytes) const;
+  // Adds the squares of this rank's shards to `sum` (kernels/exact_sum.h), so that over all ranks
+  // every element of every logical tensor counts once. shard_gradients[i] belongs to groups()[i].
+  void AddShardSquares(const std::vector<at::Tensor>& shard_gradients, at::Tensor& sum) const;
 
   // First element and number of elements of what this rank's optimizer owns: its shard, except of a
   // copy.
@@ -145,11 +145,5 @@ class WholeWeights {
  private:
   std::vector<ParameterStore*> stores_;
 };
-
-// Collective. Square root of the sum of squares of all logical tensors, added block by block in the
-// order of tensor names, in double: the same bits on every layout without a tensor axis, whose
-// pieces have blocks of their own. block_squares: what the stores
-// of this rank appended.
-double GlobalNorm(const std::string& block_squares, Communicator& world);
 
 }  // namespace deduce

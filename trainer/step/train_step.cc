@@ -8,7 +8,9 @@
 #include <cmath>
 #include <memory>
 
+#include "kernels/exact_sum.h"
 #include "parallel/pipeline/executor.h"
+#include "parallel/reduce/exact_norm.h"
 #include "trainer/step/chunk_trainer.h"
 #include "trainer/step/micro_batch_part.h"
 #include "trainer/step/shared_embedding.h"
@@ -51,12 +53,13 @@ void FillStats(const std::vector<std::pair<std::string, double>>& sums,
   }
 }
 
-// Collective. Square root of the sum of squares of the step's gradient.
+// Collective. Square root of the sum of squares of the step's gradient: the same bits on every
+// layout.
 double GradientNorm(RankModel& model, const std::vector<std::unique_ptr<ChunkTrainer>>& stages) {
-  std::string squares;
+  at::Tensor squares = ZeroExactSum(model.chunks().front().store->groups().front().values.device());
   for (size_t c = 0; c < stages.size(); ++c)
-    model.chunks()[c].store->AppendBlockSquares(stages[c]->shards(), squares);
-  return GlobalNorm(squares, *model.ranks().world);
+    model.chunks()[c].store->AddShardSquares(stages[c]->shards(), squares);
+  return ExactNorm(squares, *model.ranks().world);
 }
 
 // Collective. Clips by the global norm and updates, or skips when a number is not finite; the norm

@@ -7,10 +7,11 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <functional>
 #include <vector>
 
+#include "kernels/exact_sum.h"
+#include "parallel/reduce/exact_norm.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {
@@ -129,28 +130,39 @@ TEST(ParameterStoreTest, WeightsThatAreWrittenWhileTheyHaveMemoryAreKept) {
   });
 }
 
-TEST(ParameterStoreTest, GlobalNormHasTheSameBitsOnEveryNumberOfRanks) {
+// The norm of what the ranks own of gradients that `gradients` gives for a group.
+double NormOf(Communicator& world, const ParameterStore& store,
+              const std::function<at::Tensor(const FlatGroup&)>& gradients) {
+  std::vector<at::Tensor> own;
+  for (const FlatGroup& group : store.groups()) {
+    own.push_back(
+        gradients(group).narrow(0, store.owned_begin(group), store.owned_size(group)).contiguous());
+  }
+  at::Tensor squares = ZeroExactSum(at::kCPU);
+  store.AddShardSquares(own, squares);
+  return ExactNorm(squares, world);
+}
+
+TEST(ParameterStoreTest, TheNormHasTheSameBitsOnEveryNumberOfRanks) {
   const auto norm = [](int num_ranks, bool sharded) {
     double result = 0;
     RunRanks(num_ranks, [&](Communicator& world) {
       std::vector<Parameter> parameters = Parameters();
       const RankGroups ranks = DataParallelRanks(world);
-      ParameterStore store(parameters, ranks, sharded);
-      FlatGroup& group = store.groups()[0];
-      at::Tensor gradient = at::arange(group.values.numel(), at::kFloat).sin();
-      const at::Tensor own =
-          gradient.narrow(0, store.owned_begin(group), store.owned_size(group)).contiguous();
-      std::string squares;
-      store.AppendBlockSquares({own}, squares);
-      const double value = GlobalNorm(squares, world);
+      const ParameterStore store(parameters, ranks, sharded);
+      const double value = NormOf(world, store, [](const FlatGroup& group) {
+        return at::arange(group.values.numel(), at::kFloat).sin();
+      });
       if (world.rank() == 0) result = value;
     });
     return result;
   };
   const double one = norm(1, true);
   EXPECT_GT(one, 100);
-  for (const int num_ranks : {2, 3, 4}) EXPECT_EQ(norm(num_ranks, true), one);
-  EXPECT_EQ(norm(2, false), one);
+  for (const int num_ranks : {2, 3, 4}) {
+    EXPECT_EQ(norm(num_ranks, true), one);
+    EXPECT_EQ(norm(num_ranks, false), one);
+  }
 }
 
 // A layout of a tensor axis and a data axis, and what its ranks hold of two matrices that are split
@@ -200,21 +212,15 @@ TEST(ParameterStoreTest, PiecesAreAGroupWithTheRanksThatHoldTheSameOnes) {
   });
 }
 
-TEST(ParameterStoreTest, EveryPieceEntersTheGlobalNormOnce) {
-  // Of values in place of gradients, whose squares add up to the same but for rounding in double.
+// Of values in place of gradients.
+TEST(ParameterStoreTest, TheNormHasTheSameBitsInPiecesOfAnyNumber) {
   const auto norm = [](int num_ranks, int tensor_parallel, bool sharded) {
     double result = 0;
     RunRanks(num_ranks, [&](Communicator& world) {
       SplitParameters split(world, tensor_parallel);
-      ParameterStore store(split.parameters, split.ranks, sharded);
-      std::vector<at::Tensor> own;
-      for (const FlatGroup& group : store.groups()) {
-        own.push_back(
-            group.values.narrow(0, store.owned_begin(group), store.owned_size(group)).contiguous());
-      }
-      std::string squares;
-      store.AppendBlockSquares(own, squares);
-      const double value = GlobalNorm(squares, world);
+      const ParameterStore store(split.parameters, split.ranks, sharded);
+      const double value =
+          NormOf(world, store, [](const FlatGroup& group) { return group.values; });
       if (world.rank() == 0) result = value;
     });
     return result;
@@ -222,9 +228,9 @@ TEST(ParameterStoreTest, EveryPieceEntersTheGlobalNormOnce) {
   const double one = norm(1, 1, true);
   EXPECT_GT(one, 100);
   for (const bool sharded : {true, false}) {
-    EXPECT_NEAR(norm(2, 2, sharded), one, one * 1e-12);
-    EXPECT_NEAR(norm(4, 2, sharded), one, one * 1e-12);
-    EXPECT_NEAR(norm(4, 4, sharded), one, one * 1e-12);
+    EXPECT_EQ(norm(2, 2, sharded), one);
+    EXPECT_EQ(norm(4, 2, sharded), one);
+    EXPECT_EQ(norm(4, 4, sharded), one);
   }
 }
 
