@@ -11,6 +11,7 @@
 #include <string>
 #include <utility>
 
+#include "parallel/reduce/make_gradient_reducer.h"
 #include "trainer/step/log_probs_where_weighted.h"
 #include "trainer/step/step_plan.h"
 
@@ -20,9 +21,12 @@ ChunkTrainer::ChunkTrainer(ModelChunk& chunk, const StepWork& work)
     : chunk_(chunk),
       work_(work),
       empty_(EmptyBatch()),
-      routed_layers_before_(NumRoutedLayersBefore(chunk.model->config(), chunk.model->part())) {
+      routed_layers_before_(NumRoutedLayersBefore(chunk.model->config(), chunk.model->part())),
+      reducer_(MakeGradientReducer(chunk.stage.groups.layout)) {
   const auto num_micro_batches = static_cast<int64_t>(work.micro_batches.size());
   free_.resize(chunk.store->groups().size());
+  early_.resize(free_.size());
+  started_.resize(free_.size());
   for (const FlatGroup& group : chunk.store->groups()) {
     trees_.emplace_back();
     for (int source = 0; source < group.num_sources; ++source) {
@@ -138,6 +142,7 @@ at::Tensor ChunkTrainer::Backward(int micro_batch, const at::Tensor& grad_output
   {
     GradientPlaces places;
     PlaceGradients(buffers, places);
+    const auto early = StartEarly(micro_batch, buffers);
     grad_input_xd = RunBackward(micro_batch, grad_output_xd);
   }
   CollectGradients(micro_batch, std::move(buffers));
@@ -208,7 +213,7 @@ void ChunkTrainer::PlaceGradients(GradientBuffers& buffers, GradientPlaces& plac
   for (size_t g = 0; g < buffers.size(); ++g) {
     FlatGroup& group = chunk_.store->groups()[g];
     for (int source = 0; source < group.num_sources; ++source) {
-      ParameterStore::PlaceGradients(
+      deduce::PlaceGradients(
           group, source, [this, &buffers, g, source] { return Buffer(buffers, g, source); },
           places);
     }
@@ -226,7 +231,11 @@ void ChunkTrainer::CollectGradients(int micro_batch, GradientBuffers buffers) {
     for (int source = 0; source < group.num_sources; ++source) {
       at::Tensor flat = Buffer(buffers, g, source);
       buffers[g][source].reset();
-      ParameterStore::TakeGradients(group, source, flat);
+      if (IsReal(micro_batch) && !early_[g].is_added.empty()) {
+        for (size_t p = 0; p < group.parameters.size(); ++p) AddFinalGradient(g, p, flat);
+        continue;
+      }
+      TakeGradients(group, source, flat);
       const int64_t theirs = round * replicas + SourceReplica(group, source);
       if (layout.reduces_each_micro_batch()) {
         sources.push_back(std::move(flat));
@@ -236,50 +245,109 @@ void ChunkTrainer::CollectGradients(int micro_batch, GradientBuffers buffers) {
         free_[g].push_back(std::move(flat));
       }
     }
-    if (layout.reduces_each_micro_batch())
-      AddToShard(g, ReduceSources(group, std::move(sources), group.holders->size()));
+    if (!layout.reduces_each_micro_batch()) continue;
+    StartSums(g, std::move(sources), group.holders->size());
+    FinishSums(g);
   }
 }
 
-void ChunkTrainer::AddToShard(size_t group, const at::Tensor& gradient) {
-  if (group == shards_.size()) {
-    shards_.push_back(gradient);
-  } else {
-    shards_[group].add_(gradient);
+// In the last backward of a step, hooks that add gradients to their sums and start these over ranks
+// as soon as parts of them are final. Of groups that have the communicator of their holders to
+// themselves, so that all holders start sums in the same order.
+std::vector<std::unique_ptr<FinalGradients>> ChunkTrainer::StartEarly(int micro_batch,
+                                                                      GradientBuffers& buffers) {
+  std::vector<std::unique_ptr<FinalGradients>> hooks;
+  // Recomputation runs backward several times, each of which makes gradients final.
+  if (!reducer_->starts_early() || !IsReal(micro_batch) || work_.recompute != LayoutConfig::none)
+    return hooks;
+  for (size_t g = 0; g < trees_.size(); ++g) {
+    FlatGroup& group = chunk_.store->groups()[g];
+    const bool has_its_own = group.placement != Placement::kEmbedding && group.num_sources == 1 &&
+                             !group.slot_values.defined();
+    if (!has_its_own || !trees_[g][0].at_last()) continue;
+    early_[g].is_added.assign(group.parameters.size(), false);
+    hooks.push_back(
+        std::make_unique<FinalGradients>(group, 0, [this, &buffers, g](size_t parameter) {
+          AddFinalGradient(g, parameter, Buffer(buffers, g, 0));
+        }));
   }
+  return hooks;
 }
 
-// Collective over the group's holders. This rank's shard of the sum over sources and holders.
-at::Tensor ChunkTrainer::ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources,
-                                       int num_present) {
-  const auto reduce = [&](const at::Tensor& sum) {
-    return chunk_.store->ReduceToShard(group, sum, num_present);
-  };
+// Adds the last gradient of a parameter to those before, unless that has been done.
+void ChunkTrainer::AddFinalGradient(size_t group, size_t parameter, at::Tensor flat) {
+  EarlySum& early = early_[group];
+  if (early.is_added[parameter]) return;
+  early.is_added[parameter] = true;
+  FlatGroup& of = chunk_.store->groups()[group];
+  GradientTree& tree = trees_[group][0];
+  if (!early.reduction) {
+    early.reduction =
+        reducer_->Begin(chunk_.store->SharesOf(of), tree.AddLast(flat), NumPresent(of));
+  }
+  const ElementRun run = TakeGradient(of, parameter, 0, flat);
+  tree.MergeLast(run.begin, run.end);
+  early.reduction->MarkFinal(run.begin, run.end);
+}
+
+// How many of a group's holders had a micro-batch: the first ones, for the holders of a micro-batch
+// are together.
+int ChunkTrainer::NumPresent(const FlatGroup& group) const {
+  const auto num_micro_batches = static_cast<int64_t>(work_.micro_batches.size());
+  return static_cast<int>(std::min<int64_t>(
+      group.holders->size(), num_micro_batches * chunk_.store->HoldersOfMicroBatch(group)));
+}
+
+// Collective over the group's holders. Starts the sum over sources and holders.
+void ChunkTrainer::StartSums(size_t g, std::vector<at::Tensor> sources, int num_present) {
+  const FlatGroup& group = chunk_.store->groups()[g];
+  std::vector<at::Tensor> gradients;
   if (group.placement == Placement::kEmbedding) {
     // The ends of the model are added last, be they on one rank or on two.
-    at::Tensor shard = reduce(sources[0]);
-    for (size_t end = 1; end < sources.size(); ++end) shard.add_(reduce(sources[end]));
-    return shard;
+    gradients = std::move(sources);
+  } else if (group.slot_values.defined()) {
+    gradients.push_back(chunk_.slots->GatherGradients(sources));
+  } else {
+    std::erase_if(sources, [](const at::Tensor& sum) { return !sum.defined(); });
+    gradients.push_back(sources.empty() ? at::Tensor() : TreeSum(std::move(sources)));
   }
-  if (group.slot_values.defined()) return reduce(chunk_.slots->GatherGradients(sources));
-  std::erase_if(sources, [](const at::Tensor& sum) { return !sum.defined(); });
-  return reduce(sources.empty() ? at::Tensor() : TreeSum(std::move(sources)));
+  for (at::Tensor& gradient : gradients) {
+    started_[g].push_back(
+        reducer_->Begin(chunk_.store->SharesOf(group), std::move(gradient), num_present));
+    started_[g].back()->Start();
+  }
 }
 
 void ChunkTrainer::Reduce() {
   if (chunk_.stage.groups.layout.reduces_each_micro_batch()) return;  // they are
-  const auto num_micro_batches = static_cast<int64_t>(work_.micro_batches.size());
   for (size_t g = 0; g < trees_.size(); ++g) {
-    FlatGroup& group = chunk_.store->groups()[g];
-    // A micro-batch's holders are together, so those of the first micro-batches are the first.
-    const int64_t of_each = chunk_.store->HoldersOfMicroBatch(group);
-    const int num_present =
-        static_cast<int>(std::min<int64_t>(group.holders->size(), num_micro_batches * of_each));
     free_[g].clear();
     std::vector<at::Tensor> sources;
     for (GradientTree& tree : trees_[g]) sources.push_back(tree.Finish());
-    AddToShard(g, ReduceSources(group, std::move(sources), num_present));
+    if (early_[g].reduction) {
+      started_[g].push_back(std::move(early_[g].reduction));
+      started_[g].back()->Start();
+    } else {
+      StartSums(g, std::move(sources), NumPresent(chunk_.store->groups()[g]));
+    }
   }
+}
+
+// Of one group. Groups are finished in their order, the first time and every other.
+void ChunkTrainer::FinishSums(size_t group) {
+  for (const std::unique_ptr<GradientReduction>& sum : started_[group]) {
+    at::Tensor gradient = sum->Finish();
+    if (group == shards_.size()) {
+      shards_.push_back(std::move(gradient));
+    } else {
+      shards_[group].add_(gradient);
+    }
+  }
+  started_[group].clear();
+}
+
+void ChunkTrainer::FinishSums() {
+  for (size_t g = 0; g < started_.size(); ++g) FinishSums(g);
 }
 
 }  // namespace deduce

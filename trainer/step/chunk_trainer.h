@@ -6,13 +6,16 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <vector>
 
 #include "configs/layout.pb.h"
 #include "data/records/batch.h"
 #include "kernels/weight_gradient.h"
 #include "parallel/pipeline/executor.h"
+#include "parallel/reduce/gradient_reducer.h"
 #include "parallel/reduce/gradient_tree.h"
+#include "trainer/step/leaf_gradients.h"
 #include "trainer/step/loss.h"
 #include "trainer/step/micro_batch_part.h"
 #include "trainer/step/rank_model.h"
@@ -50,7 +53,9 @@ class ChunkTrainer : public ChunkWork {
   void GatherWeights() override { chunk_.store->GatherWeights(); }
   void ReleaseWeights() override { chunk_.store->ReleaseWeights(); }
 
-  // After Reduce: for each group of the chunk's store, this rank's shard of the gradient.
+  // Collective over each group's holders, after Reduce. Waits for the sums that it has started.
+  void FinishSums();
+  // After FinishSums: for each group of the chunk's store, this rank's shard of the gradient.
   std::vector<at::Tensor>& shards() { return shards_; }
 
  private:
@@ -68,6 +73,12 @@ class ChunkTrainer : public ChunkWork {
 
   // By group and source; undefined until they are written.
   using GradientBuffers = std::vector<std::vector<at::Tensor>>;
+  // A group's gradient during the last backward, added to its sum parameter by parameter.
+  struct EarlySum {
+    std::vector<bool>
+        is_added;  // by parameter; empty before that backward, or if it does not start early
+    std::unique_ptr<GradientReduction> reduction;  // from the first one on
+  };
 
   const MicroBatchPart& Part(int micro_batch);
   bool IsReal(int micro_batch) const;
@@ -81,8 +92,12 @@ class ChunkTrainer : public ChunkWork {
   at::Tensor Buffer(GradientBuffers& buffers, size_t group, int source);
   void PlaceGradients(GradientBuffers& buffers, GradientPlaces& places);
   void CollectGradients(int micro_batch, GradientBuffers buffers);
-  void AddToShard(size_t group, const at::Tensor& gradient);
-  at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
+  std::vector<std::unique_ptr<FinalGradients>> StartEarly(int micro_batch,
+                                                          GradientBuffers& buffers);
+  void AddFinalGradient(size_t group, size_t parameter, at::Tensor flat);
+  int NumPresent(const FlatGroup& group) const;
+  void StartSums(size_t group, std::vector<at::Tensor> sources, int num_present);
+  void FinishSums(size_t group);
   int SourceReplica(const FlatGroup& group, int source) const;
 
   ModelChunk& chunk_;
@@ -94,6 +109,10 @@ class ChunkTrainer : public ChunkWork {
   std::map<int, Deferred> deferred_;
   std::vector<std::vector<GradientTree>> trees_;  // by group and source
   std::vector<std::vector<at::Tensor>> free_;     // by group: buffers of gradients to come
+  const std::unique_ptr<GradientReducer> reducer_;
+  std::vector<EarlySum> early_;  // by group
+  // By group: sums over the holders that have been started, and what they come to.
+  std::vector<std::vector<std::unique_ptr<GradientReduction>>> started_;
   std::vector<at::Tensor> shards_;
 };
 

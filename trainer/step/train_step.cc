@@ -177,6 +177,7 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
   for (const PackedBatch& micro_batch : batch.micro_batches)
     stats.num_tokens += micro_batch.num_tokens();
   FillStats(numbers.Sums(*model.ranks().world), denominators, stats);
+  for (const size_t c : model.ChunksByStage()) stages[c]->FinishSums();
   std::vector<std::vector<at::Tensor>*> shards;
   for (const auto& stage : stages) shards.push_back(&stage->shards());
   AddSharedEmbedding(model, shards);

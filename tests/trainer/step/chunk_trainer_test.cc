@@ -25,6 +25,7 @@ struct OneStage {
   // After both micro-batches.
   std::vector<at::Tensor> Shards() {
     stage.Reduce();
+    stage.FinishSums();
     return stage.shards();
   }
 
