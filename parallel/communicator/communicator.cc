@@ -171,6 +171,18 @@ void Communicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>&
   }
 }
 
+std::vector<std::unique_ptr<Transfer>> Communicator::Exchange(
+    const std::vector<PointToPoint>& messages) {
+  std::vector<std::unique_ptr<Transfer>> transfers;
+  for (const PointToPoint& message : messages) {
+    at::Tensor tensor = message.tensor;
+    transfers.push_back(message.direction == PointToPoint::kSend
+                            ? Send(tensor, message.peer, message.tag)
+                            : Receive(tensor, message.peer, message.tag));
+  }
+  return transfers;
+}
+
 std::unique_ptr<Communicator> MakeOneMemberCommunicator() {
   return std::make_unique<OneMemberCommunicator>();
 }

@@ -17,11 +17,17 @@
 
 namespace deduce {
 
-// A transfer under way; Wait returns when the tensor may be used again. Destroying it waits.
+// A transfer under way, as an event: what this rank does with the tensor after Wait comes after the
+// transfer. On the CPU Wait returns when the transfer is over. A device's transport only makes the
+// stream that the caller works on wait, and the host goes on. Destroying it may wait too, and keeps
+// the memory until the transfer is over.
 class Transfer {
  public:
   virtual ~Transfer() = default;
   virtual void Wait() = 0;
+  // For a sender that has no more use for the tensor: as Wait where the memory is free only then,
+  // and nothing where the transport keeps it as long as it needs it.
+  virtual void Release() { Wait(); }
 };
 
 // One that was over when it began, as a message in memory is for its sender.
@@ -42,7 +48,17 @@ class Transfers : public Transfer {
   std::vector<std::unique_ptr<Transfer>> transfers_;
 };
 
-// An exchange under way: the rows may be read after Wait.
+// A message of an exchange: the tensor is read and must live, unchanged, until Wait, or it is
+// written.
+struct PointToPoint {
+  enum Direction { kSend, kReceive };
+  Direction direction = kSend;
+  at::Tensor tensor;
+  int peer = 0;
+  int tag = 0;
+};
+
+// An all-to-all under way: the rows may be read after Wait.
 struct RowExchange {
   at::Tensor received;
   std::unique_ptr<Transfer> transfer;
@@ -117,6 +133,14 @@ class Communicator {
   // until Wait.
   virtual std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) = 0;
   virtual std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) = 0;
+
+  // Sends and receives that begin together, so that none of them waits for another to be over; one
+  // transfer for each, in their order. They are matched as Send and Receive are, with which they
+  // may be mixed. Here and on all transports of the CPU, one after the other is together: none
+  // blocks. A transport that ends its messages in the order of issue (NCCL) ends those of one
+  // exchange together.
+  virtual std::vector<std::unique_ptr<Transfer>> Exchange(
+      const std::vector<PointToPoint>& messages);
 
   // Collective. Ranks of equal color form a group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> Split(int color, int key) = 0;

@@ -70,6 +70,7 @@ LedgerCall& Ledger::NextCall(int group, LedgerCall::Operation operation,
   call.set_type(arguments.type);
   call.set_peer(arguments.peer);
   call.set_tag(arguments.tag);
+  call.set_exchange(arguments.exchange);
   call.mutable_size()->Add(arguments.sizes.begin(), arguments.sizes.end());
   call.mutable_send_row()->Add(arguments.send_rows.begin(), arguments.send_rows.end());
   call.mutable_receive_row()->Add(arguments.receive_rows.begin(), arguments.receive_rows.end());
@@ -208,6 +209,7 @@ std::string CallText(const LedgerCall& call, const LedgerGroup& group) {
   } else if (call.shard_digest() != 0) {
     absl::StrAppend(&details, " in shards ", absl::Hex(call.shard_digest() >> 48, absl::kZeroPad4));
   }
+  if (call.exchange() >= 0) absl::StrAppend(&text, ", in an exchange");
   return details.empty() ? text : absl::StrCat(text, " (", details, ")");
 }
 

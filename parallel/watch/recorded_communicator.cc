@@ -52,13 +52,21 @@ class RecordedTransfer : public Transfer {
   }
 
   void Wait() override {
-    if (waited_) return;
-    waited_ = true;
-    recording_->ledger.BeginWait(index_);
-    RecordEnd(*recording_, index_, [&] { transfer_->Wait(); });
+    End([&] { transfer_->Wait(); });
+  }
+  void Release() override {
+    End([&] { transfer_->Release(); });
   }
 
  private:
+  template <typename Function>
+  void End(const Function& run) {
+    if (waited_) return;
+    waited_ = true;
+    recording_->ledger.BeginWait(index_);
+    RecordEnd(*recording_, index_, run);
+  }
+
   std::shared_ptr<Recording> recording_;
   int64_t index_;
   std::unique_ptr<Transfer> transfer_;
@@ -155,6 +163,24 @@ class RecordedCommunicator : public Communicator {
     return std::make_unique<RecordedTransfer>(recording_, index, inner_.Receive(tensor, peer, tag));
   }
 
+  std::vector<std::unique_ptr<Transfer>> Exchange(
+      const std::vector<PointToPoint>& messages) override {
+    if (size() == 1) return inner_.Exchange(messages);
+    std::vector<int64_t> calls;
+    for (const PointToPoint& message : messages) {
+      const bool sends = message.direction == PointToPoint::kSend;
+      calls.push_back(BeginTransfer(sends ? LedgerCall::Send : LedgerCall::Receive, message.tensor,
+                                    message.peer, message.tag, num_exchanges_));
+    }
+    ++num_exchanges_;
+    std::vector<std::unique_ptr<Transfer>> transfers = inner_.Exchange(messages);
+    for (size_t i = 0; i < calls.size(); ++i) {
+      transfers[i] =
+          std::make_unique<RecordedTransfer>(recording_, calls[i], std::move(transfers[i]));
+    }
+    return transfers;
+  }
+
   std::unique_ptr<Communicator> Split(int color, int key) override;
 
   void BeginAction(absl::string_view what) override { recording_->ledger.BeginAction(what); }
@@ -187,10 +213,11 @@ class RecordedCommunicator : public Communicator {
   }
 
   int64_t BeginTransfer(LedgerCall::Operation operation, const at::Tensor& tensor, int peer,
-                        int tag) {
+                        int tag, int64_t exchange = -1) {
     CallArguments arguments = TensorArguments(tensor);
     arguments.peer = WorldRank(peer);
     arguments.tag = tag;
+    arguments.exchange = exchange;
     return recording_->ledger.BeginTransfer(group_, operation, arguments);
   }
 
@@ -203,7 +230,7 @@ class RecordedCommunicator : public Communicator {
   std::string uid_;
   std::vector<int> members_;  // world ranks
   int group_;
-  int64_t num_splits_ = 0;
+  int64_t num_splits_ = 0, num_exchanges_ = 0;
 };
 
 std::unique_ptr<Communicator> RecordedCommunicator::Split(int color, int key) {

@@ -12,6 +12,7 @@
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -184,6 +185,47 @@ TEST_P(CommunicatorTest, MessagesMatchByTagInOrderOfIssue) {
     EXPECT_TRUE(at::equal(got_first, Ints({1, previous})));
     EXPECT_TRUE(at::equal(got_other, Ints({2, previous})));
     EXPECT_TRUE(at::equal(got_second, Ints({3, previous})));
+  });
+}
+
+// Every rank sends to both neighbours of a ring and receives from both, with the receives first in
+// one exchange and last in the other: an exchange that waited for one of its messages before it
+// began the next would never end.
+TEST_P(CommunicatorTest, MessagesOfAnExchangeBeginTogether) {
+  Run([](Communicator& group) {
+    const int next = (group.rank() + 1) % group.size();
+    const int previous = (group.rank() + group.size() - 1) % group.size();
+    for (const bool receives_first : {true, false}) {
+      const at::Tensor up = at::full({1 << 16}, group.rank(), at::kLong), down = up + 100;
+      at::Tensor from_previous = at::zeros_like(up), from_next = at::zeros_like(up);
+      std::vector<PointToPoint> messages = {{PointToPoint::kReceive, from_previous, previous, 1},
+                                            {PointToPoint::kReceive, from_next, next, 2},
+                                            {PointToPoint::kSend, up, next, 1},
+                                            {PointToPoint::kSend, down, previous, 2}};
+      if (!receives_first) std::reverse(messages.begin(), messages.end());
+      const std::vector<std::unique_ptr<Transfer>> transfers = group.Exchange(messages);
+      ASSERT_EQ(transfers.size(), messages.size());
+      for (const std::unique_ptr<Transfer>& transfer : transfers) transfer->Wait();
+      EXPECT_TRUE(at::equal(from_previous, at::full({1 << 16}, previous, at::kLong)));
+      EXPECT_TRUE(at::equal(from_next, at::full({1 << 16}, next + 100, at::kLong)));
+    }
+  });
+}
+
+// A message that is alone at one end may be part of an exchange at the other.
+TEST_P(CommunicatorTest, AnExchangeMeetsSinglesInOrderOfIssue) {
+  Run([](Communicator& group) {
+    const int next = (group.rank() + 1) % group.size();
+    const int previous = (group.rank() + group.size() - 1) % group.size();
+    const at::Tensor first = Ints({1, group.rank()}), second = Ints({2, group.rank()});
+    const auto sends = group.Exchange(
+        {{PointToPoint::kSend, first, next, 3}, {PointToPoint::kSend, second, next, 3}});
+    at::Tensor got_first = at::zeros({2}, at::kLong), got_second = got_first.clone();
+    group.Receive(got_first, previous, 3)->Wait();
+    group.Receive(got_second, previous, 3)->Wait();
+    for (const auto& send : sends) send->Release();
+    EXPECT_TRUE(at::equal(got_first, Ints({1, previous})));
+    EXPECT_TRUE(at::equal(got_second, Ints({2, previous})));
   });
 }
 

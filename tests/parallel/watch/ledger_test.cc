@@ -142,12 +142,16 @@ TEST(LedgerTest, TextsSayWhatMembersMustAgreeOn) {
   ledger.BeginTransfer(world, LedgerCall::Receive,
                        {.type = kFloat, .sizes = sizes, .peer = 1, .tag = 7});
   ledger.BeginCollective(world, LedgerCall::Barrier, {});
-  const LedgerRecord record = ledger.Record(3);
+  ledger.BeginTransfer(world, LedgerCall::Send,
+                       {.type = kFloat, .sizes = sizes, .peer = 1, .tag = 7, .exchange = 5});
+  const LedgerRecord record = ledger.Record(4);
   EXPECT_EQ(CallText(record.call(0), record.group(0)),
             "Broadcast 0 of world (Float [3, 4] from rank 2)");
   EXPECT_EQ(CallText(record.call(1), record.group(0)),
             "Receive 0 from rank 1, tag 7 (Float [3, 4])");
   EXPECT_EQ(CallText(record.call(2), record.group(0)), "Barrier 1 of world");
+  EXPECT_EQ(CallText(record.call(3), record.group(0)),
+            "Send 0 to rank 1, tag 7, in an exchange (Float [3, 4])");
   LedgerCall other = record.call(0);
   other.set_number(100);
   EXPECT_EQ(CallSignature(other), CallSignature(record.call(0)));

@@ -71,6 +71,32 @@ TEST(RecordedCommunicatorTest, EveryCallDoesWhatTheTransportDoesAndIsRecorded) {
   });
 }
 
+TEST(RecordedCommunicatorTest, MessagesOfAnExchangeAreRecordedAsOne) {
+  RunRanks(2, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto world = MakeRecordedCommunicator(transport, recording);
+    const int other = 1 - world->rank();
+    const at::Tensor sent = Full(1, world->rank());
+    at::Tensor alone = Full(1, -1), received = Full(1, -1);
+    const auto first = world->Send(sent, other, 4);
+    world->Receive(alone, other, 4)->Wait();
+    first->Release();
+    const auto transfers = world->Exchange(
+        {{PointToPoint::kSend, sent, other, 4}, {PointToPoint::kReceive, received, other, 4}});
+    for (const auto& transfer : transfers) transfer->Wait();
+    EXPECT_TRUE(at::equal(received, Full(1, other)));
+
+    const LedgerRecord record = recording->ledger.Record(100);
+    ASSERT_EQ(record.call_size(), 4);
+    EXPECT_EQ(record.call(0).exchange(), -1);
+    EXPECT_EQ(record.call(2).exchange(), 0);
+    EXPECT_EQ(record.call(3).exchange(), 0);
+    EXPECT_EQ(record.call(3).operation(), LedgerCall::Receive);
+    EXPECT_EQ(record.call(3).number(), 1) << "the second message of its lane";
+    for (const LedgerCall& call : record.call()) EXPECT_GE(call.ended_ns(), call.began_ns());
+  });
+}
+
 // Peers and roots are recorded as ranks of the world, which all members can compare.
 TEST(RecordedCommunicatorTest, GroupsHaveOneNameAndKnowTheirMembers) {
   RunRanks(4, [](Communicator& transport) {
