@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/status.h"
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/prove.h"
 #include "parallel/pipeline/schedule/make_schedule.h"
 #include "parallel/pipeline/schedule/schedule_text.h"

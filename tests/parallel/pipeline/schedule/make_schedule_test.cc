@@ -4,7 +4,7 @@
 
 #include <string>
 
-#include "parallel/pipeline/plan.h"
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/prove.h"
 
 namespace deduce {
