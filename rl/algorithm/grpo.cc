@@ -25,11 +25,9 @@ PackItem ToItem(const Prompt& prompt, const Sample& sample, double advantage, do
   item.prompt_length = static_cast<int64_t>(prompt.tokens.size());
   item.tokens.insert(item.tokens.end(), sample.completion.tokens.begin(),
                      sample.completion.tokens.end());
-  item.weights.assign(item.tokens.size() - 1, 0.0F);
-  std::fill(item.weights.begin() + item.prompt_length - 1, item.weights.end(),
-            static_cast<float>(token_weight));
-  item.advantage = static_cast<float>(advantage);
-  item.old_log_probs = sample.completion.log_probs;
+  item.columns = {{Column::kWeight, {static_cast<float>(token_weight)}},
+                  {Column::kAdvantage, {static_cast<float>(advantage)}},
+                  {Column::kSamplerLogProb, sample.completion.log_probs}};
   return item;
 }
 
@@ -72,7 +70,8 @@ void ScoreWithReference(RankModel& reference, double temperature,
   const std::vector<at::Tensor> log_probs = ScoreTokens(reference, all, temperature);
   size_t i = 0;
   for (StepBatch& mini_batch : mini_batches) {
-    for (PackedBatch& batch : mini_batch.micro_batches) batch.ref_log_probs_x = log_probs[i++];
+    for (PackedBatch& batch : mini_batch.micro_batches)
+      batch.columns[Column::kReferenceLogProb] = log_probs[i++];
   }
 }
 

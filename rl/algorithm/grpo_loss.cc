@@ -100,27 +100,29 @@ LossTerms GrpoLoss::operator()(const PackedBatch& batch, const TokenLogProbs& lo
     }
     return terms;
   }
-  TORCH_CHECK(batch.ref_log_probs_x.defined() || beta_ == 0,
-              "GrpoLoss: found no ref_log_probs_x, expected them with beta ", beta_);
+  const bool has_reference = batch.Has(Column::kReferenceLogProb);
+  TORCH_CHECK(has_reference || beta_ == 0,
+              "GrpoLoss: found no reference log-probs, expected them with beta ", beta_);
   // Only the tokens that train: an infinite ratio elsewhere would turn its weight of 0 into NaN.
-  const at::Tensor index_n = at::nonzero(batch.weights_x).flatten();
+  const at::Tensor index_n = at::nonzero(batch[Column::kWeight]).flatten();
   const auto pick = [&](const at::Tensor& values_x) {
     return at::index_select(values_x, 0, index_n);
   };
   const at::Tensor log_prob_n = pick(log_probs.log_prob_t);
-  const at::Tensor advantage_n = pick(batch.advantages_x);
-  const at::Tensor old_log_prob_n = pick(batch.old_log_probs_x);
+  const at::Tensor advantage_n = pick(batch[Column::kAdvantage]);
+  const at::Tensor old_log_prob_n = pick(batch[Column::kSamplerLogProb]);
   const at::Tensor ratio_n = at::exp(log_prob_n - old_log_prob_n);
   const at::Tensor clipped_n = at::clamp(ratio_n, 1 - epsilon_low_, 1 + epsilon_high_);
   at::Tensor objective_n = at::minimum(ratio_n * advantage_n, clipped_n * advantage_n);
   double kl = 0;
-  if (batch.ref_log_probs_x.defined()) {
-    const at::Tensor kl_n = KlEstimate(kl_estimator_, log_prob_n, pick(batch.ref_log_probs_x));
+  if (has_reference) {
+    const at::Tensor kl_n =
+        KlEstimate(kl_estimator_, log_prob_n, pick(batch[Column::kReferenceLogProb]));
     kl = OrderedSum(kl_n.detach());
     if (beta_ != 0) objective_n = objective_n - beta_ * kl_n;
   }
   // In double: the split into micro-batches then shows in the last bit of the result at most.
-  terms.sum = -at::sum((objective_n * pick(batch.weights_x)).to(at::kDouble)).to(at::kFloat);
+  terms.sum = -at::sum((objective_n * pick(batch[Column::kWeight])).to(at::kDouble)).to(at::kFloat);
 
   const at::Tensor low_n = (ratio_n < 1 - epsilon_low_).logical_and(advantage_n < 0);
   const at::Tensor high_n = (ratio_n > 1 + epsilon_high_).logical_and(advantage_n > 0);

@@ -38,8 +38,8 @@ GrpoWeights MakeGrpoWeights(GrpoConfig::LossType loss_type,
 //   weight.
 // KL by d = ref_log_prob - log_prob: k1 = -d, k2 = d^2 / 2, k3 = exp(d) - d - 1 (Schulman 2020),
 // differentiated as they stand. Tokens of weight 0 take no part, whatever their other entries are.
-// ref_log_probs_x may be undefined when beta is 0 (then the metric kl is 0). Metrics, sums over
-// tokens with a weight: tokens, kl, entropy, clip_low (A < 0 and the ratio below the range),
+// The reference log-probs may be missing when beta is 0 (then the metric kl is 0). Metrics, sums
+// over tokens with a weight: tokens, kl, entropy, clip_low (A < 0 and the ratio below the range),
 // clip_high (A > 0 and the ratio above it), ratio, equal (the log-probability has the bits of the
 // old one).
 class GrpoLoss : public LossFn {

@@ -70,14 +70,14 @@ at::Tensor ChunkTrainer::Loss(int micro_batch, const ForwardResult& forward) {
   const PackedBatch& batch = part.batch;
   const LossTerms terms =
       work_.loss(batch, LogProbsWhereWeighted(*chunk_.model, forward.hidden_xd, batch.targets_x,
-                                              batch.weights_x, work_.loss.temperature()));
+                                              batch[Column::kWeight], work_.loss.temperature()));
   at::Tensor loss = terms.sum / work_.denominators.main;
   Report(micro_batch, "step/loss", terms.sum.item<double>());
   if (work_.denominators.mtp > 0) {
-    const MtpTargets& mtp = part.mtp;
-    const TokenLogProbs log_probs =
-        LogProbsWhereWeighted(*chunk_.model, forward.mtp_hidden_xd, mtp.targets_x, mtp.weights_x);
-    const at::Tensor sum = -(log_probs.log_prob_t * mtp.weights_x).sum();
+    const at::Tensor& weights_x = part.ahead[Column::kWeight];
+    const TokenLogProbs log_probs = LogProbsWhereWeighted(*chunk_.model, forward.mtp_hidden_xd,
+                                                          part.ahead.targets_x, weights_x);
+    const at::Tensor sum = -(log_probs.log_prob_t * weights_x).sum();
     loss = loss + sum * (work_.mtp_loss_weight / work_.denominators.mtp);
     Report(micro_batch, "step/mtp_loss", sum.item<double>());
   }

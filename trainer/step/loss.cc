@@ -17,9 +17,10 @@ LossTerms CrossEntropyLoss::operator()(const PackedBatch& batch,
     return terms;
   }
   // In double: the split into micro-batches then shows in the last bit of the result at most.
-  terms.sum = -at::sum((log_prob_x * batch.weights_x).to(at::kDouble)).to(log_prob_x.scalar_type());
+  terms.sum =
+      -at::sum((log_prob_x * batch[Column::kWeight]).to(at::kDouble)).to(log_prob_x.scalar_type());
 
-  const at::Tensor weights_x = batch.weights_x.contiguous();
+  const at::Tensor weights_x = batch[Column::kWeight].contiguous();
   const at::Tensor entropy_x = log_probs.entropy_t.to(at::kFloat).contiguous();
   const float* weight = weights_x.const_data_ptr<float>();
   const float* entropy = entropy_x.const_data_ptr<float>();
@@ -37,7 +38,7 @@ double CrossEntropyCount(const std::vector<PackedBatch>& micro_batches) {
   double count = 0;
   for (const PackedBatch& batch : micro_batches) {
     if (batch.num_tokens() == 0) continue;  // its tensors may be undefined
-    const at::Tensor weights_x = batch.weights_x.contiguous();
+    const at::Tensor weights_x = batch[Column::kWeight].contiguous();
     const float* weight = weights_x.const_data_ptr<float>();
     for (int64_t i = 0; i < batch.num_tokens(); ++i) count += weight[i];
   }

@@ -9,7 +9,6 @@
 
 #include "parallel/pipeline/executor.h"
 #include "trainer/step/log_probs_where_weighted.h"
-#include "trainer/step/micro_batch_part.h"
 #include "trainer/step/step_plan.h"
 
 namespace deduce {
@@ -39,7 +38,7 @@ class ChunkScorer : public ChunkWork {
     if (!model_.part().last) return forward.x_xd;
     if (&batch == &empty_) return {};
     const at::Tensor log_prob_x = LogProbsWhereWeighted(model_, forward.hidden_xd, batch.targets_x,
-                                                        batch.weights_x, temperature_)
+                                                        batch[Column::kWeight], temperature_)
                                       .log_prob_t;
     const int64_t m = micro_batch_of_[micro_batch];
     bytes_.append(reinterpret_cast<const char*>(&m), sizeof(m));

@@ -31,7 +31,7 @@ StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
     for (const int64_t i : bin) {
       PackItem item{.tokens = samples[i].tokens, .sample_id = i};
       item.prompt_length = samples[i].prompt_length;
-      item.weights = LossWeights(samples[i], loss.completion_only);
+      item.columns[Column::kWeight] = LossWeights(samples[i], loss.completion_only);
       row.push_back(std::move(item));
     }
     batch.micro_batches.push_back(MakePackedBatch(row));

@@ -12,7 +12,6 @@
 #include "parallel/pipeline/executor.h"
 #include "parallel/reduce/exact_norm.h"
 #include "trainer/step/chunk_trainer.h"
-#include "trainer/step/micro_batch_part.h"
 #include "trainer/step/shared_embedding.h"
 #include "trainer/step/step_numbers.h"
 #include "trainer/step/step_plan.h"
@@ -32,7 +31,7 @@ Denominators StepDenominators(const StepBatch& batch, const ModelConfig& config,
   int64_t sequences = 0;
   for (const PackedBatch& micro_batch : batch.micro_batches) {
     sequences += micro_batch.num_sequences();
-    if (with_mtp) denominators.mtp += Sum(ShiftTargets(micro_batch).weights_x);
+    if (with_mtp) denominators.mtp += Sum(OneTokenAhead(micro_batch)[Column::kWeight]);
   }
   denominators.balance = static_cast<double>(sequences * NumRoutedLayers(config));
   return denominators;

@@ -26,7 +26,7 @@ struct Example {
   TokenLogProbs log_probs;
 };
 
-at::Tensor Column(const std::vector<Token>& tokens, double Token::*field) {
+at::Tensor Values(const std::vector<Token>& tokens, double Token::*field) {
   std::vector<float> values;
   for (const Token& token : tokens) values.push_back(static_cast<float>(token.*field));
   return at::tensor(values, at::kFloat);
@@ -38,12 +38,12 @@ Example MakeExample(const std::vector<Token>& tokens) {
   example.batch.tokens_x = at::zeros({n}, at::kLong);
   example.batch.sequence_starts = {0, n};
   example.batch.sample_ids = {0};
-  example.batch.weights_x = Column(tokens, &Token::weight);
-  example.batch.advantages_x = Column(tokens, &Token::advantage);
-  example.batch.old_log_probs_x = Column(tokens, &Token::old_log_prob);
-  example.batch.ref_log_probs_x = Column(tokens, &Token::ref_log_prob);
-  example.log_probs.log_prob_t = Column(tokens, &Token::log_prob).set_requires_grad(true);
-  example.log_probs.entropy_t = Column(tokens, &Token::log_prob).neg();
+  example.batch.columns[Column::kWeight] = Values(tokens, &Token::weight);
+  example.batch.columns[Column::kAdvantage] = Values(tokens, &Token::advantage);
+  example.batch.columns[Column::kSamplerLogProb] = Values(tokens, &Token::old_log_prob);
+  example.batch.columns[Column::kReferenceLogProb] = Values(tokens, &Token::ref_log_prob);
+  example.log_probs.log_prob_t = Values(tokens, &Token::log_prob).set_requires_grad(true);
+  example.log_probs.entropy_t = Values(tokens, &Token::log_prob).neg();
   return example;
 }
 
@@ -239,7 +239,7 @@ TEST(GrpoLossTest, EqualCountsTokensWithTheBitsOfTheOldLogProbability) {
 
 TEST(GrpoLossTest, WithoutBetaNoReferenceIsNeeded) {
   Example example = MakeExample(MixedTokens());
-  example.batch.ref_log_probs_x = at::Tensor();
+  example.batch.columns.erase(Column::kReferenceLogProb);
   const double sum = GrpoLoss(Config(0, 0.2))(example.batch, example.log_probs).sum.item<float>();
   EXPECT_EQ(sum, Sum(Config(0, 0.2), MixedTokens()));
   EXPECT_THROW(GrpoLoss(Config(0.1, 0.2))(example.batch, example.log_probs), c10::Error);

@@ -151,8 +151,8 @@ double Objective(TinyTraining& policy, const GrpoResult& result, int64_t num_gen
     std::vector<int32_t> tokens = prompt.tokens;
     const std::vector<int32_t>& completion = result.samples[i].completion.tokens;
     tokens.insert(tokens.end(), completion.begin(), completion.end());
-    const PackedBatch alone = MakePackedBatch(
-        {PackItem{.tokens = tokens, .weights = std::vector<float>(tokens.size() - 1, 1)}});
+    const PackedBatch alone =
+        MakePackedBatch({PackItem{.tokens = tokens, .columns = {{Column::kWeight, {1}}}}});
     const at::Tensor log_prob_x = ScoreTokens(*policy.model, {alone}, 1)[0];
     double sum = 0;
     for (size_t t = prompt.tokens.size() - 1; t + 1 < tokens.size(); ++t) {

@@ -22,7 +22,7 @@ Example MakeExample(const std::vector<float>& log_probs, const std::vector<float
   example.batch.tokens_x = at::zeros({n}, at::kLong);
   example.batch.sequence_starts = {0, n};
   example.batch.sample_ids = {0};
-  example.batch.weights_x = at::tensor(weights, at::kFloat);
+  example.batch.columns[Column::kWeight] = at::tensor(weights, at::kFloat);
   example.log_probs.log_prob_t = at::tensor(log_probs, at::kFloat).set_requires_grad(true);
   example.log_probs.entropy_t = at::tensor(log_probs, at::kFloat).neg();
   return example;
@@ -38,7 +38,7 @@ TEST(CrossEntropyLossTest, SumIsTheWeightedNegativeLogProbability) {
 TEST(CrossEntropyLossTest, GradientIsMinusTheWeight) {
   const Example example = MakeExample({-1, -2, -4, -8}, {1, 0, 0.5, 3});
   CrossEntropyLoss()(example.batch, example.log_probs).sum.backward();
-  EXPECT_TRUE(example.log_probs.log_prob_t.grad().equal(example.batch.weights_x.neg()));
+  EXPECT_TRUE(example.log_probs.log_prob_t.grad().equal(example.batch[Column::kWeight].neg()));
 }
 
 TEST(CrossEntropyLossTest, MetricsCountOnlyTokensWithAWeight) {
