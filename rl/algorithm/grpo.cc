@@ -19,42 +19,72 @@
 namespace deduce {
 namespace {
 
+// Fills in the advantage of every sample, and its weight: whether it trains.
+void SetAdvantages(const GrpoConfig& config, SampleTable& table) {
+  std::vector<double> rewards;
+  std::vector<uint64_t> groups;
+  std::vector<bool> scorable;
+  for (const Sample& sample : table.sample()) {
+    rewards.push_back(sample.reward());
+    groups.push_back(sample.group());
+    scorable.push_back(sample.has_reward());
+  }
+  const std::vector<double> advantages =
+      Advantages(rewards, groups, config.scale_rewards(), scorable);
+  for (int i = 0; i < table.sample_size(); ++i) {
+    Sample& sample = *table.mutable_sample(i);
+    const bool masked = config.mask_truncated_completions() && sample.status() == Sample::truncated;
+    sample.set_advantage(advantages[i]);
+    sample.set_weight(sample.has_reward() && !masked ? 1 : 0);
+  }
+}
+
+// Tokens of the completion that its mask lets train.
+int64_t NumTrainedTokens(const Sample& sample) {
+  if (sample.mask().empty()) return sample.completion_tokens_size();
+  return std::count_if(sample.mask().begin(), sample.mask().end(),
+                       [](float mask) { return mask != 0; });
+}
+
 // A sample as a sequence to train on: only its completion has weight.
-PackItem ToItem(const Prompt& prompt, const Sample& sample, double advantage, double token_weight) {
-  PackItem item{.tokens = prompt.tokens, .sample_id = static_cast<int64_t>(sample.index)};
-  item.prompt_length = static_cast<int64_t>(prompt.tokens.size());
-  item.tokens.insert(item.tokens.end(), sample.completion.tokens.begin(),
-                     sample.completion.tokens.end());
-  item.columns = {{Column::kWeight, {static_cast<float>(token_weight)}},
-                  {Column::kAdvantage, {static_cast<float>(advantage)}},
-                  {Column::kSamplerLogProb, sample.completion.log_probs}};
+PackItem ToItem(const Sample& sample, double token_weight) {
+  PackItem item{.prompt_length = sample.prompt_tokens_size(),
+                .sample_id = static_cast<int64_t>(sample.sample())};
+  item.tokens.assign(sample.prompt_tokens().begin(), sample.prompt_tokens().end());
+  item.tokens.insert(item.tokens.end(), sample.completion_tokens().begin(),
+                     sample.completion_tokens().end());
+  std::vector<float> weights = {static_cast<float>(token_weight * sample.weight())};
+  if (!sample.mask().empty()) {
+    const float weight = weights[0];
+    weights.assign(sample.mask().begin(), sample.mask().end());
+    for (float& of_token : weights) of_token *= weight;
+  }
+  item.columns = {{Column::kWeight, std::move(weights)},
+                  {Column::kAdvantage, {static_cast<float>(sample.advantage())}},
+                  {Column::kSamplerLogProb,
+                   {sample.sampler_log_probs().begin(), sample.sampler_log_probs().end()}}};
   return item;
 }
 
-// The rollouts with these indices as one optimizer step's batch.
-StepBatch MakeMiniBatch(const StageConfig& stage, const GrpoResult& rollouts,
-                        const std::vector<bool>& trains, const std::vector<int64_t>& indices) {
+// The samples at these places of the table as one optimizer step's batch.
+StepBatch MakeMiniBatch(const StageConfig& stage, const SampleTable& table,
+                        const std::vector<int>& places) {
   const GrpoConfig& config = stage.grpo();
   std::vector<int64_t> completion_lengths, sequence_lengths;
-  std::vector<bool> mini_trains;
-  for (const int64_t i : indices) {
-    const Prompt& prompt = rollouts.prompts[i / config.num_generations()];
-    completion_lengths.push_back(
-        static_cast<int64_t>(rollouts.samples[i].completion.tokens.size()));
-    sequence_lengths.push_back(completion_lengths.back() +
-                               static_cast<int64_t>(prompt.tokens.size()));
-    mini_trains.push_back(trains[i]);
+  std::vector<bool> trains;
+  for (const int i : places) {
+    const Sample& sample = table.sample(i);
+    completion_lengths.push_back(NumTrainedTokens(sample));
+    sequence_lengths.push_back(sample.prompt_tokens_size() + sample.completion_tokens_size());
+    trains.push_back(sample.weight() != 0);
   }
-  const GrpoWeights weights = MakeGrpoWeights(config.loss_type(), completion_lengths, mini_trains,
+  const GrpoWeights weights = MakeGrpoWeights(config.loss_type(), completion_lengths, trains,
                                               config.max_completion_length());
   StepBatch mini_batch{.count = weights.count};
   for (const std::vector<int64_t>& bin : PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
     std::vector<PackItem> items;
-    for (const int64_t b : bin) {
-      const int64_t i = indices[b];
-      items.push_back(ToItem(rollouts.prompts[i / config.num_generations()], rollouts.samples[i],
-                             rollouts.advantages[i], weights.token_weight[b]));
-    }
+    for (const int64_t b : bin)
+      items.push_back(ToItem(table.sample(places[b]), weights.token_weight[b]));
     mini_batch.micro_batches.push_back(MakePackedBatch(items));
   }
   return mini_batch;
@@ -97,36 +127,35 @@ absl::StatusOr<Grpo> Grpo::Create(const StageConfig& stage, uint64_t seed,
   return Grpo(stage, std::move(prompts), std::move(rewards), std::move(tokenizer), seed);
 }
 
-std::vector<StepBatch> Grpo::MiniBatches(const GrpoResult& rollouts,
-                                         const std::vector<bool>& trains, int64_t step,
+std::vector<StepBatch> Grpo::MiniBatches(const SampleTable& table, int64_t step,
                                          int64_t iteration) const {
   const GrpoConfig& config = stage_.grpo();
-  std::vector<int64_t> order(rollouts.samples.size());
+  std::vector<int> order(table.sample_size());
   std::iota(order.begin(), order.end(), 0);
   if (config.num_mini_batches() > 1) {
     const uint64_t epoch = static_cast<uint64_t>(step * config.num_iterations() + iteration);
-    const auto key = [&](int64_t i) {
-      return RandomBits(shuffle_stream_, epoch, static_cast<uint64_t>(i))[0];
+    const auto key = [&](int i) {
+      return std::pair(RandomBits(shuffle_stream_, epoch, table.sample(i).sample())[0], i);
     };
-    std::sort(order.begin(), order.end(),
-              [&](int64_t a, int64_t b) { return std::pair(key(a), a) < std::pair(key(b), b); });
+    std::sort(order.begin(), order.end(), [&](int a, int b) { return key(a) < key(b); });
   }
-  const int64_t each = static_cast<int64_t>(order.size()) / config.num_mini_batches();
+  const int64_t samples = table.sample_size(), parts = config.num_mini_batches();
   std::vector<StepBatch> mini_batches;
-  for (auto first = order.begin(); first != order.end(); first += each) {
-    mini_batches.push_back(MakeMiniBatch(stage_, rollouts, trains, {first, first + each}));
+  for (int64_t part = 0; part < parts; ++part) {
+    mini_batches.push_back(MakeMiniBatch(
+        stage_, table,
+        {order.begin() + part * samples / parts, order.begin() + (part + 1) * samples / parts}));
   }
   return mini_batches;
 }
 
-absl::StatusOr<SampleSet> Grpo::Rollouts(TrainState& state, int64_t step,
-                                         GrpoResult& result) const {
+absl::StatusOr<SampleTable> Grpo::Rollouts(TrainState& state, int64_t step) const {
   const GrpoConfig& config = stage_.grpo();
+  std::vector<RolloutGroup> groups;
   for (int64_t p = 0; p < config.prompts_per_step(); ++p) {
-    ASSIGN_OR_RETURN(
-        Prompt prompt,
-        prompts_.Get(Split::kTrain, static_cast<uint64_t>(step * config.prompts_per_step() + p)));
-    result.prompts.push_back(std::move(prompt));
+    const auto id = static_cast<uint64_t>(step * config.prompts_per_step() + p);
+    ASSIGN_OR_RETURN(Prompt prompt, prompts_.Get(Split::kTrain, id));
+    groups.push_back({std::move(prompt), id, config.num_generations()});
   }
   const GenerationOptions generation{.max_new_tokens = config.max_completion_length(),
                                      .temperature = config.temperature(),
@@ -135,35 +164,23 @@ absl::StatusOr<SampleSet> Grpo::Rollouts(TrainState& state, int64_t step,
                                      .stream = rollout_stream_,
                                      .step = static_cast<uint64_t>(step),
                                      .max_batch = config.rollout_batch_size()};
-  SampleSet set = RolloutAndGrade(state.model, state.model.ranks(), *tokenizer_, result.prompts,
-                                  config.num_generations(), generation, rewards_);
-  result.samples = std::move(set.samples);
-  return set;
+  SampleTable table =
+      RolloutAndGrade(state.model, state.model.ranks(), *tokenizer_, groups, generation, rewards_);
+  for (Sample& sample : *table.mutable_sample()) sample.set_policy_version(state.num_updates());
+  return table;
 }
 
 absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step) const {
   const GrpoConfig& config = stage_.grpo();
   GrpoResult result;
-
-  ASSIGN_OR_RETURN(const SampleSet set, Rollouts(state, step, result));
-
-  // Advantages.
-  std::vector<double> rewards;
-  std::vector<bool> scorable, trains;
-  for (const Sample& sample : result.samples) {
-    rewards.push_back(sample.scored.total);
-    scorable.push_back(!sample.scored.unscorable);
-    trains.push_back(scorable.back() &&
-                     !(config.mask_truncated_completions() && sample.completion.truncated));
-  }
-  result.advantages =
-      Advantages(rewards, config.num_generations(), config.scale_rewards(), scorable);
+  ASSIGN_OR_RETURN(result.samples, Rollouts(state, step));
+  SetAdvantages(config, result.samples);
 
   // Updates.
   const GrpoLoss loss(config);
-  RolloutMetrics metrics(result.samples, config, set);
+  RolloutMetrics metrics(result.samples);
   for (int64_t iteration = 0; iteration < config.num_iterations(); ++iteration) {
-    std::vector<StepBatch> mini_batches = MiniBatches(result, trains, step, iteration);
+    std::vector<StepBatch> mini_batches = MiniBatches(result.samples, step, iteration);
     const double reference_start = SecondsNow();
     if (config.beta() != 0) {
       ScoreWithReference(reference, config.temperature(), mini_batches);

@@ -11,6 +11,7 @@
 
 #include "absl/status/statusor.h"
 #include "configs/run.pb.h"
+#include "data/records/sample.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "rl/algorithm/rollout_and_grade.h"
@@ -24,10 +25,7 @@ struct GrpoResult {
   MetricsRecord metrics;
   StepStats last_update;  // finite is false if any update of the step was skipped
   int64_t num_tokens = 0;
-  // The sample table, the same on all ranks.
-  std::vector<Prompt> prompts;
-  std::vector<Sample> samples;
-  std::vector<double> advantages;
+  SampleTable samples;  // the same on all ranks
 };
 
 class Grpo {
@@ -47,11 +45,11 @@ class Grpo {
   Grpo(const StageConfig& stage, PromptStream prompts, RewardSet rewards,
        std::shared_ptr<const Tokenizer> tokenizer, uint64_t seed);
 
-  // Collective. Fills in the step's prompts and samples; the times are in what is returned.
-  absl::StatusOr<SampleSet> Rollouts(TrainState& state, int64_t step, GrpoResult& result) const;
+  // Collective. The step's graded samples.
+  absl::StatusOr<SampleTable> Rollouts(TrainState& state, int64_t step) const;
 
-  std::vector<StepBatch> MiniBatches(const GrpoResult& rollouts, const std::vector<bool>& trains,
-                                     int64_t step, int64_t iteration) const;
+  std::vector<StepBatch> MiniBatches(const SampleTable& table, int64_t step,
+                                     int64_t iteration) const;
 
   StageConfig stage_;
   PromptStream prompts_;

@@ -13,8 +13,8 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "data/records/sample_table.h"
 #include "parallel/pipeline/chrome_trace.h"
-#include "rl/algorithm/rollout_table.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/checkpoint_folders.h"
 #include "trainer/checkpoint/checkpoint_reader.h"
@@ -253,9 +253,10 @@ absl::Status StageLoop::TrainOneStep() {
     absl::Status written;
     const int64_t interval = config_.grpo().save_rollouts_every();
     if (context_.log && interval > 0 && (step_ + 1) % interval == 0) {
-      written = WriteRolloutTable(
+      SetTokenTexts(*context_.tokenizer, result.samples);
+      written = WriteSampleTable(
           absl::StrCat(context_.run_dir, "/rollouts/", config_.name(), "/", step_ + 1, ".jsonl"),
-          step_ + 1, result, config_.grpo().num_generations(), *context_.tokenizer);
+          result.samples);
     }
     RETURN_IF_ERROR(AgreeOnStatus(world_, written));
   } else if (stage_.distill) {

@@ -1,8 +1,8 @@
-#include "rl/report/json_lines.h"
+#include "data/records/json_lines.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/rl/report/run_directory.h"
+#include "tests/data/temporary_file.h"
 
 namespace deduce {
 namespace {
@@ -17,25 +17,25 @@ absl::Status Read(const std::string& path, std::vector<std::string>* lines) {
 }
 
 TEST(JsonLinesTest, LinesAreCountedFromOne) {
-  RunDirectory run;
-  const std::string path = run.Write("f.jsonl", "{\"a\":1}\n{}\n");
+  const TemporaryFile file("f.jsonl", "{\"a\":1}\n{}\n");
+  const std::string path = file.path();
   std::vector<std::string> lines;
   ASSERT_TRUE(Read(path, &lines).ok());
   EXPECT_EQ(lines, (std::vector<std::string>{path + ":1{\"a\":1}", path + ":2{}"}));
 }
 
 TEST(JsonLinesTest, AnUnfinishedLastLineIsLeftOut) {
-  RunDirectory run;
+  const TemporaryFile file("f.jsonl", "{\"a\":1}\n{\"a\":");
   std::vector<std::string> lines;
-  EXPECT_TRUE(Read(run.Write("f.jsonl", "{\"a\":1}\n{\"a\":"), &lines).ok());
+  EXPECT_TRUE(Read(file.path(), &lines).ok());
   EXPECT_EQ(lines.size(), 1u);
 }
 
 TEST(JsonLinesTest, ABrokenLineWithItsLineFeedIsAnError) {
-  RunDirectory run;
   for (const char* broken : {"{\"a\":\n", "\n", "[1]\n", "7\n", "{\"a\":\"\xff\"}\n"}) {
     std::vector<std::string> lines;
-    const std::string path = run.Write("f.jsonl", std::string("{}\n") + broken);
+    const TemporaryFile file("f.jsonl", std::string("{}\n") + broken);
+    const std::string path = file.path();
     const absl::Status status = Read(path, &lines);
     EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument) << broken;
     const std::string message(status.message());

@@ -1,4 +1,4 @@
-#include "rl/report/json_lines.h"
+#include "data/records/json_lines.h"
 
 #include <fstream>
 
