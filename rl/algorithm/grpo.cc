@@ -7,8 +7,8 @@
 #include "configs/status.h"
 #include "data/records/packing.h"
 #include "kernels/random.h"
-#include "rl/algorithm/advantage.h"
-#include "rl/algorithm/grpo_loss.h"
+#include "rl/algorithm/loss_table.h"
+#include "rl/algorithm/policy_objective.h"
 #include "rl/algorithm/rollout_metrics.h"
 #include "rl/reward/registry.h"
 #include "trainer/metrics/clock.h"
@@ -30,7 +30,7 @@ void SetAdvantages(const GrpoConfig& config, SampleTable& table) {
     scorable.push_back(sample.has_reward());
   }
   const std::vector<double> advantages =
-      Advantages(rewards, groups, config.scale_rewards(), scorable);
+      FindLoss(config.loss_type()).advantages(rewards, groups, config.scale_rewards(), scorable);
   for (int i = 0; i < table.sample_size(); ++i) {
     Sample& sample = *table.mutable_sample(i);
     const bool masked = config.mask_truncated_completions() && sample.status() == Sample::truncated;
@@ -76,12 +76,13 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const SampleTable& table,
     const Sample& sample = table.sample(i);
     completion_lengths.push_back(NumTrainedTokens(sample));
     sequence_lengths.push_back(sample.prompt_tokens_size() + sample.completion_tokens_size());
-    trains.push_back(sample.weight() != 0);
+    trains.push_back(sample.weight() != 0 && completion_lengths.back() > 0);
   }
-  const GrpoWeights weights = MakeGrpoWeights(config.loss_type(), completion_lengths, trains,
-                                              config.max_completion_length());
-  StepBatch mini_batch{.count = weights.count};
-  for (const std::vector<int64_t>& bin : PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
+  const PolicyWeights weights = MakePolicyWeights(FindLoss(config.loss_type()), completion_lengths,
+                                                  trains, config.max_completion_length());
+  StepBatch mini_batch{.counts = {{PolicyObjective::kPolicyCount, weights.count}}};
+  for (const std::vector<int64_t>& bin :
+       PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
     std::vector<PackItem> items;
     for (const int64_t b : bin)
       items.push_back(ToItem(table.sample(places[b]), weights.token_weight[b]));
@@ -177,7 +178,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, i
   SetAdvantages(config, result.samples);
 
   // Updates.
-  const GrpoLoss loss(config);
+  const PolicyObjective objective(config, FindLoss(config.loss_type()));
   RolloutMetrics metrics(result.samples);
   for (int64_t iteration = 0; iteration < config.num_iterations(); ++iteration) {
     std::vector<StepBatch> mini_batches = MiniBatches(result.samples, step, iteration);
@@ -189,7 +190,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, i
     for (const StepBatch& mini_batch : mini_batches) {
       const int64_t updates = state.num_updates();
       const double rate = LearningRate(stage_.optimizer(), step, stage_.steps());
-      const StepStats stats = TrainStep(state, mini_batch, loss,
+      const StepStats stats = TrainStep(state, mini_batch, objective,
                                         {.learning_rate = rate, .optimizer = stage_.optimizer()});
       metrics.AddUpdate(stats);
       result.num_tokens += stats.num_tokens;

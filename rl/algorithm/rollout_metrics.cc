@@ -82,9 +82,8 @@ StepStats RolloutMetrics::Combined() const {
   StepStats combined;
   const double count = static_cast<double>(updates_.size());
   for (const StepStats& update : updates_) {
-    combined.loss += update.loss / count;
+    for (const auto& [name, loss] : update.losses) combined.losses[name] += loss / count;
     combined.grad_norm += update.grad_norm / count;
-    combined.balance_loss += update.balance_loss / count;
     combined.finite = combined.finite && update.finite;
     combined.max_over_mean_load = std::max(combined.max_over_mean_load, update.max_over_mean_load);
     combined.max_over_mean_rank_load =

@@ -277,14 +277,14 @@ absl::Status StageLoop::TrainOneStep() {
 
   MetricsRecord head = RecordHead();
   head.emplace_back("lr", rate);
-  head.emplace_back("loss", stats.loss);
+  head.emplace_back("loss", stats.Loss());
   if (!stage_.grpo && model_.config().num_nextn_predict_layers() > 0)
-    head.emplace_back("mtp_loss", stats.mtp_loss);
+    head.emplace_back("mtp_loss", stats.Loss("mtp_loss"));
   head.emplace_back("grad_norm", stats.grad_norm);
   head.emplace_back("skipped_updates", int64_t{stats.finite ? 0 : 1});
   if (model_.config().has_moe()) {
     head.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
-    head.emplace_back("moe/balance_loss", stats.balance_loss);
+    head.emplace_back("moe/balance_loss", stats.Loss("balance_loss"));
     if (context_.ranks.layout.expert_parallel > 1)
       head.emplace_back("perf/max_over_mean_rank_load", stats.max_over_mean_rank_load);
   }

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/ones_like.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 
@@ -16,6 +15,11 @@
 #include "trainer/step/step_plan.h"
 
 namespace deduce {
+
+bool StepWork::Uses(Head head) const {
+  const std::vector<Head> heads = objective.heads();
+  return std::find(heads.begin(), heads.end(), head) != heads.end();
+}
 
 ChunkTrainer::ChunkTrainer(ModelChunk& chunk, const StepWork& work)
     : chunk_(chunk),
@@ -48,16 +52,16 @@ const MicroBatchPart& ChunkTrainer::Part(int micro_batch) {
       IsReal(micro_batch) ? work_.micro_batches[work_.micro_batch_of[micro_batch]] : empty_;
   return parts_
       .emplace(micro_batch,
-               SplitForRank(whole, chunk_.stage.groups.layout, work_.denominators.mtp > 0))
+               SplitForRank(whole, chunk_.stage.groups.layout, work_.Uses(Head::kNextToken)))
       .first->second;
 }
 
-void ChunkTrainer::Report(int micro_batch, const std::string& name, double value, int64_t layer,
-                          int64_t layers) {
+void ChunkTrainer::Report(int micro_batch, const std::string& name, const at::Tensor& value,
+                          double divisor, int64_t index, int64_t num) {
   if (!IsReal(micro_batch)) return;
   const Layout& layout = chunk_.stage.groups.layout;
-  const int64_t index = work_.micro_batch_of[micro_batch] * layers + layer;
-  work_.numbers.Add(name, index * layout.num_parts() + layout.part(), value);
+  const int64_t place = work_.micro_batch_of[micro_batch] * num + index;
+  work_.numbers.Add(name, place * layout.num_parts() + layout.part(), value, divisor);
 }
 
 at::Tensor ChunkTrainer::EmptyInput(int micro_batch) {
@@ -65,39 +69,62 @@ at::Tensor ChunkTrainer::EmptyInput(int micro_batch) {
                    chunk_.model->type());
 }
 
-at::Tensor ChunkTrainer::Loss(int micro_batch, const ForwardResult& forward) {
-  const MicroBatchPart& part = Part(micro_batch);
-  const PackedBatch& batch = part.batch;
-  const LossTerms terms =
-      work_.loss(batch, LogProbsWhereWeighted(*chunk_.model, forward.hidden_xd, batch.targets_x,
-                                              batch[Column::kWeight], work_.loss.temperature()));
-  at::Tensor loss = terms.sum / work_.denominators.main;
-  Report(micro_batch, "step/loss", terms.sum.item<double>());
-  if (work_.denominators.mtp > 0) {
-    const at::Tensor& weights_x = part.ahead[Column::kWeight];
-    const TokenLogProbs log_probs = LogProbsWhereWeighted(*chunk_.model, forward.mtp_hidden_xd,
-                                                          part.ahead.targets_x, weights_x);
-    const at::Tensor sum = -(log_probs.log_prob_t * weights_x).sum();
-    loss = loss + sum * (work_.mtp_loss_weight / work_.denominators.mtp);
-    Report(micro_batch, "step/mtp_loss", sum.item<double>());
+std::vector<LossComponent> ChunkTrainer::BalanceComponents(const ForwardResult& forward) const {
+  const ModelConfig& config = chunk_.model->config();
+  std::vector<LossComponent> components;
+  for (size_t i = 0; i < forward.balance_losses.size(); ++i) {
+    components.push_back({.name = "balance_loss",
+                          .sum = forward.balance_losses[i],
+                          .count = kSequences,
+                          .weight = config.moe().balance_loss_alpha(),
+                          .index = routed_layers_before_ + static_cast<int64_t>(i),
+                          .num = NumRoutedLayers(config)});
   }
-  for (const auto& [name, value] : terms.metric_sums) Report(micro_batch, name, value);
-  return loss;
+  return components;
+}
+
+LossContext ChunkTrainer::ContextOf(const MicroBatchPart& part,
+                                    const ForwardResult& forward) const {
+  const RankGroups& groups = chunk_.stage.groups;
+  LossContext context({groups.tensor.get(), groups.context.get()});
+  for (const Head head : work_.objective.heads()) {
+    const bool ahead = head == Head::kNextToken;
+    const PackedBatch& batch = ahead ? part.ahead : part.batch;
+    context.Add(head, batch,
+                LogProbsWhereWeighted(
+                    *chunk_.model, ahead ? forward.mtp_hidden_xd : forward.hidden_xd,
+                    batch.targets_x, batch[Column::kWeight], work_.objective.temperature()));
+  }
+  return context;
+}
+
+double ChunkTrainer::Divisor(const LossComponent& component) const {
+  const auto count = work_.counts.find(component.count);
+  TORCH_CHECK(count != work_.counts.end() && count->second > 0, "ChunkTrainer: found ",
+              count == work_.counts.end() ? "no count" : "a count of 0", " of ", component.count,
+              ", expected a positive one for ", component.name);
+  return count->second * static_cast<double>(component.num);
 }
 
 ChunkTrainer::Held ChunkTrainer::Compute(int micro_batch, const at::Tensor& input_xd) {
-  Held held;
+  Held held{.has_graph = true};
   if (input_xd.defined()) held.input_xd = input_xd.detach().requires_grad_(true);
   const MicroBatchPart& part = Part(micro_batch);
-  ForwardResult forward =
-      chunk_.model->Forward(part.batch, work_.denominators.mtp > 0, held.input_xd,
+  const ForwardResult forward =
+      chunk_.model->Forward(part.batch, work_.Uses(Head::kNextToken), held.input_xd,
                             work_.recompute == LayoutConfig::selective, part.share.get());
-  held.root = chunk_.model->part().last ? Loss(micro_batch, forward) : forward.x_xd;
-  held.balance = std::move(forward.balance_losses);
-  const int64_t layers = NumRoutedLayers(chunk_.model->config());
-  for (size_t i = 0; i < held.balance.size(); ++i) {
-    Report(micro_batch, "step/balance_loss", held.balance[i].item<double>(),
-           routed_layers_before_ + static_cast<int64_t>(i), layers);
+  held.components = BalanceComponents(forward);
+  if (chunk_.model->part().last) {
+    LossTerms terms = work_.objective(ContextOf(part, forward));
+    for (LossComponent& component : terms.components)
+      held.components.push_back(std::move(component));
+    for (const auto& [name, value] : terms.metric_sums) Report(micro_batch, name, value);
+  } else {
+    held.output_xd = forward.x_xd;
+  }
+  for (const LossComponent& component : held.components) {
+    Report(micro_batch, StepWork::LossNumber(component.name), component.sum, Divisor(component),
+           component.index, component.num);
   }
   return held;
 }
@@ -117,20 +144,22 @@ at::Tensor ChunkTrainer::Forward(int micro_batch, const at::Tensor& input_xd) {
                   part.share.get())
         .x_xd;
   }
-  return (held_[micro_batch] = Compute(micro_batch, input_xd)).root.detach();
+  return (held_[micro_batch] = Compute(micro_batch, input_xd)).output_xd.detach();
 }
 
 at::Tensor ChunkTrainer::RunBackward(int micro_batch, const at::Tensor& grad_output_xd) {
   Held held = std::move(held_.at(micro_batch));
   held_.erase(micro_batch);
-  if (!held.root.defined()) held = Compute(micro_batch, held.input_xd);
-  std::vector<at::Tensor> roots = {held.root};
-  std::vector<at::Tensor> gradients = {grad_output_xd.defined() ? grad_output_xd
-                                                                : at::ones_like(held.root)};
-  const double alpha = chunk_.model->config().moe().balance_loss_alpha();
-  for (const at::Tensor& loss : held.balance) {
-    roots.push_back(loss);
-    gradients.push_back(at::full({}, alpha / work_.denominators.balance, loss.options()));
+  if (!held.has_graph) held = Compute(micro_batch, held.input_xd);
+  std::vector<at::Tensor> roots, gradients;
+  if (held.output_xd.defined()) {
+    roots.push_back(held.output_xd);
+    gradients.push_back(grad_output_xd);
+  }
+  for (const LossComponent& component : held.components) {
+    roots.push_back(component.sum);
+    gradients.push_back(
+        at::full({}, component.weight / Divisor(component), component.sum.options()));
   }
   torch::autograd::backward(roots, gradients);
   return held.input_xd.defined() ? held.input_xd.grad() : at::Tensor();

@@ -1,12 +1,14 @@
 #include "trainer/step/score_tokens.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <cstring>
 #include <memory>
 #include <string>
 
+#include "kernels/host_values.h"
 #include "parallel/pipeline/executor.h"
 #include "trainer/step/log_probs_where_weighted.h"
 #include "trainer/step/step_plan.h"
@@ -42,8 +44,9 @@ class ChunkScorer : public ChunkWork {
                                       .log_prob_t;
     const int64_t m = micro_batch_of_[micro_batch];
     bytes_.append(reinterpret_cast<const char*>(&m), sizeof(m));
-    bytes_.append(reinterpret_cast<const char*>(log_prob_x.const_data_ptr<float>()),
-                  log_prob_x.nbytes());
+    const std::vector<float> log_probs = HostValues<float>(log_prob_x);
+    bytes_.append(reinterpret_cast<const char*>(log_probs.data()),
+                  log_probs.size() * sizeof(float));
     return {};
   }
 
@@ -98,9 +101,10 @@ std::vector<at::Tensor> ScoreTokens(RankModel& model, const std::vector<PackedBa
       int64_t m;
       std::memcpy(&m, theirs.data() + at, sizeof(m));
       at += sizeof(m);
-      results[m] = at::empty({micro_batches[m].num_tokens()});
-      std::memcpy(results[m].mutable_data_ptr<float>(), theirs.data() + at, results[m].nbytes());
-      at += results[m].nbytes();
+      std::vector<float> log_probs(static_cast<size_t>(micro_batches[m].num_tokens()));
+      std::memcpy(log_probs.data(), theirs.data() + at, log_probs.size() * sizeof(float));
+      at += log_probs.size() * sizeof(float);
+      results[m] = at::tensor(log_probs, at::kFloat);
     }
   }
   return results;

@@ -5,8 +5,8 @@
 
 #include "configs/status.h"
 #include "data/records/packing.h"
+#include "trainer/step/cross_entropy.h"
 #include "trainer/step/learning_rate.h"
-#include "trainer/step/loss.h"
 
 namespace deduce {
 
@@ -36,10 +36,11 @@ StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
     }
     batch.micro_batches.push_back(MakePackedBatch(row));
   }
-  batch.count = CrossEntropyCount(batch.micro_batches);
-  return TrainStep(state, batch, CrossEntropyLoss(/*uses_mtp=*/true),
+  const bool has_module = state.model.config().num_nextn_predict_layers() > 0;
+  const CrossEntropy objective(has_module ? loss.mtp_weight : 0);
+  batch.counts = objective.CountsOf(batch.micro_batches);
+  return TrainStep(state, batch, objective,
                    {.learning_rate = LearningRate(stage.optimizer(), step, stage.steps()),
-                    .mtp_loss_weight = loss.mtp_weight,
                     .optimizer = stage.optimizer()});
 }
 

@@ -9,6 +9,7 @@
 #include <memory>
 
 #include "kernels/exact_sum.h"
+#include "kernels/host_values.h"
 #include "parallel/pipeline/executor.h"
 #include "parallel/reduce/exact_norm.h"
 #include "trainer/step/chunk_trainer.h"
@@ -19,33 +20,36 @@
 namespace deduce {
 namespace {
 
-double Sum(const at::Tensor& values_x) {
-  const float* values = values_x.const_data_ptr<float>();
-  double sum = 0;
-  for (int64_t i = 0; i < values_x.numel(); ++i) sum += values[i];
-  return sum;
-}
-
-Denominators StepDenominators(const StepBatch& batch, const ModelConfig& config, bool with_mtp) {
-  Denominators denominators{.main = batch.count};
-  int64_t sequences = 0;
-  for (const PackedBatch& micro_batch : batch.micro_batches) {
-    sequences += micro_batch.num_sequences();
-    if (with_mtp) denominators.mtp += Sum(OneTokenAhead(micro_batch)[Column::kWeight]);
+// What the objective reads is there.
+void CheckNeeds(const StepBatch& batch, const Objective& objective, const ModelConfig& config) {
+  for (const Head head : objective.heads()) {
+    TORCH_CHECK(head != Head::kNextToken || config.num_nextn_predict_layers() > 0,
+                "TrainStep: found a model without prediction module, expected one for its loss");
   }
-  denominators.balance = static_cast<double>(sequences * NumRoutedLayers(config));
-  return denominators;
+  for (const PackedBatch& micro_batch : batch.micro_batches) {
+    for (const Column column : objective.columns()) {
+      TORCH_CHECK(micro_batch.Has(column), "TrainStep: found a micro-batch without column ",
+                  ColumnName(column), ", expected what the objective reads");
+    }
+  }
+  for (const auto& [key, count] : batch.counts) {
+    TORCH_CHECK(count > 0, "TrainStep: found count ", key, " ", count, ", expected a positive one");
+  }
 }
 
-void FillStats(const std::vector<std::pair<std::string, double>>& sums,
-               const Denominators& denominators, StepStats& stats) {
+Counts StepCounts(const StepBatch& batch) {
+  Counts counts = batch.counts;
+  double& sequences = counts[kSequences];
+  for (const PackedBatch& micro_batch : batch.micro_batches)
+    sequences += static_cast<double>(micro_batch.num_sequences());
+  return counts;
+}
+
+void FillStats(const std::vector<std::pair<std::string, double>>& sums, StepStats& stats) {
+  const std::string prefix = StepWork::LossNumber("");
   for (const auto& [name, sum] : sums) {
-    if (name == "step/loss") {
-      stats.loss = sum / denominators.main;
-    } else if (name == "step/mtp_loss") {
-      stats.mtp_loss = sum / denominators.mtp;
-    } else if (name == "step/balance_loss") {
-      stats.balance_loss = sum / denominators.balance;
+    if (name.starts_with(prefix)) {
+      stats.losses[name.substr(prefix.size())] = sum;
     } else {
       stats.metric_sums.emplace_back(name, sum);
     }
@@ -86,7 +90,7 @@ void Update(TrainState& state, const std::vector<std::unique_ptr<ChunkTrainer>>&
 // Largest load of an expert over the mean, over layers.
 double MaxOverMean(const at::Tensor& load_le) {
   double worst = 0;
-  const int64_t* load = load_le.const_data_ptr<int64_t>();
+  const std::vector<int64_t> load = HostValues<int64_t>(load_le);
   const int64_t experts = load_le.size(1);
   for (int64_t l = 0; l < load_le.size(0); ++l) {
     int64_t most = 0, sum = 0;
@@ -103,11 +107,12 @@ double MaxOverMean(const at::Tensor& load_le) {
 // Largest load of a rank of the expert group over the mean, over layers.
 double MaxOverMeanRankLoad(Transformer& model, const at::Tensor& load_le) {
   double worst = 0;
-  const int64_t* load = load_le.const_data_ptr<int64_t>();
+  const std::vector<double> load = HostValues<double>(load_le);
+  auto layer = load.begin();
   for (const ExpertPlacement& placement : model.placements()) {
-    const std::vector<double> loads(load, load + load_le.size(1));
+    const std::vector<double> loads(layer, layer + load_le.size(1));
     worst = std::max(worst, placement.MaxOverMeanRankLoad(loads));
-    load += load_le.size(1);
+    layer += load_le.size(1);
   }
   return worst;
 }
@@ -152,18 +157,21 @@ void TrainState::set_num_updates(int64_t value) {
   for (Optimizer& optimizer : optimizers) optimizer.set_num_updates(value);
 }
 
-StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& loss,
+double StepStats::Loss(const std::string& component) const {
+  const auto found = losses.find(component);
+  return found == losses.end() ? 0 : found->second;
+}
+
+StepStats TrainStep(TrainState& state, const StepBatch& batch, const Objective& objective,
                     const StepOptions& options) {
-  TORCH_CHECK(batch.count > 0, "TrainStep: found count ", batch.count, ", expected a positive one");
   RankModel& model = state.model;
-  const bool with_mtp = loss.uses_mtp() && options.mtp_loss_weight > 0 &&
-                        model.config().num_nextn_predict_layers() > 0;
-  const Denominators denominators = StepDenominators(batch, model.config(), with_mtp);
+  CheckNeeds(batch, objective, model.config());
+  const Counts counts = StepCounts(batch);
   const StepPlan step = MakeStepPlan(model, static_cast<int64_t>(batch.micro_batches.size()),
                                      /*forward_only=*/false);
   StepNumbers numbers;
-  const StepWork work{batch.micro_batches,     step.micro_batch_of, loss,   denominators,
-                      options.mtp_loss_weight, state.recompute,     numbers};
+  const StepWork work{
+      batch.micro_batches, step.micro_batch_of, objective, counts, state.recompute, numbers};
   std::vector<std::unique_ptr<ChunkTrainer>> stages;
   std::vector<ChunkWork*> driven;
   for (ModelChunk& chunk : model.chunks()) {
@@ -175,7 +183,7 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
   StepStats stats;
   for (const PackedBatch& micro_batch : batch.micro_batches)
     stats.num_tokens += micro_batch.num_tokens();
-  FillStats(numbers.Sums(*model.ranks().world), denominators, stats);
+  FillStats(numbers.Sums(*model.ranks().world), stats);
   for (const size_t c : model.ChunksByStage()) stages[c]->FinishSums();
   std::vector<std::vector<at::Tensor>*> shards;
   for (const auto& stage : stages) shards.push_back(&stage->shards());

@@ -65,7 +65,7 @@ Outcome Train(int num_ranks, int expert_parallel) {
       }
       for (const Sample& sample : result.samples.sample())
         own.advantages.push_back(sample.advantage());
-      own.losses.push_back(result.last_update.loss);
+      own.losses.push_back(result.last_update.Loss());
       own.losses.push_back(result.last_update.grad_norm);
     }
     own.policy_hash = rl.policy.Hash();

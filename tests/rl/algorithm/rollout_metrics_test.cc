@@ -82,13 +82,17 @@ TEST(RolloutMetricsTest, TokenMetricsAreMeansOverTheTokensOfAllUpdates) {
 
 TEST(RolloutMetricsTest, OneUpdateThatIsNotFiniteShowsInTheStep) {
   RolloutMetrics metrics = Make();
-  metrics.AddUpdate({.loss = 1, .grad_norm = 3, .max_over_mean_load = 2, .num_tokens = 5});
-  EXPECT_TRUE(metrics.Combined().finite);
   metrics.AddUpdate(
-      {.loss = 2, .grad_norm = 5, .finite = false, .max_over_mean_load = 1, .num_tokens = 6});
+      {.losses = {{"loss", 1}}, .grad_norm = 3, .max_over_mean_load = 2, .num_tokens = 5});
+  EXPECT_TRUE(metrics.Combined().finite);
+  metrics.AddUpdate({.losses = {{"loss", 2}},
+                     .grad_norm = 5,
+                     .finite = false,
+                     .max_over_mean_load = 1,
+                     .num_tokens = 6});
   const StepStats combined = metrics.Combined();
   EXPECT_FALSE(combined.finite);
-  EXPECT_DOUBLE_EQ(combined.loss, 1.5);
+  EXPECT_DOUBLE_EQ(combined.Loss(), 1.5);
   EXPECT_DOUBLE_EQ(combined.grad_norm, 4);
   EXPECT_DOUBLE_EQ(combined.max_over_mean_load, 2);
   EXPECT_EQ(combined.num_tokens, 11);

@@ -49,8 +49,8 @@ Outcome Train(Communicator& world, const std::string& layout, const ModelConfig&
   Outcome outcome;
   for (int64_t step = 0; step < kSteps; ++step) {
     const StepStats stats = training.Step(stage, step);
-    for (const double number : {stats.loss, stats.mtp_loss, stats.balance_loss, stats.grad_norm,
-                                stats.max_over_mean_load})
+    for (const double number : {stats.Loss(), stats.Loss("mtp_loss"), stats.Loss("balance_loss"),
+                                stats.grad_norm, stats.max_over_mean_load})
       outcome.numbers.push_back(number);
   }
   const WholeWeights whole(training.model->StoresByStage());

@@ -45,7 +45,7 @@ void ExpectLoss(Kind kind, std::optional<bool> field, int64_t step, bool complet
     TinyTraining training(world, 1, true);
     const double expected = ExpectedLoss(training, stage, step, completion_only);
     // Sums of a few hundred fp32 terms below 10.
-    EXPECT_NEAR(training.Step(stage, step).loss, expected, 1e-5 * expected);
+    EXPECT_NEAR(training.Step(stage, step).Loss(), expected, 1e-5 * expected);
   });
 }
 

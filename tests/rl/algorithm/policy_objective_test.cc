@@ -1,4 +1,4 @@
-#include "rl/algorithm/grpo_loss.h"
+#include "rl/algorithm/policy_objective.h"
 
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
@@ -10,6 +10,11 @@
 #include <cmath>
 #include <limits>
 #include <map>
+#include <string>
+
+#include "data/records/packing.h"
+#include "tests/testing/rank_group.h"
+#include "tests/trainer/pipeline_layouts.h"
 
 namespace deduce {
 namespace {
@@ -54,23 +59,28 @@ GrpoConfig Config(double beta, double epsilon) {
   return config;
 }
 
+LossTerms Terms(const GrpoConfig& config, const Example& example,
+                const LossRecord& record = FindLoss(GrpoConfig::grpo)) {
+  return PolicyObjective(config, record)(LossContext(example.batch, example.log_probs));
+}
+
 double Sum(const GrpoConfig& config, const std::vector<Token>& tokens) {
-  const Example example = MakeExample(tokens);
-  return GrpoLoss(config)(example.batch, example.log_probs).sum.item<float>();
+  return Terms(config, MakeExample(tokens)).components.at(0).sum.item<float>();
 }
 
 std::vector<double> Gradient(const GrpoConfig& config, const std::vector<Token>& tokens) {
   const Example example = MakeExample(tokens);
-  const GrpoLoss loss(config);
-  loss(example.batch, example.log_probs).sum.backward();
+  Terms(config, example).components.at(0).sum.backward();
   const at::Tensor gradient = example.log_probs.log_prob_t.grad();
   return {gradient.const_data_ptr<float>(), gradient.const_data_ptr<float>() + gradient.numel()};
 }
 
 std::map<std::string, double> Metrics(const GrpoConfig& config, const std::vector<Token>& tokens) {
   const Example example = MakeExample(tokens);
-  const LossTerms terms = GrpoLoss(config)(example.batch, example.log_probs);
-  return {terms.metric_sums.begin(), terms.metric_sums.end()};
+  std::map<std::string, double> metrics;
+  for (const auto& [name, sum] : Terms(config, example).metric_sums)
+    metrics[name] = sum.item<double>();
+  return metrics;
 }
 
 // The formula of the paper, one token, in double.
@@ -122,7 +132,7 @@ std::vector<std::vector<Token>> RandomSamples() {
   return samples;
 }
 
-TEST(GrpoLossTest, ValueIsTheFormulaOfThePaper) {
+TEST(PolicyObjectiveTest, ValueIsTheFormulaOfThePaper) {
   for (const auto estimator : {GrpoConfig::k1, GrpoConfig::k2, GrpoConfig::k3}) {
     GrpoConfig config = Config(0.04, 0.2);
     config.set_epsilon_high(0.28);
@@ -137,7 +147,7 @@ TEST(GrpoLossTest, ValueIsTheFormulaOfThePaper) {
   }
 }
 
-TEST(GrpoLossTest, GradientIsTheDifferenceQuotientOfTheFormula) {
+TEST(PolicyObjectiveTest, GradientIsTheDifferenceQuotientOfTheFormula) {
   for (const auto estimator : {GrpoConfig::k1, GrpoConfig::k2, GrpoConfig::k3}) {
     GrpoConfig config = Config(0.04, 0.2);
     config.set_epsilon_high(0.28);
@@ -155,7 +165,7 @@ TEST(GrpoLossTest, GradientIsTheDifferenceQuotientOfTheFormula) {
   }
 }
 
-TEST(GrpoLossTest, OnPolicyGradientIsThePolicyGradient) {
+TEST(PolicyObjectiveTest, OnPolicyGradientIsThePolicyGradient) {
   std::vector<Token> tokens;
   for (const double advantage : {-2.0, -0.5, 0.0, 0.25, 3.0}) {
     tokens.push_back(
@@ -164,7 +174,7 @@ TEST(GrpoLossTest, OnPolicyGradientIsThePolicyGradient) {
   EXPECT_THAT(Gradient(Config(0, 0.2), tokens), ElementsAre(1.0, 0.25, 0.0, -0.125, -1.5));
 }
 
-TEST(GrpoLossTest, ClippedTokensHaveNoGradientOnTheFavourableSideOnly) {
+TEST(PolicyObjectiveTest, ClippedTokensHaveNoGradientOnTheFavourableSideOnly) {
   const std::vector<Token> tokens = {
       {.log_prob = -0.5, .old_log_prob = -1, .advantage = 1},    // ratio 1.65, good: clipped
       {.log_prob = -0.5, .old_log_prob = -1, .advantage = -1},   // ratio 1.65, bad: pulled back
@@ -180,7 +190,7 @@ TEST(GrpoLossTest, ClippedTokensHaveNoGradientOnTheFavourableSideOnly) {
   EXPECT_EQ(metrics.at("clip_high"), 1);
 }
 
-TEST(GrpoLossTest, EpsilonTenNeverClipsANegativeAdvantageAndOnlyRatiosAboveElevenElse) {
+TEST(PolicyObjectiveTest, EpsilonTenNeverClipsANegativeAdvantageAndOnlyRatiosAboveElevenElse) {
   std::vector<Token> tokens;
   for (const double ratio : {1e-6, 0.1, 1.0, 10.9, 11.1, 1000.0}) {
     for (const double advantage : {-1.0, 1.0}) {
@@ -197,13 +207,13 @@ TEST(GrpoLossTest, EpsilonTenNeverClipsANegativeAdvantageAndOnlyRatiosAboveEleve
   EXPECT_EQ(Metrics(Config(0, 10), tokens).at("clip_high"), 2);
 }
 
-TEST(GrpoLossTest, UnsetEpsilonHighIsEpsilon) {
+TEST(PolicyObjectiveTest, UnsetEpsilonHighIsEpsilon) {
   GrpoConfig both = Config(0.1, 0.2);
   both.set_epsilon_high(0.2);
   EXPECT_EQ(Sum(Config(0.1, 0.2), MixedTokens()), Sum(both, MixedTokens()));
 }
 
-TEST(GrpoLossTest, K3IsNeverNegativeAndZeroOnlyAtTheReference) {
+TEST(PolicyObjectiveTest, K3IsNeverNegativeAndZeroOnlyAtTheReference) {
   for (const double d : {-20.0, -1.0, -1e-3, 0.0, 1e-3, 1.0, 3.0}) {
     const double kl = Metrics(Config(1, 0.2), {{.log_prob = -1, .ref_log_prob = -1 + d}}).at("kl");
     if (d == 0) {
@@ -214,7 +224,7 @@ TEST(GrpoLossTest, K3IsNeverNegativeAndZeroOnlyAtTheReference) {
   }
 }
 
-TEST(GrpoLossTest, TokensWithoutWeightTakeNoPartWhateverTheyHold) {
+TEST(PolicyObjectiveTest, TokensWithoutWeightTakeNoPartWhateverTheyHold) {
   const double infinity = std::numeric_limits<double>::infinity();
   const Token prompt = {
       .log_prob = -1, .old_log_prob = -infinity, .ref_log_prob = 1e30, .weight = 0};
@@ -228,7 +238,7 @@ TEST(GrpoLossTest, TokensWithoutWeightTakeNoPartWhateverTheyHold) {
   EXPECT_EQ(gradient.back(), 0);
 }
 
-TEST(GrpoLossTest, EqualCountsTokensWithTheBitsOfTheOldLogProbability) {
+TEST(PolicyObjectiveTest, EqualCountsTokensWithTheBitsOfTheOldLogProbability) {
   const double x = -1.5, next = std::nextafter(-1.5F, 0.0F);
   const std::vector<Token> tokens = {{.log_prob = x, .old_log_prob = x, .weight = 1},
                                      {.log_prob = x, .old_log_prob = x, .weight = 0.5},
@@ -237,39 +247,96 @@ TEST(GrpoLossTest, EqualCountsTokensWithTheBitsOfTheOldLogProbability) {
   EXPECT_EQ(Metrics(Config(0.1, 0.2), tokens).at("equal"), 2);
 }
 
-TEST(GrpoLossTest, WithoutBetaNoReferenceIsNeeded) {
+TEST(PolicyObjectiveTest, WithoutBetaNoReferenceIsNeeded) {
   Example example = MakeExample(MixedTokens());
   example.batch.columns.erase(Column::kReferenceLogProb);
-  const double sum = GrpoLoss(Config(0, 0.2))(example.batch, example.log_probs).sum.item<float>();
-  EXPECT_EQ(sum, Sum(Config(0, 0.2), MixedTokens()));
-  EXPECT_THROW(GrpoLoss(Config(0.1, 0.2))(example.batch, example.log_probs), c10::Error);
+  const LossTerms terms = Terms(Config(0, 0.2), example);
+  EXPECT_EQ(terms.components.at(0).sum.item<float>(), Sum(Config(0, 0.2), MixedTokens()));
+  EXPECT_THROW(Terms(Config(0.1, 0.2), example), c10::Error);
 }
 
-TEST(GrpoLossTest, AnEmptyBatchAddsNothingUnderTheSameMetricNames) {
-  TokenLogProbs log_probs;
-  log_probs.log_prob_t = at::zeros({0}, at::kFloat).set_requires_grad(true);
-  log_probs.entropy_t = at::zeros({0}, at::kFloat);
-  const GrpoLoss loss(Config(0.1, 0.2));
-  const LossTerms empty = loss(PackedBatch(), log_probs);
-  EXPECT_EQ(empty.sum.item<float>(), 0);
-  empty.sum.backward();
-  EXPECT_TRUE(log_probs.log_prob_t.grad().defined());
-  const Example example = MakeExample(MixedTokens());
-  const LossTerms full = loss(example.batch, example.log_probs);
+TEST(PolicyObjectiveTest, AnEmptyBatchAddsNothingUnderTheSameMetricNames) {
+  Example none = MakeExample({});
+  none.batch = EmptyBatch();
+  const LossTerms empty = Terms(Config(0.1, 0.2), none);
+  EXPECT_EQ(empty.components.at(0).sum.item<float>(), 0);
+  empty.components.at(0).sum.backward();
+  EXPECT_TRUE(none.log_probs.log_prob_t.grad().defined());
+  const LossTerms full = Terms(Config(0.1, 0.2), MakeExample(MixedTokens()));
   ASSERT_EQ(empty.metric_sums.size(), full.metric_sums.size());
   for (size_t i = 0; i < full.metric_sums.size(); ++i) {
     EXPECT_EQ(empty.metric_sums[i].first, full.metric_sums[i].first);
-    EXPECT_EQ(empty.metric_sums[i].second, 0);
+    EXPECT_EQ(empty.metric_sums[i].second.item<double>(), 0);
   }
 }
 
-TEST(GrpoLossTest, AMicroBatchOfPromptsOnlyAddsNothing) {
+TEST(PolicyObjectiveTest, ItsColumnsAreThoseItReads) {
+  const LossRecord& grpo = FindLoss(GrpoConfig::grpo);
+  EXPECT_THAT(PolicyObjective(Config(0, 0.2), grpo).columns(),
+              ElementsAre(Column::kWeight, Column::kAdvantage, Column::kSamplerLogProb));
+  EXPECT_THAT(PolicyObjective(Config(0.1, 0.2), grpo).columns(),
+              testing::Contains(Column::kReferenceLogProb));
+}
+
+TEST(PolicyObjectiveTest, ARatioOfSequencesIsTheGeometricMeanOverTheirTrainedTokens) {
+  std::vector<Token> tokens = MixedTokens();
+  tokens.insert(tokens.begin(), 3, Token{.old_log_prob = 1e30, .weight = 0});  // of the prompt
+  double mean = 0;
+  for (const Token& token : MixedTokens())
+    mean += (token.log_prob - token.old_log_prob) / static_cast<double>(MixedTokens().size());
+  double expected = 0, magnitude = 0;
+  for (Token token : MixedTokens()) {
+    token.old_log_prob = token.log_prob - mean;
+    expected += NaiveLoss(Config(0, 0.2), token);
+    magnitude += std::abs(NaiveLoss(Config(0, 0.2), token));
+  }
+  LossRecord record = FindLoss(GrpoConfig::grpo);
+  record.ratio_level = RatioLevel::kSequence;
+  const LossTerms terms = Terms(Config(0, 0.2), MakeExample(tokens), record);
+  EXPECT_NEAR(terms.components.at(0).sum.item<float>(), expected, 8 * std::ldexp(magnitude, -24));
+}
+
+// A step in fp64 whose ratio is that of sequences; the loss and the gradient's norm.
+std::pair<double, double> SequenceStep(Communicator& world, const std::string& layout) {
+  TinyTraining training(world, LayoutOf(layout), TinyTrainingModel(), at::kDouble);
+  StepBatch batch{.counts = {{PolicyObjective::kPolicyCount, 2}}};
+  for (const float advantage : {1.5F, -0.5F}) {
+    PackItem item{.tokens = {1, 8, 9, 10, 11, 12, 13, 14, 15}, .prompt_length = 3};
+    item.columns = {{Column::kWeight, {0.25F}},
+                    {Column::kAdvantage, {advantage}},
+                    {Column::kSamplerLogProb, {-4.1F, -4.2F, -3.9F, -4.4F, -4.3F, -4.1F}}};
+    PackItem shorter = item;
+    shorter.tokens.resize(5);
+    shorter.columns[Column::kSamplerLogProb].resize(2);
+    batch.micro_batches.push_back(MakePackedBatch({item, shorter}));
+  }
+  LossRecord record = FindLoss(GrpoConfig::grpo);
+  record.ratio_level = RatioLevel::kSequence;
+  const StepStats stats =
+      TrainStep(*training.state, batch, PolicyObjective(Config(0, 10), record), {});
+  return {stats.Loss(), stats.grad_norm};
+}
+
+TEST(PolicyObjectiveTest, ASequenceRatioHasTheGradientOfOneRankWhoeverHasTheTokens) {
+  const auto self = MakeOneMemberCommunicator();
+  const auto [loss, norm] = SequenceStep(*self, "");
+  EXPECT_GT(norm, 0);
+  for (const std::string split : {"context_parallel: 2", "tensor_parallel: 2"}) {
+    RunRanks(2, [&, expected_loss = loss, expected_norm = norm](Communicator& world) {
+      const auto [found_loss, found_norm] = SequenceStep(world, split + " exact: false");
+      EXPECT_NEAR(found_loss, expected_loss, 1e-10) << split;
+      EXPECT_NEAR(found_norm, expected_norm, 1e-10 * expected_norm) << split;
+    });
+  }
+}
+
+TEST(PolicyObjectiveTest, AMicroBatchOfPromptsOnlyAddsNothing) {
   const std::vector<Token> prompt(4, Token{.weight = 0});
   EXPECT_EQ(Sum(Config(0.1, 0.2), prompt), 0);
   EXPECT_THAT(Gradient(Config(0.1, 0.2), prompt), Each(0.0));
 }
 
-TEST(GrpoLossTest, SumDoesNotDependOnTheSplitIntoMicroBatches) {
+TEST(PolicyObjectiveTest, SumDoesNotDependOnTheSplitIntoMicroBatches) {
   const std::vector<std::vector<Token>> samples = RandomSamples();
   const GrpoConfig config = Config(0.04, 0.2);
   double magnitude = 0;
@@ -298,31 +365,11 @@ TEST(GrpoLossTest, SumDoesNotDependOnTheSplitIntoMicroBatches) {
   }
 }
 
-TEST(MakeGrpoWeightsTest, GrpoIsTheMeanOverOutputsOfTheMeanOverTokens) {
-  const GrpoWeights weights = MakeGrpoWeights(GrpoConfig::grpo, {2, 5, 1}, {true, true, true}, 100);
-  EXPECT_THAT(weights.token_weight, ElementsAre(0.5, 0.2, 1.0));
-  EXPECT_EQ(weights.count, 3);
-}
-
-TEST(MakeGrpoWeightsTest, DapoAndBnpoAreTheMeanOverAllTokens) {
-  for (const auto loss_type : {GrpoConfig::dapo, GrpoConfig::bnpo}) {
-    const GrpoWeights weights = MakeGrpoWeights(loss_type, {2, 5, 1}, {true, true, true}, 100);
-    EXPECT_THAT(weights.token_weight, Each(1.0));
-    EXPECT_EQ(weights.count, 8);
-  }
-}
-
-TEST(MakeGrpoWeightsTest, DrGrpoDividesByAConstantBudget) {
-  const GrpoWeights weights =
-      MakeGrpoWeights(GrpoConfig::dr_grpo, {2, 5, 1}, {true, true, true}, 100);
-  EXPECT_THAT(weights.token_weight, Each(1.0));
-  EXPECT_EQ(weights.count, 300);
-}
-
-TEST(MakeGrpoWeightsTest, AMaskedSampleIsAsIfAbsent) {
+TEST(MakePolicyWeightsTest, AMaskedSampleIsAsIfAbsent) {
   for (const auto loss_type : {GrpoConfig::grpo, GrpoConfig::dapo, GrpoConfig::dr_grpo}) {
-    const GrpoWeights masked = MakeGrpoWeights(loss_type, {2, 5, 1}, {true, false, true}, 100);
-    const GrpoWeights without = MakeGrpoWeights(loss_type, {2, 1}, {true, true}, 100);
+    const PolicyWeights masked =
+        MakePolicyWeights(FindLoss(loss_type), {2, 5, 1}, {true, false, true}, 100);
+    const PolicyWeights without = MakePolicyWeights(FindLoss(loss_type), {2, 1}, {true, true}, 100);
     EXPECT_EQ(masked.token_weight[1], 0);
     EXPECT_EQ(masked.token_weight[0], without.token_weight[0]);
     EXPECT_EQ(masked.token_weight[2], without.token_weight[1]);
@@ -330,16 +377,24 @@ TEST(MakeGrpoWeightsTest, AMaskedSampleIsAsIfAbsent) {
   }
 }
 
-TEST(MakeGrpoWeightsTest, NothingToTrainDividesByOne) {
-  const GrpoWeights weights = MakeGrpoWeights(GrpoConfig::grpo, {2, 5}, {false, false}, 100);
+TEST(MakePolicyWeightsTest, NothingToTrainDividesByOne) {
+  const PolicyWeights weights =
+      MakePolicyWeights(FindLoss(GrpoConfig::grpo), {2, 5}, {false, false}, 100);
   EXPECT_THAT(weights.token_weight, Each(0.0));
   EXPECT_EQ(weights.count, 1);
 }
 
-TEST(MakeGrpoWeightsTest, UnsupportedTypesAndBadSizesThrow) {
-  EXPECT_THROW(MakeGrpoWeights(GrpoConfig::gspo, {2}, {true}, 100), c10::Error);
-  EXPECT_THROW(MakeGrpoWeights(GrpoConfig::grpo, {0}, {true}, 100), c10::Error);
-  EXPECT_THROW(MakeGrpoWeights(GrpoConfig::grpo, {2, 3}, {true}, 100), c10::Error);
+TEST(MakePolicyWeightsTest, SharesOfAllCompletionsAreAdded) {
+  const PolicyWeights weights =
+      MakePolicyWeights(FindLoss(GrpoConfig::dapo), {2, 5, 1}, {true, true, true}, 100);
+  EXPECT_THAT(weights.token_weight, Each(1.0));
+  EXPECT_EQ(weights.count, 8);
+}
+
+TEST(MakePolicyWeightsTest, BadSizesThrow) {
+  const LossRecord& grpo = FindLoss(GrpoConfig::grpo);
+  EXPECT_THROW(MakePolicyWeights(grpo, {0}, {true}, 100), c10::Error);
+  EXPECT_THROW(MakePolicyWeights(grpo, {2, 3}, {true}, 100), c10::Error);
 }
 
 }  // namespace
