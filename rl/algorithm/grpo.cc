@@ -10,7 +10,6 @@
 #include "rl/algorithm/loss_table.h"
 #include "rl/algorithm/policy_objective.h"
 #include "rl/algorithm/rollout_metrics.h"
-#include "rl/reward/registry.h"
 #include "trainer/metrics/clock.h"
 #include "trainer/step/learning_rate.h"
 #include "trainer/step/score_tokens.h"
@@ -81,8 +80,7 @@ StepBatch MakeMiniBatch(const StageConfig& stage, const SampleTable& table,
   const PolicyWeights weights = MakePolicyWeights(FindLoss(config.loss_type()), completion_lengths,
                                                   trains, config.max_completion_length());
   StepBatch mini_batch{.counts = {{PolicyObjective::kPolicyCount, weights.count}}};
-  for (const std::vector<int64_t>& bin :
-       PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
+  for (const std::vector<int64_t>& bin : PackEvenly(sequence_lengths, stage.micro_batch_tokens())) {
     std::vector<PackItem> items;
     for (const int64_t b : bin)
       items.push_back(ToItem(table.sample(places[b]), weights.token_weight[b]));
@@ -108,24 +106,17 @@ void ScoreWithReference(RankModel& reference, double temperature,
 
 }  // namespace
 
-Grpo::Grpo(const StageConfig& stage, PromptStream prompts, RewardSet rewards,
-           std::shared_ptr<const Tokenizer> tokenizer, uint64_t seed)
+Grpo::Grpo(const StageConfig& stage, uint64_t seed, std::shared_ptr<RolloutSource> source)
     : stage_(stage),
-      prompts_(std::move(prompts)),
-      rewards_(std::move(rewards)),
-      tokenizer_(std::move(tokenizer)),
-      rollout_stream_(RandomStream(seed, "rollout/" + stage.name())),
+      source_(std::move(source)),
       shuffle_stream_(RandomStream(seed, "shuffle/" + stage.name())) {}
 
 absl::StatusOr<Grpo> Grpo::Create(const StageConfig& stage, uint64_t seed,
                                   std::shared_ptr<const Tokenizer> tokenizer,
                                   const std::string& where) {
-  ASSIGN_OR_RETURN(PromptStream prompts, PromptStream::Create(stage.data(), seed, tokenizer,
-                                                              stage.grpo().max_prompt_length(),
-                                                              where + ".data", AnswerVerifiers()));
-  ASSIGN_OR_RETURN(RewardSet rewards,
-                   RewardSet::Create(stage.grpo().reward(), where + ".grpo.reward"));
-  return Grpo(stage, std::move(prompts), std::move(rewards), std::move(tokenizer), seed);
+  ASSIGN_OR_RETURN(std::shared_ptr<RolloutSource> source,
+                   SynchronousRollouts::Create(stage, seed, std::move(tokenizer), where));
+  return Grpo(stage, seed, std::move(source));
 }
 
 std::vector<StepBatch> Grpo::MiniBatches(const SampleTable& table, int64_t step,
@@ -150,31 +141,11 @@ std::vector<StepBatch> Grpo::MiniBatches(const SampleTable& table, int64_t step,
   return mini_batches;
 }
 
-absl::StatusOr<SampleTable> Grpo::Rollouts(TrainState& state, int64_t step) const {
-  const GrpoConfig& config = stage_.grpo();
-  std::vector<RolloutGroup> groups;
-  for (int64_t p = 0; p < config.prompts_per_step(); ++p) {
-    const auto id = static_cast<uint64_t>(step * config.prompts_per_step() + p);
-    ASSIGN_OR_RETURN(Prompt prompt, prompts_.Get(Split::kTrain, id));
-    groups.push_back({std::move(prompt), id, config.num_generations()});
-  }
-  const GenerationOptions generation{.max_new_tokens = config.max_completion_length(),
-                                     .temperature = config.temperature(),
-                                     .top_p = config.top_p(),
-                                     .end_ids = prompts_.end_ids(),
-                                     .stream = rollout_stream_,
-                                     .step = static_cast<uint64_t>(step),
-                                     .max_batch = config.rollout_batch_size()};
-  SampleTable table =
-      RolloutAndGrade(state.model, state.model.ranks(), *tokenizer_, groups, generation, rewards_);
-  for (Sample& sample : *table.mutable_sample()) sample.set_policy_version(state.num_updates());
-  return table;
-}
-
 absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step) const {
   const GrpoConfig& config = stage_.grpo();
   GrpoResult result;
-  ASSIGN_OR_RETURN(result.samples, Rollouts(state, step));
+  RETURN_IF_ERROR(source_->Start(state.model, step, state.num_updates()));
+  ASSIGN_OR_RETURN(result.samples, source_->Take());
   SetAdvantages(config, result.samples);
 
   // Updates.

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/config.pb.h"
+#include "configs/run.pb.h"
 
 namespace deduce {
 
