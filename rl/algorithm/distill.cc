@@ -55,8 +55,8 @@ absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
   return distill;
 }
 
-absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
-                                            int64_t step) const {
+absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher, int64_t step,
+                                            const StepOptions& options) const {
   const DistillConfig& config = stage_.distill();
   const int64_t count = config.prompts_per_step();
   std::vector<RolloutGroup> groups;
@@ -101,8 +101,8 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
   }
   DistillResult result;
   result.update =
-      TrainOnSamples(state, stage_, samples,
-                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, step);
+      TrainOnSamples(state, samples, stage_.micro_batch_tokens(),
+                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options);
   result.metrics = {
       {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},

@@ -11,7 +11,6 @@
 #include "rl/algorithm/policy_objective.h"
 #include "rl/algorithm/rollout_metrics.h"
 #include "trainer/metrics/clock.h"
-#include "trainer/step/learning_rate.h"
 #include "trainer/step/score_tokens.h"
 #include "trainer/step/tensor_slices.h"
 
@@ -141,7 +140,8 @@ std::vector<StepBatch> Grpo::MiniBatches(const SampleTable& table, int64_t step,
   return mini_batches;
 }
 
-absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step) const {
+absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step,
+                                      const StepOptions& options) const {
   const GrpoConfig& config = stage_.grpo();
   GrpoResult result;
   RETURN_IF_ERROR(source_->Start(state.model, step, state.num_updates()));
@@ -160,9 +160,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, i
     const double train_start = SecondsNow();
     for (const StepBatch& mini_batch : mini_batches) {
       const int64_t updates = state.num_updates();
-      const double rate = LearningRate(stage_.optimizer(), step, stage_.steps());
-      const StepStats stats = TrainStep(state, mini_batch, objective,
-                                        {.learning_rate = rate, .optimizer = stage_.optimizer()});
+      const StepStats stats = TrainStep(state, mini_batch, objective, options);
       metrics.AddUpdate(stats);
       result.num_tokens += stats.num_tokens;
       const int64_t interval = config.ref_update_interval();

@@ -40,7 +40,8 @@ class Grpo {
   // Collective over the world. GRPO step `step` (from 0): graded samples of the source,
   // advantages, log-probabilities under the reference (the frozen policy of the KL term), then one
   // TrainStep for each mini-batch.
-  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step) const;
+  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step,
+                                  const StepOptions& options) const;
 
  private:
   std::vector<StepBatch> MiniBatches(const SampleTable& table, int64_t step,

@@ -276,7 +276,7 @@ class BadInput(unittest.TestCase):
         """A run directory that cannot be made: below a file, which stops root too."""
         blocker = self.root / "a_file"
         blocker.write_text("x")
-        self.check(d.run(d.train_words(blocker / "run"), ranks=2), 1, r"a_file")
+        self.check(d.run(d.train_words(blocker / "run"), ranks=2), 2, r"a_file")
 
     def test_tokens_and_text_that_do_not_fit(self):
         path = self.root / "tokens.jsonl"

@@ -7,9 +7,14 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
+
 namespace deduce {
 
 std::string ContentHash(std::string_view bytes);
+
+// That of a regular file's bytes, which are read piece by piece. Errors: ReadableFile's.
+absl::StatusOr<std::string> ContentHashOfFile(const std::string& path);
 
 // The raw bytes of a contiguous CPU tensor, and their hash.
 std::string_view TensorBytes(const at::Tensor& tensor);
