@@ -20,6 +20,7 @@
 #include "kernels/tensor_memory.h"
 #include "parallel/communicator/communicator.h"
 #include "parallel/communicator/mpi_communicator.h"
+#include "parallel/layout.h"
 #include "parallel/watch/hang_watch.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/export_command.h"
@@ -65,7 +66,10 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
   RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
   Communicator& world = watch ? watch->world() : processes;
-  const std::string compute = ResolveComputeType(*config->mutable_model(), world);
+  RETURN_IF_ERROR(
+      WithExitCode(AgreeOnStatus(world, CheckDevice(config->layout())), ExitCode::kBadConfig));
+  const std::string compute =
+      ResolveComputeType(*config->mutable_model(), DeviceOf(config->layout()), world);
   if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
   return RunStages(*config,
                    resume == "must"    ? Resume::kMust

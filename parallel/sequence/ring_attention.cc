@@ -11,8 +11,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "kernels/autograd.h"
-#include "kernels/cpu/attention_gradient.h"
-#include "kernels/cpu/key_block_attention.h"
+#include "kernels/key_block_attention.h"
 
 namespace deduce {
 namespace {

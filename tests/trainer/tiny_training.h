@@ -67,9 +67,10 @@ inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
 struct TinyTraining {
   TinyTraining(Communicator& world, const LayoutConfig& config,
                const ModelConfig& model_config = TinyTrainingModel(),
-               at::ScalarType type = at::kFloat) {
-    const absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
+               at::ScalarType type = at::kFloat, c10::Device device = c10::kCPU) {
+    absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
     TORCH_CHECK(layout.ok(), layout.status().ToString());
+    layout->device = device;
     ranks = MakeRankGroups(world, *layout);
     model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0, type);
     state = std::make_unique<TrainState>(*model, config.recompute());

@@ -43,6 +43,6 @@ std::string_view TensorBytes(const at::Tensor& tensor) {
   return {static_cast<const char*>(tensor.const_data_ptr()), tensor.nbytes()};
 }
 
-std::string ContentHash(const at::Tensor& tensor) { return ContentHash(TensorBytes(tensor)); }
+std::string ContentHash(const at::Tensor& tensor) { return ContentHash(TensorBytes(tensor.cpu())); }
 
 }  // namespace deduce

@@ -10,6 +10,7 @@
 #include <string>
 #include <utility>
 
+#include "kernels/backward_thread.h"
 #include "parallel/reduce/make_gradient_reducer.h"
 #include "trainer/step/log_probs_where_weighted.h"
 #include "trainer/step/step_plan.h"
@@ -66,7 +67,7 @@ void ChunkTrainer::Report(int micro_batch, const std::string& name, const at::Te
 
 at::Tensor ChunkTrainer::EmptyInput(int micro_batch) {
   return at::empty({Part(micro_batch).batch.num_tokens(), chunk_.model->config().hidden_size()},
-                   chunk_.model->type());
+                   chunk_.model->options());
 }
 
 std::vector<LossComponent> ChunkTrainer::BalanceComponents(const ForwardResult& forward) const {
@@ -161,6 +162,7 @@ at::Tensor ChunkTrainer::RunBackward(int micro_batch, const at::Tensor& grad_out
     gradients.push_back(
         at::full({}, component.weight / Divisor(component), component.sum.options()));
   }
+  const BackwardOnThisThread on_this_thread;
   torch::autograd::backward(roots, gradients);
   return held.input_xd.defined() ? held.input_xd.grad() : at::Tensor();
 }

@@ -30,7 +30,8 @@ class ChunkScorer : public ChunkWork {
         empty_(EmptyBatch()) {}
 
   at::Tensor EmptyInput(int micro_batch) override {
-    return at::empty({Batch(micro_batch).num_tokens(), model_.config().hidden_size()});
+    return at::empty({Batch(micro_batch).num_tokens(), model_.config().hidden_size()},
+                     model_.options());
   }
   at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
 

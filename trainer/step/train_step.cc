@@ -128,9 +128,10 @@ void BalanceExperts(TrainState& state, StepStats& stats) {
         chunk.model->expert_load_le().clone();  // the next line clears the original
     chunk.model->ResetExpertLoad();
     if (own_le.numel() == 0) continue;
-    const at::Tensor load_le = AllReduceSum(*chunk.stage.groups.replicas, own_le);
+    const at::Tensor sum_le = AllReduceSum(*chunk.stage.groups.replicas, own_le);
     if (stats.finite)
-      chunk.model->UpdateRoutingBias(load_le, model.config().moe().bias_update_speed());
+      chunk.model->UpdateRoutingBias(sum_le, model.config().moe().bias_update_speed());
+    const at::Tensor load_le = sum_le.cpu();
     stats.max_over_mean_load = std::max(stats.max_over_mean_load, MaxOverMean(load_le));
     stats.max_over_mean_rank_load =
         std::max(stats.max_over_mean_rank_load, MaxOverMeanRankLoad(*chunk.model, load_le));
@@ -139,8 +140,8 @@ void BalanceExperts(TrainState& state, StepStats& stats) {
     if (state.num_updates() % rebalance_every == 0) chunk.slots->Rebalance();
     chunk.slots->Fill();
   }
-  const at::Tensor own =
-      at::tensor({stats.max_over_mean_load, stats.max_over_mean_rank_load}, at::kDouble);
+  const at::Tensor own = at::tensor({stats.max_over_mean_load, stats.max_over_mean_rank_load},
+                                    at::TensorOptions(at::kCPU).dtype(at::kDouble));
   const at::Tensor most = at::amax(model.ranks().world->AllGather(own), 0);
   stats.max_over_mean_load = most[0].item<double>();
   stats.max_over_mean_rank_load = most[1].item<double>();

@@ -1,16 +1,14 @@
-#include "trainer/model/expert_rows.h"
+#include "kernels/expert_rows.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/argsort.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/floor_divide.h>
-#include <ATen/ops/index_select.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 
 #include "kernels/autograd.h"
 #include "kernels/cpu/masked_vector.h"
+#include "kernels/form.h"
 
 namespace deduce {
 namespace {
@@ -109,26 +107,28 @@ class CombineFunction : public torch::autograd::Function<CombineFunction> {
 }  // namespace
 
 ExpertOrder OrderByExpert(const at::Tensor& expert_tk, int64_t num_experts) {
+  if (!expert_tk.is_cpu()) return plain::OrderByExpert(expert_tk, num_experts);
   const int64_t pairs = expert_tk.numel();
   const at::Tensor experts = expert_tk.contiguous();
   const int64_t* expert = experts.const_data_ptr<int64_t>();
   ExpertOrder order{at::empty(expert_tk.sizes(), expert_tk.options()),
-                    std::vector<int64_t>(num_experts, 0)};
+                    at::zeros({num_experts}, expert_tk.options())};
+  int64_t* count = order.rows_per_expert_e.mutable_data_ptr<int64_t>();
   for (int64_t pair = 0; pair < pairs; ++pair) {
     TORCH_CHECK(expert[pair] >= 0 && expert[pair] < num_experts, "OrderByExpert: found expert ",
                 expert[pair], ", expected one of ", num_experts);
-    ++order.rows_per_expert[expert[pair]];
+    ++count[expert[pair]];
   }
-  std::vector<int64_t> next(num_experts, 0);
-  for (int64_t e = 1; e < num_experts; ++e) next[e] = next[e - 1] + order.rows_per_expert[e - 1];
+  std::vector<int64_t> next(static_cast<size_t>(num_experts), 0);
+  for (size_t e = 1; e < next.size(); ++e) next[e] = next[e - 1] + count[e - 1];
   int64_t* row = order.row_tk.mutable_data_ptr<int64_t>();
-  for (int64_t pair = 0; pair < pairs; ++pair) row[pair] = next[expert[pair]]++;
+  for (int64_t pair = 0; pair < pairs; ++pair)
+    row[pair] = next[static_cast<size_t>(expert[pair])]++;
   return order;
 }
 
 at::Tensor GatherRows(const at::Tensor& x_td, const at::Tensor& row_tk) {
-  if (x_td.scalar_type() == at::kDouble)
-    return at::index_select(x_td, 0, at::argsort(row_tk.flatten()).floor_divide(row_tk.size(1)));
+  if (!HasCpuForm(x_td)) return plain::GatherRows(x_td, row_tk);
   if (WantsGradient(x_td)) return GatherFunction::apply(x_td, row_tk);
   return Gathered(x_td, row_tk);
 }
@@ -139,11 +139,7 @@ at::Tensor CombineRows(const at::Tensor& rows_nd, const at::Tensor& gate_tk,
       rows_nd.dim() == 2 && rows_nd.size(0) == row_tk.numel() && gate_tk.sizes() == row_tk.sizes(),
       "CombineRows: found rows ", rows_nd.sizes(), " and gates ", gate_tk.sizes(),
       ", expected rows and gates for pairs ", row_tk.sizes());
-  if (rows_nd.scalar_type() == at::kDouble) {
-    const at::Tensor rows_tkd = at::index_select(rows_nd, 0, row_tk.flatten())
-                                    .view({row_tk.size(0), row_tk.size(1), rows_nd.size(1)});
-    return (rows_tkd * gate_tk.unsqueeze(2)).sum(1);
-  }
+  if (!HasCpuForm(rows_nd)) return plain::CombineRows(rows_nd, gate_tk, row_tk);
   const at::Tensor rows = rows_nd.contiguous();
   const at::Tensor gates = gate_tk.contiguous();
   if (WantsGradient(rows, gates)) return CombineFunction::apply(rows, gates, row_tk);

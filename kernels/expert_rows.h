@@ -3,20 +3,11 @@
 // its bits alone.
 #pragma once
 
-#include <ATen/core/Tensor.h>
-
-#include <cstdint>
-#include <vector>
+#include "kernels/plain/routing.h"
 
 namespace deduce {
 
-// The rows of all (token, choice) pairs, sorted by expert and then by token.
-struct ExpertOrder {
-  at::Tensor row_tk;                     // int64 [t, k]: where the pair's row stands
-  std::vector<int64_t> rows_per_expert;  // adds up to t * k
-};
-
-// expert_tk int64 [t, k]; an expert outside 0..num_experts-1 throws c10::Error.
+// expert_tk int64 [t, k]. On the CPU an expert outside 0..num_experts-1 throws c10::Error.
 ExpertOrder OrderByExpert(const at::Tensor& expert_tk, int64_t num_experts);
 
 // x_td [t, d] -> [t * k, d]: row row_tk[i][j] is a copy of x_td[i]. Differentiable.

@@ -1,9 +1,8 @@
-#include "trainer/model/balance_loss.h"
+#include "kernels/balance_loss.h"
 
-#include <ATen/TensorOperators.h>
-#include <gtest/gtest.h>
+#include <ATen/ops/tensor.h>
 
-#include "tests/trainer/model/tiny_models.h"
+#include "tests/kernels/oracle.h"
 
 namespace deduce {
 namespace {
@@ -19,7 +18,7 @@ TEST(BalanceLossTest, EvenChoicesGiveOnePerSequence) {
   // loss is 1 whatever the affinities are, because f_i is 1 and the P_i add up to 1.
   const at::Tensor expert_tk =
       at::tensor(std::vector<int64_t>{0, 1, 2, 3, 1, 2, 3, 0, 0, 2, 1, 3, 0, 2, 3, 1}).view({8, 2});
-  const at::Tensor affinity_te = NormalTensor({8, 4}, 1).sigmoid();
+  const at::Tensor affinity_te = NormalTensor("1", {8, 4}).sigmoid();
   const at::Tensor loss = Loss(affinity_te, expert_tk, {0, 4, 8});
   EXPECT_FLOAT_EQ(loss.item<float>(), 2.0f);
 }
@@ -33,7 +32,7 @@ TEST(BalanceLossTest, OneExpertForAllGivesTheNumberOfExpertsTimesItsShare) {
 }
 
 TEST(BalanceLossTest, GradientAgreesWithCentralDifferences) {
-  const at::Tensor affinity_te = NormalTensor({5, 4}, 2).sigmoid().requires_grad_(true);
+  const at::Tensor affinity_te = NormalTensor("2", {5, 4}).sigmoid().requires_grad_(true);
   const at::Tensor expert_tk =
       at::tensor(std::vector<int64_t>{0, 1, 0, 2, 0, 3, 2, 1, 0, 1}).view({5, 2});
   const std::vector<int64_t> starts = {0, 3, 5};
@@ -58,7 +57,7 @@ TEST(BalanceLossTest, GradientAgreesWithCentralDifferences) {
 // Sequences of 6 and 3 tokens in two parts: the parts' losses and gradients are the whole's.
 TEST(BalanceLossTest, PartsOfSequencesAddUp) {
   const at::Tensor affinity_te =
-      NormalTensor({9, 4}, 3).sigmoid().to(at::kDouble).requires_grad_(true);
+      NormalTensor("3", {9, 4}).sigmoid().to(at::kDouble).requires_grad_(true);
   const at::Tensor expert_tk =
       at::tensor(std::vector<int64_t>{0, 1, 0, 2, 0, 3, 2, 1, 0, 1, 3, 1, 2, 0, 2, 3, 1, 0})
           .view({9, 2});

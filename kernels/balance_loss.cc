@@ -1,12 +1,14 @@
-#include "trainer/model/balance_loss.h"
+#include "kernels/balance_loss.h"
 
-#include <ATen/Dispatch.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/scalar_tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <numeric>
+
+#include "kernels/form.h"
+#include "kernels/plain/routing.h"
 
 namespace deduce {
 namespace {
@@ -19,23 +21,22 @@ constexpr double kTinyAffinity = 1e-20;
 
 // One sequence: adds to the loss, and fills the gradient's rows. load: its choices of each expert,
 // also those of tokens that are elsewhere.
-template <typename Float>
-double AddSequence(const Float* affinity, int64_t rows, const int64_t* load, int64_t experts,
-                   int64_t top_k, Float* grad) {
+double AddSequence(const float* affinity, int64_t rows, const int64_t* load, int64_t experts,
+                   int64_t top_k, float* grad) {
   const double choices = static_cast<double>(std::accumulate(load, load + experts, int64_t{0}));
   const double length = choices / static_cast<double>(top_k);
   std::vector<double> f(experts);
   for (int64_t e = 0; e < experts; ++e) f[e] = static_cast<double>(experts * load[e]) / choices;
   double loss = 0;
   for (int64_t i = 0; i < rows; ++i) {
-    const Float* row = affinity + i * experts;
+    const float* row = affinity + i * experts;
     const double sum = std::accumulate(row, row + experts, kTinyAffinity);
     double weighted = 0;
     for (int64_t e = 0; e < experts; ++e) weighted += f[e] * row[e];
     weighted /= sum;
     loss += weighted / length;
     for (int64_t e = 0; e < experts; ++e)
-      grad[i * experts + e] = static_cast<Float>((f[e] - weighted) / (sum * length));
+      grad[i * experts + e] = static_cast<float>((f[e] - weighted) / (sum * length));
   }
   return loss;
 }
@@ -50,14 +51,13 @@ class BalanceFunction : public torch::autograd::Function<BalanceFunction> {
     const int64_t* load = load_se.const_data_ptr<int64_t>();
     at::Tensor grad_te = at::empty(affinity_te.sizes(), affinity_te.options());
     double loss = 0;
-    AT_DISPATCH_FLOATING_TYPES(affinity_te.scalar_type(), "SequenceBalanceLoss", [&] {
-      for (size_t s = 0; s + 1 < sequence_starts.size(); ++s) {
-        const int64_t begin = sequence_starts[s] * experts;
-        loss += AddSequence(affinity_te.const_data_ptr<scalar_t>() + begin,
-                            sequence_starts[s + 1] - sequence_starts[s], load + s * experts,
-                            experts, top_k, grad_te.mutable_data_ptr<scalar_t>() + begin);
-      }
-    });
+    for (size_t s = 0; s + 1 < sequence_starts.size(); ++s) {
+      const int64_t begin = sequence_starts[s] * experts;
+      loss += AddSequence(affinity_te.const_data_ptr<float>() + begin,
+                          sequence_starts[s + 1] - sequence_starts[s],
+                          load + static_cast<int64_t>(s) * experts, experts, top_k,
+                          grad_te.mutable_data_ptr<float>() + begin);
+    }
     ctx->save_for_backward({grad_te});
     return at::scalar_tensor(loss, affinity_te.options());
   }
@@ -71,6 +71,7 @@ class BalanceFunction : public torch::autograd::Function<BalanceFunction> {
 
 at::Tensor SequenceLoad(const at::Tensor& expert_tk, int64_t num_experts,
                         const std::vector<int64_t>& sequence_starts) {
+  if (!expert_tk.is_cpu()) return plain::SequenceLoad(expert_tk, num_experts, sequence_starts);
   const auto sequences = static_cast<int64_t>(sequence_starts.size()) - 1;
   const int64_t top_k = expert_tk.size(1);
   const at::Tensor experts = expert_tk.contiguous();
@@ -93,6 +94,8 @@ at::Tensor SequenceBalanceLoss(const at::Tensor& affinity_te, int64_t top_k,
                   load_se.sizes() == at::IntArrayRef({sequences, affinity_te.size(1)}),
               "SequenceBalanceLoss: found affinities ", affinity_te.sizes(), " and load ",
               load_se.sizes(), ", expected rows up to the last of ", sequences, " sequences");
+  if (!HasCpuForm(affinity_te))
+    return plain::SequenceBalanceLoss(affinity_te, top_k, load_se, sequence_starts);
   return BalanceFunction::apply(affinity_te.contiguous(), load_se.contiguous(), top_k,
                                 sequence_starts);
 }

@@ -1,8 +1,10 @@
-#include "trainer/model/expert_rows.h"
+#include "kernels/expert_rows.h"
 
-#include <gtest/gtest.h>
+#include <ATen/ops/equal.h>
+#include <ATen/ops/tensor.h>
 
-#include "tests/trainer/model/tiny_models.h"
+#include "kernels/host_values.h"
+#include "tests/kernels/oracle.h"
 
 namespace deduce {
 namespace {
@@ -11,7 +13,7 @@ at::Tensor Choices() { return at::tensor(std::vector<int64_t>{2, 0, 0, 1, 2, 1})
 
 TEST(ExpertRowsTest, RowsAreSortedByExpertThenToken) {
   const ExpertOrder order = OrderByExpert(Choices(), 4);
-  EXPECT_EQ(order.rows_per_expert, (std::vector<int64_t>{2, 2, 2, 0}));
+  EXPECT_EQ(HostValues<int64_t>(order.rows_per_expert_e), (std::vector<int64_t>{2, 2, 2, 0}));
   EXPECT_TRUE(
       at::equal(order.row_tk, at::tensor(std::vector<int64_t>{4, 0, 1, 2, 5, 3}).view({3, 2})));
   EXPECT_THROW(OrderByExpert(Choices(), 2), c10::Error);
@@ -20,10 +22,10 @@ TEST(ExpertRowsTest, RowsAreSortedByExpertThenToken) {
 // With 13 columns the last vector of a row is masked.
 TEST(ExpertRowsTest, GatherAndCombineAgreeWithIndexing) {
   const at::Tensor row_tk = OrderByExpert(Choices(), 4).row_tk;
-  const at::Tensor x_td = NormalTensor({3, 13}, 1).requires_grad_(true);
-  const at::Tensor gate_tk = NormalTensor({3, 2}, 2).requires_grad_(true);
-  const at::Tensor scale_nd = NormalTensor({6, 13}, 3);
-  const at::Tensor factor_td = NormalTensor({3, 13}, 4);
+  const at::Tensor x_td = NormalTensor("1", {3, 13}).requires_grad_(true);
+  const at::Tensor gate_tk = NormalTensor("2", {3, 2}).requires_grad_(true);
+  const at::Tensor scale_nd = NormalTensor("3", {6, 13});
+  const at::Tensor factor_td = NormalTensor("4", {3, 13});
   const at::Tensor out_td = CombineRows(GatherRows(x_td, row_tk) * scale_nd, gate_tk, row_tk);
   (out_td * factor_td).sum().backward();
 

@@ -1,4 +1,4 @@
-#include "kernels/cpu/key_block_attention.h"
+#include "kernels/key_block_attention.h"
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/cat.h>
@@ -7,7 +7,6 @@
 #include <ATen/ops/zeros_like.h>
 
 #include "kernels/causal_attention.h"
-#include "kernels/cpu/attention_gradient.h"
 #include "tests/kernels/oracle.h"
 
 namespace deduce {
