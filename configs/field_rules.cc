@@ -253,7 +253,7 @@ constexpr FieldClasses kResumeClasses[] = {
     {"RunConfig", kFree, "tokenizer"},  // its contents are compared, wherever the file lies
     {"RunConfig", kNever, "seed model stage"},
     {"CheckpointConfig", kFree, "every_steps keep_last weights_hash_every_step"},
-    {"LayoutConfig", kFromHereOn, "exact threads_per_rank"},  // they round differently
+    {"LayoutConfig", kFromHereOn, "exact threads_per_rank device"},  // they round differently
     {"LayoutConfig", kFree,
      "data_parallel expert_parallel pipeline_parallel tensor_parallel context_parallel "
      "context_keys zero_stage schedule virtual_stages stage_layers recompute hang_seconds "

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/attention_row.h"
 #include "kernels/form.h"
 #include "kernels/key_block_attention.h"

@@ -6,7 +6,7 @@
 
 #include <algorithm>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/masked_vector.h"
 #include "kernels/form.h"
 

@@ -5,8 +5,8 @@
 
 #include <numeric>
 
-#include "kernels/autograd.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 
 namespace deduce {
 namespace {

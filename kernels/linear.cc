@@ -7,9 +7,9 @@
 #include <cstring>
 #include <utility>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/recomputable_input.h"
-#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {

@@ -8,11 +8,11 @@
 #include <cmath>
 #include <optional>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/cpu/masked_vector.h"
 #include "kernels/form.h"
 #include "kernels/plain/row_functions.h"
-#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {

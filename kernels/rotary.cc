@@ -11,7 +11,7 @@
 #include <numbers>
 #include <vector>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/form.h"
 #include "kernels/plain/row_functions.h"
 

@@ -4,7 +4,7 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/masked_vector.h"
 #include "kernels/form.h"
 #include "kernels/plain/row_functions.h"

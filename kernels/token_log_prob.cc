@@ -8,12 +8,12 @@
 #include <cmath>
 #include <limits>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/cpu/masked_vector.h"
 #include "kernels/form.h"
 #include "kernels/linear.h"
 #include "kernels/plain/log_probs.h"
-#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {

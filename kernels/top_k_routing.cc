@@ -9,7 +9,7 @@
 #include <limits>
 #include <vector>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/masked_vector.h"
 #include "kernels/form.h"
 

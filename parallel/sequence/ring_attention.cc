@@ -10,7 +10,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/key_block_attention.h"
 
 namespace deduce {

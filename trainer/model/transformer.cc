@@ -11,7 +11,7 @@
 
 #include <utility>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/rms_norm.h"
 
 namespace deduce {

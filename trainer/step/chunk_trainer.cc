@@ -10,7 +10,7 @@
 #include <string>
 #include <utility>
 
-#include "kernels/backward_thread.h"
+#include "kernels/backward/backward_thread.h"
 #include "parallel/reduce/make_gradient_reducer.h"
 #include "trainer/step/log_probs_where_weighted.h"
 #include "trainer/step/step_plan.h"

@@ -12,7 +12,7 @@
 
 #include "configs/layout.pb.h"
 #include "data/records/batch.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/weight_gradient.h"
 #include "parallel/pipeline/executor.h"
 #include "parallel/reduce/gradient_reducer.h"
 #include "parallel/reduce/gradient_tree.h"

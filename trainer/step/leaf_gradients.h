@@ -7,7 +7,7 @@
 #include <functional>
 #include <vector>
 
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/weight_gradient.h"
 #include "trainer/step/flat_group.h"
 
 namespace deduce {

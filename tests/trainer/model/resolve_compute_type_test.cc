@@ -28,7 +28,8 @@ TEST(ChooseComputeTest, WhatIsAskedForStays) {
     EXPECT_EQ(ResolveComputeType(config, c10::kCPU, world), "compute: fp32, as asked");
     EXPECT_EQ(config.compute(), ModelConfig::fp32);
     config.set_compute(ModelConfig::bf16);
-    EXPECT_THAT(ResolveComputeType(config, c10::kCPU, world), HasSubstr("compute: products of bf16"));
+    EXPECT_THAT(ResolveComputeType(config, c10::kCPU, world),
+                HasSubstr("compute: products of bf16"));
     EXPECT_EQ(config.compute(), ModelConfig::bf16);
   });
 }

@@ -1,10 +1,10 @@
-#include "kernels/recompute.h"
+#include "kernels/backward/recompute.h"
 
 #include <ATen/core/grad_mode.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/linear.h"
-#include "kernels/weight_gradient.h"
 #include "tests/kernels/oracle.h"
 
 namespace deduce {

@@ -1,4 +1,4 @@
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/weight_gradient.h"
 
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>

@@ -1,4 +1,4 @@
-#include "kernels/recompute.h"
+#include "kernels/backward/recompute.h"
 
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
