@@ -18,7 +18,7 @@ constexpr int64_t kSlice = 1 << 22;  // elements at a time: there are a dozen te
 constexpr int64_t kDigitBits = 32;
 constexpr int64_t kDigitMask = (int64_t{1} << kDigitBits) - 1;
 
-// What is above a digit's 32 bits goes to the next one: no digit grows as numbers are added.
+// Moves the bits above a digit's lowest 32 to the next one: no digit grows as numbers are added.
 void Carry(at::Tensor& digits) {
   const int64_t lower = digits.numel() - 1;
   const at::Tensor above = at::bitwise_right_shift(digits.narrow(0, 0, lower), kDigitBits);

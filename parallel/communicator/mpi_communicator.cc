@@ -22,7 +22,7 @@ namespace {
 
 constexpr int kAllToAllTag = 0;  // tag t of a user travels as t + 1
 
-// Of the memory through which shards pass that are too large for one call.
+// Shards that are too large for one call pass through this much memory at most.
 constexpr int64_t kMaxStagedBytes = 1 << 26;
 
 void CheckMpi(int code, const char* operation) {
@@ -93,7 +93,7 @@ void AllGatherShards(char* data, const std::vector<int64_t>& bytes, int rank, in
   } while (done < largest);
 }
 
-// What MPI can add up and compare; MPI_DATATYPE_NULL: nothing of this type.
+// The name that MPI has for the tensor's type; MPI_DATATYPE_NULL if it cannot add such numbers up.
 MPI_Datatype NumberType(const at::Tensor& tensor) {
   switch (tensor.scalar_type()) {
     case at::kFloat:
@@ -307,6 +307,7 @@ void MpiCommunicator::AllReduce(at::Tensor& tensor, Reduction reduction) {
 
 at::Tensor MpiCommunicator::ReduceScatter(const at::Tensor& tensor,
                                           const std::vector<int64_t>& rows, Reduction reduction) {
+  CheckPayload(tensor, "ReduceScatter");
   CheckShards(tensor, rows, size_, "ReduceScatter");
   if (reduction == Reduction::kMax || !ReducesNatively(tensor, reduction) ||
       static_cast<int64_t>(tensor.nbytes()) > chunk_bytes_)
@@ -323,6 +324,7 @@ at::Tensor MpiCommunicator::ReduceScatter(const at::Tensor& tensor,
 }
 
 void MpiCommunicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) {
+  CheckPayload(buffer, "AllGatherInto");
   CheckShards(buffer, rows, size_, "AllGatherInto");
   std::vector<int64_t> bytes;
   for (const int64_t count : rows) bytes.push_back(count * RowBytes(buffer));

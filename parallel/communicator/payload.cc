@@ -32,7 +32,8 @@ void CheckRows(const at::Tensor& send, const std::vector<int64_t>& send_rows,
 
 void CheckShards(const at::Tensor& tensor, const std::vector<int64_t>& rows, int size,
                  const char* operation) {
-  CheckPayload(tensor, operation);
+  TORCH_CHECK(tensor.defined() && tensor.is_contiguous(), operation,
+              ": found an undefined tensor or one with gaps, expected a contiguous one");
   TORCH_CHECK(rows.size() == static_cast<size_t>(size), operation, ": found rows of ", rows.size(),
               " ranks, expected ", size);
   int64_t total = 0;

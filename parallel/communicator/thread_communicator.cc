@@ -221,6 +221,7 @@ std::vector<std::string> ThreadCommunicator::AllGatherBytes(const std::string& b
 }
 
 void ThreadCommunicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) {
+  CheckPayload(buffer, "AllGatherInto");
   CheckShards(buffer, rows, size(), "AllGatherInto");
   at::Tensor all = buffer.detach();
   const std::vector<at::Tensor> shards = all.split_with_sizes(rows);

@@ -1,5 +1,6 @@
 #include "kernels/balance_loss.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/tensor.h>
 
 #include "tests/kernels/oracle.h"

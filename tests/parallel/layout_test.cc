@@ -36,8 +36,9 @@ TEST(LayoutTest, ADeviceIsPlannedAnywhereAndCheckedBeforeARun) {
   EXPECT_EQ(layout->device, c10::Device(c10::kCUDA));
   EXPECT_TRUE(CheckDevice(Config("")).ok());
   const absl::Status status = CheckDevice(Config("device: cuda"));
-  if (!status.ok())
+  if (!status.ok()) {
     EXPECT_EQ(status.message(), "layout.device: found 0 CUDA devices, expected at least 1");
+  }
 }
 
 TEST(LayoutTest, PipelineIsTheSlowestAxis) {

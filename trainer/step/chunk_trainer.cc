@@ -51,10 +51,11 @@ const MicroBatchPart& ChunkTrainer::Part(int micro_batch) {
   if (found != parts_.end()) return found->second;
   const PackedBatch& whole =
       IsReal(micro_batch) ? work_.micro_batches[work_.micro_batch_of[micro_batch]] : empty_;
-  return parts_
-      .emplace(micro_batch,
-               SplitForRank(whole, chunk_.stage.groups.layout, work_.Uses(Head::kNextToken)))
-      .first->second;
+  const bool with_ahead = work_.Uses(Head::kNextToken);
+  MicroBatchPart part = SplitForRank(whole, chunk_.stage.groups.layout, with_ahead);
+  part.batch = OnDeviceOf(*chunk_.model, part.batch);
+  if (with_ahead) part.ahead = OnDeviceOf(*chunk_.model, part.ahead);
+  return parts_.emplace(micro_batch, std::move(part)).first->second;
 }
 
 void ChunkTrainer::Report(int micro_batch, const std::string& name, const at::Tensor& value,
@@ -364,7 +365,7 @@ void ChunkTrainer::Reduce() {
   }
 }
 
-// Of one group. Groups are finished in their order, the first time and every other.
+// Groups are finished in their order, the first time and every other.
 void ChunkTrainer::FinishSums(size_t group) {
   for (const std::unique_ptr<GradientReduction>& sum : started_[group]) {
     at::Tensor gradient = sum->Finish();

@@ -49,7 +49,7 @@ struct FlatGroup {
   // This rank's resident part: the shard where weights are sharded, else everything.
   at::Tensor stored() const { return own_shard.defined() ? own_shard : values; }
 
-  // Of experts that are placed by load: every parameter's slots, a view each, one after another.
+  // Where experts are placed by load: the slots of every parameter, a view each, one after another.
   // Else undefined. Forward reads it, and trainer/step/expert_slots fills it.
   at::Tensor slot_values;
   // Elements that the gradients of one source have.

@@ -49,7 +49,7 @@ ElementRun TakeGradient(FlatGroup& group, size_t parameter, int source, at::Tens
   at::Tensor& gradient = group.parameters[parameter]->leaves[source].mutable_grad();
   if (gradient.defined()) {
     const at::Tensor computed = gradient.reshape({-1});
-    if (computed.const_data_ptr() != into.const_data_ptr()) into.copy_(computed);
+    if (!computed.is_alias_of(into)) into.copy_(computed);  // unless kernels put it there
     gradient.reset();
   } else {
     into.zero_();

@@ -28,7 +28,7 @@ at::Tensor LossContext::SequenceOfToken() const {
   std::vector<int64_t> sequence_of;
   for (int64_t s = 0; s < all.num_sequences(); ++s)
     sequence_of.resize(static_cast<size_t>(all.sequence_starts[s + 1]), s);
-  return at::tensor(sequence_of, at::kLong).to(all.tokens_x.device());
+  return at::tensor(sequence_of, all.tokens_x.options().dtype(at::kLong));
 }
 
 at::Tensor LossContext::SequenceSum(const at::Tensor& values_x) const {

@@ -6,6 +6,7 @@
 #include "data/records/batch.h"
 #include "parallel/layout.h"
 #include "parallel/sequence/token_split.h"
+#include "trainer/model/transformer.h"
 
 namespace deduce {
 
@@ -18,5 +19,10 @@ struct MicroBatchPart {
 
 // The part of this rank of the layout. with_ahead: the prediction module's targets too.
 MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_ahead);
+
+// A batch of the host where the model is. Numbers that a device would take for addresses are
+// checked first, as the CPU's kernels do themselves and a device could only by waiting: c10::Error
+// for tokens and targets outside the vocabulary and positions beyond the model's.
+PackedBatch OnDeviceOf(const Transformer& model, const PackedBatch& batch);
 
 }  // namespace deduce

@@ -90,7 +90,7 @@ void ParameterStore::AddShardSquares(const std::vector<at::Tensor>& shard_gradie
     const FlatGroup& group = groups_[i];
     if (group.is_copy) continue;  // added to the owner's
     const at::Tensor& gradient = shard_gradients[i];
-    // What all holders have is shared out between them.
+    // All holders have the same gradient: they share out the work.
     AddSquares(sharded_ ? gradient : gradient.narrow(0, group.own_begin(), group.own_size()), sum);
   }
 }

@@ -11,6 +11,7 @@
 #include "kernels/host_values.h"
 #include "parallel/pipeline/executor.h"
 #include "trainer/step/log_probs_where_weighted.h"
+#include "trainer/step/micro_batch_part.h"
 #include "trainer/step/step_plan.h"
 
 namespace deduce {
@@ -36,10 +37,11 @@ class ChunkScorer : public ChunkWork {
   at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
 
   at::Tensor Forward(int micro_batch, const at::Tensor& input_xd) override {
-    const PackedBatch& batch = Batch(micro_batch);
+    const PackedBatch& host_batch = Batch(micro_batch);
+    const PackedBatch batch = OnDeviceOf(model_, host_batch);
     const ForwardResult forward = model_.Forward(batch, /*with_mtp=*/false, input_xd);
     if (!model_.part().last) return forward.x_xd;
-    if (&batch == &empty_) return {};
+    if (&host_batch == &empty_) return {};
     const at::Tensor log_prob_x = LogProbsWhereWeighted(model_, forward.hidden_xd, batch.targets_x,
                                                         batch[Column::kWeight], temperature_)
                                       .log_prob_t;
@@ -105,7 +107,7 @@ std::vector<at::Tensor> ScoreTokens(RankModel& model, const std::vector<PackedBa
       std::vector<float> log_probs(static_cast<size_t>(micro_batches[m].num_tokens()));
       std::memcpy(log_probs.data(), theirs.data() + at, log_probs.size() * sizeof(float));
       at += log_probs.size() * sizeof(float);
-      results[m] = at::tensor(log_probs, at::kFloat);
+      results[m] = at::tensor(log_probs, micro_batches[m][Column::kWeight].options());
     }
   }
   return results;

@@ -243,7 +243,7 @@ TEST_P(CommunicatorTest, SplitGroupsByColorAndOrdersByKey) {
   });
 }
 
-// Of a size that is sent to everybody, and of one that is added up in shards.
+// Small ones are sent to everybody, large ones are added up in shards.
 constexpr int64_t kReductionSizes[] = {0, 1, 100, 40003};
 
 // The rank's numbers of a reduction, rough or (of types that hold few digits) small integers.

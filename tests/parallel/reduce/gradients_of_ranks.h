@@ -38,7 +38,7 @@ inline at::Tensor ExpectedSum(const GradientShares& shares, int num_present) {
   return shares.sharded ? sum.narrow(0, shares.own_begin(), shares.own_size()) : sum;
 }
 
-// What every order of n additions is within: n - 1 roundings of no more than the sum of magnitudes.
+// Every order of additions is within this: n - 1 roundings of no more than the sum of magnitudes.
 inline at::Tensor RoundingBound(const GradientShares& shares, int num_present) {
   at::Tensor magnitudes = GradientOf(0).abs();
   for (int r = 1; r < num_present; ++r) magnitudes += GradientOf(r).abs();
@@ -46,7 +46,7 @@ inline at::Tensor RoundingBound(const GradientShares& shares, int num_present) {
   return shares.sharded ? bound.narrow(0, shares.own_begin(), shares.own_size()) : bound;
 }
 
-// Collective. What a reducer makes of the first num_present ranks' gradients.
+// Collective. Has a reducer add up the first num_present ranks' gradients.
 inline at::Tensor Reduced(GradientReducer& reducer, const GradientShares& shares, int num_present) {
   const int rank = shares.holders->rank();
   const auto sum =

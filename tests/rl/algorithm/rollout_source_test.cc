@@ -30,7 +30,8 @@ std::vector<std::string> Train(Communicator& world, const Grpo& grpo,
   TinyTraining policy(world, world.size(), true), reference(world, world.size(), true);
   std::vector<std::string> hashes;
   for (int64_t step = 0; step < kSteps; ++step) {
-    const absl::StatusOr<GrpoResult> result = grpo.Step(*policy.state, *reference.model, step);
+    const absl::StatusOr<GrpoResult> result =
+        grpo.Step(*policy.state, *reference.model, step, StepOptionsOf(Stage(), step));
     EXPECT_TRUE(result.ok()) << result.status();
     if (!record_to.empty()) {
       const std::string path = record_to + "/" + std::to_string(step + 1) + ".jsonl";

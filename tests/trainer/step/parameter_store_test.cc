@@ -127,7 +127,7 @@ TEST(ParameterStoreTest, TheNormHasTheSameBitsOnEveryNumberOfRanks) {
   }
 }
 
-// Of values in place of gradients.
+// Values stand in for gradients.
 TEST(ParameterStoreTest, TheNormHasTheSameBitsInPiecesOfAnyNumber) {
   const auto norm = [](int num_ranks, int tensor_parallel, bool sharded) {
     double result = 0;
