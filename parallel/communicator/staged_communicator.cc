@@ -64,14 +64,29 @@ class StagedCommunicator : public Communicator {
   RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                             const std::vector<int64_t>& recv_rows) override {
     if (send.is_cpu()) return transport_->StartAllToAll(send, send_rows, recv_rows);
-    at::Tensor host = send.detach().cpu();
-    RowExchange exchange = transport_->StartAllToAll(host, send_rows, recv_rows);
-    const at::Tensor received = at::empty(exchange.received.sizes(), send.options());
-    // Both ends of the exchange live until it is over: the sent rows in the transfer around.
-    auto coming =
-        std::make_unique<StagedTransfer>(std::move(exchange.transfer), exchange.received, received);
-    return {received,
-            std::make_unique<StagedTransfer>(std::move(coming), std::move(host), at::Tensor())};
+    const at::Tensor host = send.detach().cpu();
+    return Staged(transport_->StartAllToAll(host, send_rows, recv_rows), host, send.options());
+  }
+
+  void AllReduce(at::Tensor& tensor, Reduction reduction) override {
+    if (tensor.is_cpu()) return transport_->AllReduce(tensor, reduction);
+    at::Tensor host = tensor.detach().cpu();
+    transport_->AllReduce(host, reduction);
+    CopyTo(tensor, host);
+  }
+
+  RowExchange StartReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                 Reduction reduction) override {
+    if (tensor.is_cpu()) return transport_->StartReduceScatter(tensor, rows, reduction);
+    const at::Tensor host = tensor.detach().cpu();
+    return Staged(transport_->StartReduceScatter(host, rows, reduction), host, tensor.options());
+  }
+
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override {
+    if (buffer.is_cpu()) return transport_->AllGatherInto(buffer, rows);
+    at::Tensor host = buffer.detach().cpu();
+    transport_->AllGatherInto(host, rows);
+    CopyTo(buffer, host);
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {
@@ -101,6 +116,16 @@ class StagedCommunicator : public Communicator {
   }
 
  private:
+  // The device's end of an exchange on the host. Both of its ends live until it is over: the sent
+  // rows in the transfer around.
+  static RowExchange Staged(RowExchange exchange, const at::Tensor& sent,
+                            const at::TensorOptions& options) {
+    const at::Tensor received = at::empty(exchange.received.sizes(), options);
+    auto coming =
+        std::make_unique<StagedTransfer>(std::move(exchange.transfer), exchange.received, received);
+    return {received, std::make_unique<StagedTransfer>(std::move(coming), sent, at::Tensor())};
+  }
+
   std::unique_ptr<Communicator> transport_;
 };
 

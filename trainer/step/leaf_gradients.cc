@@ -49,7 +49,9 @@ ElementRun TakeGradient(FlatGroup& group, size_t parameter, int source, at::Tens
   at::Tensor& gradient = group.parameters[parameter]->leaves[source].mutable_grad();
   if (gradient.defined()) {
     const at::Tensor computed = gradient.reshape({-1});
-    if (!computed.is_alias_of(into)) into.copy_(computed);  // unless kernels put it there
+    const bool is_there =
+        computed.is_alias_of(into) && computed.storage_offset() == into.storage_offset();
+    if (!is_there) into.copy_(computed);
     gradient.reset();
   } else {
     into.zero_();

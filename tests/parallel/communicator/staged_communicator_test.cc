@@ -44,6 +44,22 @@ TEST(StagedCommunicatorTest, GathersAndSums) {
   });
 }
 
+TEST(StagedCommunicatorTest, ReducesAndGathersShards) {
+  OnStagedRanks(2, [](Communicator& group) {
+    at::Tensor most = Device(group.rank(), {2});
+    group.AllReduce(most, Reduction::kMax);
+    ExpectIs(most, 1, {2});
+    const std::vector<int64_t> rows = {1, 2};
+    const at::Tensor shard =
+        group.ReduceScatter(Device(group.rank() + 1, {3, 2}), rows, Reduction::kTreeSum);
+    ExpectIs(shard, 3, {rows[group.rank()], 2});
+    at::Tensor whole = Device(0, {3});
+    whole.narrow(0, group.rank(), rows[group.rank()]).fill_(7);
+    group.AllGatherInto(whole, rows);
+    ExpectIs(whole, 7, {3});
+  });
+}
+
 // Other calls come between the exchange and its wait.
 TEST(StagedCommunicatorTest, ExchangesRowsWithoutWaiting) {
   OnStagedRanks(2, [](Communicator& group) {
