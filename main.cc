@@ -1,5 +1,7 @@
 // The one door: `deduce COMMAND ...`. Finds the command, runs it, and is the only place that
 // catches: every failure ends as one line on standard error and an exit code, on all ranks.
+#include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <functional>
 #include <iostream>
@@ -18,6 +20,7 @@
 #include "kernels/tensor_memory.h"
 #include "parallel/communicator/communicator.h"
 #include "parallel/communicator/mpi_communicator.h"
+#include "parallel/layout.h"
 #include "parallel/watch/hang_watch.h"
 #include "rl/commands/command_line.h"
 #include "rl/commands/export_command.h"
@@ -26,7 +29,7 @@
 #include "rl/commands/plan_command.h"
 #include "rl/report/report.h"
 #include "rl/reward/registry.h"
-#include "rl/run/run.h"
+#include "rl/run/run_stages.h"
 #include "rl/run/validate_run.h"
 #include "trainer/hugging_face/complete_model.h"
 #include "trainer/model/resolve_compute_type.h"
@@ -63,7 +66,10 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
   RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
   Communicator& world = watch ? watch->world() : processes;
-  const std::string compute = ResolveComputeType(*config->mutable_model(), world);
+  RETURN_IF_ERROR(
+      WithExitCode(AgreeOnStatus(world, CheckDevice(config->layout())), ExitCode::kBadConfig));
+  const std::string compute =
+      ResolveComputeType(*config->mutable_model(), DeviceOf(config->layout()), world);
   if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
   return RunStages(*config,
                    resume == "must"    ? Resume::kMust
@@ -86,7 +92,7 @@ absl::Status ReportCommand(const Arguments& arguments) {
 struct Command {
   CommandSpec spec;
   std::function<absl::Status(const Arguments&, Communicator& world)> run;
-  bool parallel = false;  // all ranks take part; otherwise rank 0 works and the others wait
+  bool parallel = false;  // all ranks take part; otherwise one works and MPI is not started
 };
 
 const Flag kModelFlag{"model", Flag::kText, "a checkpoint or Hugging Face folder", true};
@@ -104,9 +110,9 @@ std::vector<Command> FolderCommands() {
         ""},
        [](const Arguments& a, Communicator&) { return ExportCommand(a); }},
       {{"inspect",
-        "what is in a checkpoint or Hugging Face folder; JSON lines",
+        "what is in a run, checkpoint or Hugging Face folder; JSON lines",
         {{"verify", Flag::kSwitch, "read everything and check every hash"}},
-        "CHECKPOINT"},
+        "RUN_DIR | CHECKPOINT"},
        [](const Arguments& a, Communicator&) {
          return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), std::cout),
                              ExitCode::kBadData);
@@ -234,13 +240,31 @@ absl::Status RunCommand(const std::vector<std::string>& words, Communicator& wor
     }
     const absl::StatusOr<Arguments> arguments = ParseArguments(command.spec, rest);
     if (!arguments.ok()) return WithExitCode(arguments.status(), ExitCode::kBadConfig);
-    if (!command.parallel && world.rank() != 0) return absl::OkStatus();
     return command.run(*arguments, world);
   }
   return WithExitCode(
       absl::InvalidArgumentError(absl::StrCat("deduce: found command \"", words[0],
                                               "\", expected one that deduce --help lists")),
       ExitCode::kBadConfig);
+}
+
+// Whether the words are a command of all ranks, and not a question about it. Everything else runs
+// without MPI, which takes time to start, listens on ports and wants a place for its files.
+bool NeedsRanks(const std::vector<std::string>& words) {
+  if (words.empty() || std::find(words.begin(), words.end(), "--help") != words.end()) return false;
+  const std::vector<Command> commands = Commands();
+  return std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
+    return command.spec.name == words[0] && command.parallel;
+  });
+}
+
+// Whether mpirun started this process beside another that is the first.
+bool IsFurtherRank() {
+  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
+    const char* rank = std::getenv(name);
+    if (rank != nullptr && std::string(rank) != "0") return true;
+  }
+  return false;
 }
 
 // One line, whatever the message holds.
@@ -256,10 +280,12 @@ std::string OneLine(std::string message) {
 
 int main(int argc, char** argv) {
   deduce::UseTensorMemory();
-  const std::unique_ptr<deduce::Communicator> world = deduce::MakeMpiWorld(&argc, &argv);
+  const bool parallel = deduce::NeedsRanks({argv + 1, argv + argc});
+  if (!parallel && deduce::IsFurtherRank()) return 0;
+  const std::unique_ptr<deduce::Communicator> world =
+      parallel ? deduce::MakeMpiWorld(&argc, &argv) : deduce::MakeOneMemberCommunicator();
   try {
-    const absl::Status status =
-        deduce::RunCommand(std::vector<std::string>(argv + 1, argv + argc), *world);
+    const absl::Status status = deduce::RunCommand({argv + 1, argv + argc}, *world);
     std::cout.flush();
     if (!status.ok() && world->rank() == 0) {
       std::cerr << "deduce: error: " << deduce::OneLine(std::string(status.message())) << std::endl;

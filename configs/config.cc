@@ -146,19 +146,7 @@ void WriteDefaults(Message& message) {
   }
 }
 
-// The config as far as it decides the weights.
-RunConfig WhatDecidesWeights(const RunConfig& config) {
-  RunConfig kept = WithDefaults(config);
-  const int64_t threads = kept.layout().threads_per_rank();  // part of the numbers (DESIGN.md)
-  kept.clear_layout();
-  kept.mutable_layout()->set_threads_per_rank(threads);
-  kept.clear_run_dir();
-  kept.clear_checkpoint();
-  kept.clear_plan();
-  return kept;
-}
-
-// "modified: stage[1].steps: 5 -> 6" and the like, a line a difference -> the first path; fields
+// "modified: rope.theta: 5 -> 6" and the like, a line a difference -> the first path; fields
 // are reported in order.
 std::string FirstDifference(const Message& a, const Message& b) {
   std::string report;
@@ -206,10 +194,6 @@ std::string ConfigText(const RunConfig& config) {
   std::string text;
   google::protobuf::TextFormat::PrintToString(WithDefaults(config), &text);
   return text;
-}
-
-std::string ConfigDifference(const RunConfig& a, const RunConfig& b) {
-  return FirstDifference(WhatDecidesWeights(a), WhatDecidesWeights(b));
 }
 
 std::string StageKind(const StageConfig& stage) {

@@ -1,5 +1,5 @@
-// A run's config as text: reading it, changing it from the command line, printing it in full,
-// comparing two of them.
+// A run's config as text: reading it, changing it from the command line, printing it in full; and
+// finding where its stages start.
 #pragma once
 
 #include <optional>
@@ -33,11 +33,6 @@ RunConfig WithDefaults(const RunConfig& config);
 // WithDefaults(config) in text format: what LoadConfig reads back as the same run, and a person
 // reads every number of.
 std::string ConfigText(const RunConfig& config);
-
-// Path of the first field in which the two runs differ once defaults are written out, such as
-// `stage[1].optimizer.beta2`; "" if there is none. What leaves the trained weights alone is not
-// compared: layout, run_dir and checkpoint.
-std::string ConfigDifference(const RunConfig& a, const RunConfig& b);
 
 // Path, relative to `model`, of the first field in which the two give weights another meaning: the
 // shape, and what a forward pass computes with them; "" if there is none. How weights begin, how

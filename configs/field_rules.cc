@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "configs/status.h"
 
@@ -13,6 +14,7 @@ namespace {
 
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
+using enum ResumeClass;
 
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
 
@@ -239,6 +241,82 @@ constexpr FieldRule kRules[] = {
     {"RolloutPlanConfig.longest_tokens", kRate},
 };
 
+// A sub-message's class is that of its being there; its fields have their own.
+struct FieldClasses {
+  absl::string_view message;
+  ResumeClass of_fields;
+  absl::string_view fields;  // separated by spaces; "*": all
+};
+
+constexpr FieldClasses kResumeClasses[] = {
+    {"RunConfig", kFree, "name run_dir layout checkpoint plan"},
+    {"RunConfig", kFree, "tokenizer"},  // its contents are compared, wherever the file lies
+    {"RunConfig", kNever, "seed model stage"},
+    {"CheckpointConfig", kFree, "every_steps keep_last weights_hash_every_step"},
+    {"LayoutConfig", kFromHereOn, "exact threads_per_rank device"},  // they round differently
+    {"LayoutConfig", kFree,
+     "data_parallel expert_parallel pipeline_parallel tensor_parallel context_parallel "
+     "context_keys zero_stage schedule virtual_stages stage_layers recompute hang_seconds "
+     "trace_every_steps rebalance_every redundant_experts expert_nodes"},
+
+    {"ModelConfig", kNever,
+     "attention vocab_size hidden_size intermediate_size num_hidden_layers num_attention_heads "
+     "max_position_embeddings rms_norm_eps initializer_range tie_word_embeddings "
+     "num_key_value_heads head_dim q_lora_rank kv_lora_rank qk_nope_head_dim qk_rope_head_dim "
+     "v_head_dim rope moe num_nextn_predict_layers qkv_bias o_bias mlp_bias qk_norm hugging_face "
+     "compute"},
+    {"RopeConfig", kNever, "theta interleave yarn llama3 linear_factor"},
+    {"Llama3RopeConfig", kNever,
+     "factor low_freq_factor high_freq_factor original_max_position_embeddings"},
+    {"YarnConfig", kNever,
+     "factor original_max_position_embeddings beta_fast beta_slow mscale mscale_all_dim "
+     "attention_factor"},
+    {"MoeConfig", kNever,
+     "n_routed_experts n_shared_experts num_experts_per_tok moe_intermediate_size "
+     "first_k_dense_replace n_group topk_group routed_scaling_factor norm_topk_prob scoring_func "
+     "topk_method"},
+    {"MoeConfig", kFromHereOn, "bias_update_speed balance_loss_alpha"},
+
+    {"StageConfig", kNever, "name init_from pretrain sft distill grpo data"},
+    {"StageConfig", kFromHereOn, "steps micro_batch_tokens optimizer evaluate"},
+    {"OptimizerConfig", kFromHereOn,
+     "learning_rate min_learning_rate warmup_steps schedule beta1 beta2 epsilon weight_decay "
+     "max_grad_norm max_nonfinite_steps constant_share cosine_share first_tail_share "
+     "final_learning_rate"},
+    // Samples and prompts are counted from the first step: another number a step would skip some.
+    {"SupervisedConfig", kNever, "samples_per_step completion_only_loss"},
+    {"SupervisedConfig", kFromHereOn, "mtp_loss_weight"},
+    {"DistillConfig", kNever, "teacher prompts_per_step only_right"},
+    {"DistillConfig", kFromHereOn,
+     "max_prompt_length max_completion_length temperature top_p mtp_loss_weight"},
+    {"DistillConfig", kFree, "rollout_batch_size"},
+    // num_iterations counts shuffles, whose random numbers would come again.
+    {"GrpoConfig", kNever,
+     "prompts_per_step num_iterations loss_type scale_rewards kl_estimator "
+     "mask_truncated_completions reward"},
+    {"GrpoConfig", kFromHereOn,
+     "num_generations num_mini_batches beta epsilon epsilon_high ref_update_interval temperature "
+     "top_p max_prompt_length max_completion_length"},
+    {"GrpoConfig", kFree, "rollout_batch_size save_rollouts_every"},
+    {"RewardConfig", kNever, "verifier"},
+    {"RewardConfig", kFromHereOn, "weight"},
+    {"DataConfig", kFree, "path"},  // its contents are compared, wherever the file lies
+    {"DataConfig", kNever, "task num_samples prompt_template chat stop"},
+    {"TaskConfig", kNever,
+     "name min_terms max_terms min_digits max_digits chinese_share operators step_error_rate "
+     "mix_rate format_error_rate guess_rate early_stop_rate"},
+    // Evaluation trains nothing: its task may change too.
+    {"EvaluateConfig", kFromHereOn,
+     "every_steps num_problems samples_per_problem temperature top_p task max_completion_length"},
+
+    {"PlanConfig", kFree, "*"},
+    {"ClusterConfig", kFree, "*"},
+    {"StageSecondsConfig", kFree, "*"},
+    {"CalibrationConfig", kFree, "*"},
+    {"PublishedConfig", kFree, "*"},
+    {"RolloutPlanConfig", kFree, "*"},
+};
+
 const FieldRule* FindRule(const FieldDescriptor* field) {
   const std::string name = absl::StrCat(field->containing_type()->name(), ".", field->name());
   const auto* rule = std::find_if(std::begin(kRules), std::end(kRules),
@@ -315,6 +393,17 @@ absl::Status CheckFields(const Message& message, const std::string& path) {
 }
 
 bool HasRange(const FieldDescriptor* field) { return FindRule(field) != nullptr; }
+
+std::optional<ResumeClass> ResumeClassOf(const FieldDescriptor* field) {
+  for (const FieldClasses& classes : kResumeClasses) {
+    if (classes.message != field->containing_type()->name()) continue;
+    if (classes.fields == "*") return classes.of_fields;
+    for (const absl::string_view name : absl::StrSplit(classes.fields, ' ')) {
+      if (name == field->name()) return classes.of_fields;
+    }
+  }
+  return std::nullopt;
+}
 
 absl::Status ConfigError(const std::string& path, const std::string& found,
                          const std::string& expected) {

@@ -1,9 +1,11 @@
-// What every single field may hold: which are required, and the range of each number.
+// Rules for every single field: which are required, the range of each number, and whether a run
+// that goes on may have another value.
 #pragma once
 
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/message.h>
 
+#include <optional>
 #include <string>
 
 #include "absl/status/status.h"
@@ -17,6 +19,16 @@ absl::Status CheckFields(const google::protobuf::Message& message, const std::st
 
 // Whether the table has a range for a number field.
 bool HasRange(const google::protobuf::FieldDescriptor* field);
+
+// The part of a run that a field decides (see resume_rules).
+enum class ResumeClass {
+  kFree,        // decides no number: how ranks are used, where files lie, what is saved how often
+  kFromHereOn,  // decides the steps to come; recorded
+  kNever,       // decides what was computed so far
+};
+
+// None if the table lacks the field.
+std::optional<ResumeClass> ResumeClassOf(const google::protobuf::FieldDescriptor* field);
 
 // InvalidArgument: `PATH: found FOUND, expected EXPECTED`.
 absl::Status ConfigError(const std::string& path, const std::string& found,

@@ -6,10 +6,11 @@
 
 #include <algorithm>
 
-#include "kernels/autograd.h"
-#include "kernels/cpu/attention_gradient.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/attention_row.h"
-#include "kernels/cpu/key_block_attention.h"
+#include "kernels/form.h"
+#include "kernels/key_block_attention.h"
+#include "kernels/plain/attention.h"
 
 namespace deduce {
 namespace {
@@ -71,6 +72,52 @@ HeadRows SlotRows(const at::Tensor& cache_spgk, int64_t slot, int64_t head) {
           cache_spgk.stride(1), cache_spgk.size(3)};
 }
 
+void CheckPlaces(const at::Tensor& cache_spgk, const std::vector<int64_t>& slots,
+                 const std::vector<int64_t>& positions) {
+  for (size_t i = 0; i < slots.size(); ++i) {
+    TORCH_CHECK(slots[i] >= 0 && slots[i] < cache_spgk.size(0) && positions[i] >= 0 &&
+                    positions[i] < cache_spgk.size(1),
+                "cache: found slot ", slots[i], " position ", positions[i], ", expected less than ",
+                cache_spgk.size(0), " and ", cache_spgk.size(1));
+  }
+}
+
+// CachedAttention in fp32 on the CPU, vectorised.
+at::Tensor CachedRows(const at::Tensor& q_thk, const at::Tensor& k_cache_spgk,
+                      const at::Tensor& v_cache_spgv, const std::vector<int64_t>& slots,
+                      const std::vector<int64_t>& positions, double softmax_scale) {
+  const int64_t rows = q_thk.size(0);
+  const int64_t longest = rows == 0 ? 0 : 1 + *std::max_element(positions.begin(), positions.end());
+  const at::Tensor q = q_thk.contiguous();
+  const int64_t heads = q.size(1);
+  const int64_t group = heads / k_cache_spgk.size(2);
+  const int64_t v_width = v_cache_spgv.size(3);
+  at::Tensor out_thv = at::empty({rows, heads, v_width}, q.options());
+  const float* q_data = q.const_data_ptr<float>();
+  float* out = out_thv.data_ptr<float>();
+  // The heads of a group look at the same keys.
+  const int64_t kv_heads = k_cache_spgk.size(2);
+  at::parallel_for(0, rows * kv_heads, 4, [&](int64_t begin, int64_t end) {
+    ScoreRows scores(std::min(kQueriesAtATime, group), longest);
+    float log_sum_exp[kQueriesAtATime];
+    int64_t visible[kQueriesAtATime];
+    for (int64_t i = begin; i < end; ++i) {
+      const auto row = static_cast<size_t>(i / kv_heads);
+      const HeadRows keys = SlotRows(k_cache_spgk, slots[row], i % kv_heads);
+      const HeadRows values = SlotRows(v_cache_spgv, slots[row], i % kv_heads);
+      std::fill_n(visible, kQueriesAtATime, positions[row] + 1);
+      for (int64_t first = 0; first < group; first += kQueriesAtATime) {
+        const int64_t head = i * group + first;  // of all rows'
+        AttendRows({q_data + head * q.size(2), q.size(2), visible,
+                    std::min(kQueriesAtATime, group - first)},
+                   keys, values, static_cast<float>(softmax_scale), scores, out + head * v_width,
+                   v_width, log_sum_exp);
+      }
+    }
+  });
+  return out_thv;
+}
+
 }  // namespace
 
 at::Tensor CausalAttention(const at::Tensor& q_thk, const at::Tensor& k_tgk,
@@ -111,55 +158,42 @@ at::Tensor CachedAttention(const at::Tensor& q_thk, const at::Tensor& k_cache_sp
                   q_thk.size(2) == k_cache_spgk.size(3) && k_cache_spgk.stride(3) == 1 &&
                   v_cache_spgv.stride(3) == 1 &&
                   k_cache_spgk.sizes().slice(0, 3) == v_cache_spgv.sizes().slice(0, 3) &&
-                  q_thk.size(1) % k_cache_spgk.size(2) == 0 && q_thk.scalar_type() == at::kFloat &&
-                  k_cache_spgk.scalar_type() == at::kFloat &&
-                  v_cache_spgv.scalar_type() == at::kFloat,
+                  q_thk.size(1) % k_cache_spgk.size(2) == 0 &&
+                  k_cache_spgk.scalar_type() == q_thk.scalar_type() &&
+                  v_cache_spgv.scalar_type() == q_thk.scalar_type(),
               "CachedAttention: found q ", q_thk.sizes(), ", k ", k_cache_spgk.sizes(), ", v ",
               v_cache_spgv.sizes(),
-              ", expected fp32 [t, heads, k], [slots, positions, kv_heads, k], [slots, positions, "
-              "kv_heads, v]");
+              ", expected [t, heads, k], [slots, positions, kv_heads, k], [slots, positions, "
+              "kv_heads, v] of one type");
   const int64_t rows = q_thk.size(0);
   TORCH_CHECK(
       static_cast<int64_t>(slots.size()) == rows && static_cast<int64_t>(positions.size()) == rows,
       "CachedAttention: found ", slots.size(), " slots and ", positions.size(),
       " positions, expected ", rows);
-  int64_t longest = 0;
-  for (size_t i = 0; i < slots.size(); ++i) {
-    TORCH_CHECK(slots[i] >= 0 && slots[i] < k_cache_spgk.size(0) && positions[i] >= 0 &&
-                    positions[i] < k_cache_spgk.size(1),
-                "CachedAttention: found slot ", slots[i], " position ", positions[i],
-                ", expected less than ", k_cache_spgk.size(0), " and ", k_cache_spgk.size(1));
-    longest = std::max(longest, positions[i] + 1);
-  }
+  CheckPlaces(k_cache_spgk, slots, positions);
   const BelowAutograd guard;
-  const at::Tensor q = q_thk.contiguous();
-  const int64_t heads = q.size(1);
-  const int64_t group = heads / k_cache_spgk.size(2);
-  const int64_t v_width = v_cache_spgv.size(3);
-  at::Tensor out_thv = at::empty({rows, heads, v_width}, q.options());
-  const float* q_data = q.const_data_ptr<float>();
-  float* out = out_thv.data_ptr<float>();
-  // The heads of a group look at the same keys.
-  const int64_t kv_heads = k_cache_spgk.size(2);
-  at::parallel_for(0, rows * kv_heads, 4, [&](int64_t begin, int64_t end) {
-    ScoreRows scores(std::min(kQueriesAtATime, group), longest);
-    float log_sum_exp[kQueriesAtATime];
-    int64_t visible[kQueriesAtATime];
-    for (int64_t i = begin; i < end; ++i) {
-      const auto row = static_cast<size_t>(i / kv_heads);
-      const HeadRows keys = SlotRows(k_cache_spgk, slots[row], i % kv_heads);
-      const HeadRows values = SlotRows(v_cache_spgv, slots[row], i % kv_heads);
-      std::fill_n(visible, kQueriesAtATime, positions[row] + 1);
-      for (int64_t first = 0; first < group; first += kQueriesAtATime) {
-        const int64_t head = i * group + first;  // of all rows'
-        AttendRows({q_data + head * q.size(2), q.size(2), visible,
-                    std::min(kQueriesAtATime, group - first)},
-                   keys, values, static_cast<float>(softmax_scale), scores, out + head * v_width,
-                   v_width, log_sum_exp);
-      }
-    }
-  });
-  return out_thv;
+  return (HasCpuForm(q_thk) ? CachedRows : plain::CachedAttention)(
+      q_thk, k_cache_spgk, v_cache_spgv, slots, positions, softmax_scale);
+}
+
+void WriteCacheRows(at::Tensor& cache_spgk, const at::Tensor& rows_tgk,
+                    const std::vector<int64_t>& slots, const std::vector<int64_t>& positions) {
+  const int64_t width = cache_spgk.size(2) * cache_spgk.size(3);
+  TORCH_CHECK(rows_tgk.numel() == static_cast<int64_t>(slots.size()) * width &&
+                  slots.size() == positions.size() && cache_spgk.is_contiguous() &&
+                  cache_spgk.scalar_type() == rows_tgk.scalar_type(),
+              "WriteCacheRows: found rows of shape ", rows_tgk.sizes(), " for ", slots.size(),
+              " slots and ", positions.size(), " positions, expected ", width, " numbers a row of ",
+              cache_spgk.scalar_type());
+  CheckPlaces(cache_spgk, slots, positions);
+  if (!HasCpuForm(cache_spgk)) return plain::WriteCacheRows(cache_spgk, rows_tgk, slots, positions);
+  const at::Tensor rows = rows_tgk.contiguous();
+  const float* from = rows.const_data_ptr<float>();
+  float* to = cache_spgk.mutable_data_ptr<float>();
+  for (size_t i = 0; i < slots.size(); ++i) {
+    std::copy_n(from + static_cast<int64_t>(i) * width, width,
+                to + (slots[i] * cache_spgk.size(1) + positions[i]) * width);
+  }
 }
 
 }  // namespace deduce

@@ -5,9 +5,8 @@
 
 #include <numeric>
 
-#include "kernels/autograd.h"
-#include "kernels/plain/double_precision.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -20,8 +19,9 @@ namespace {
 at::Tensor PaddedProducts(const at::Tensor& x_ni, const at::Tensor& weight_eio,
                           const std::vector<int64_t>& rows_per_expert, ComputeType type) {
   const int64_t n = x_ni.size(0);
-  at::Tensor out_no =
-      at::empty({n + kRowPadding, weight_eio.size(2)}, x_ni.options().dtype(at::kFloat));
+  const at::TensorOptions options =
+      type == ComputeType::kFloat32 ? x_ni.options() : x_ni.options().dtype(at::kFloat);
+  at::Tensor out_no = at::empty({n + kRowPadding, weight_eio.size(2)}, options);
   at::Tensor tail_ri;
   int64_t tail_start = n;
   int64_t start = 0;
@@ -101,20 +101,21 @@ class GroupedMatmulFunction : public torch::autograd::Function<GroupedMatmulFunc
 }  // namespace
 
 at::Tensor GroupedMatmul(const at::Tensor& x_ni, const at::Tensor& weight_eoi,
-                         const std::vector<int64_t>& rows_per_expert, ComputeType type) {
+                         const std::vector<int64_t>& rows_per_expert, ComputeType asked_type) {
   TORCH_CHECK(x_ni.dim() == 2 && weight_eoi.dim() == 3 && x_ni.size(1) == weight_eoi.size(2),
               "GroupedMatmul: found x ", x_ni.sizes(), " and weight ", weight_eoi.sizes(),
               ", expected [n, in] and [experts, out, in]");
   const bool is_double = x_ni.scalar_type() == at::kDouble;
-  TORCH_CHECK(is_double || (x_ni.scalar_type() == at::kFloat && IsWeight(weight_eoi, type)),
+  TORCH_CHECK(is_double ? weight_eoi.scalar_type() == at::kDouble
+                        : x_ni.scalar_type() == at::kFloat && IsWeight(weight_eoi, asked_type),
               "GroupedMatmul: found types ", x_ni.scalar_type(), " and ", weight_eoi.scalar_type(),
-              ", expected fp32 for both (or a bf16 weight to compute in bf16)");
+              ", expected fp32 or fp64 for both (or a bf16 weight to compute in bf16)");
   const int64_t total = std::accumulate(rows_per_expert.begin(), rows_per_expert.end(), int64_t{0});
   TORCH_CHECK(
       static_cast<int64_t>(rows_per_expert.size()) == weight_eoi.size(0) && total == x_ni.size(0),
       "GroupedMatmul: found ", rows_per_expert.size(), " row counts adding up to ", total,
       ", expected ", weight_eoi.size(0), " adding up to ", x_ni.size(0));
-  if (is_double) return fp64::GroupedMatmul(x_ni, weight_eoi, rows_per_expert);
+  const ComputeType type = ComputeTypeFor(x_ni, asked_type);
   if (WantsGradient(x_ni, weight_eoi)) {
     return GroupedMatmulFunction::apply(x_ni, weight_eoi, rows_per_expert,
                                         static_cast<int64_t>(type));

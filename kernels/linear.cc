@@ -1,16 +1,15 @@
 #include "kernels/linear.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/matmul.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/recomputable_input.h"
-#include "kernels/weight_gradient.h"
 
 namespace deduce {
 namespace {
@@ -86,10 +85,11 @@ void Check(const at::Tensor& x_ti, const at::Tensor& weight_oi, ComputeType type
   TORCH_CHECK(x_ti.dim() == 2 && weight_oi.dim() == 2 && x_ti.size(1) == weight_oi.size(1),
               "Linear: found x ", x_ti.sizes(), " and weight ", weight_oi.sizes(),
               ", expected [t, in] and [out, in]");
-  if (x_ti.scalar_type() == at::kDouble) return;
-  TORCH_CHECK(x_ti.scalar_type() == at::kFloat && IsWeight(weight_oi, type), "Linear: found types ",
-              x_ti.scalar_type(), " and ", weight_oi.scalar_type(),
-              ", expected fp32 for both (or a bf16 weight to compute in bf16)");
+  const bool is_double = x_ti.scalar_type() == at::kDouble;
+  TORCH_CHECK(is_double ? weight_oi.scalar_type() == at::kDouble
+                        : x_ti.scalar_type() == at::kFloat && IsWeight(weight_oi, type),
+              "Linear: found types ", x_ti.scalar_type(), " and ", weight_oi.scalar_type(),
+              ", expected fp32 or fp64 for both (or a bf16 weight to compute in bf16)");
 }
 
 }  // namespace
@@ -98,9 +98,14 @@ at::Tensor PadRows(const at::Tensor& x_ti) {
   const int64_t rows = x_ti.size(0);
   const int64_t padded_rows = PaddedRows(rows);
   if (padded_rows == rows) return x_ti;
+  const at::Tensor padded_ti = at::empty({padded_rows, x_ti.size(1)}, x_ti.options());
+  if (!x_ti.is_cpu()) {
+    padded_ti.narrow(0, 0, rows).copy_(x_ti);
+    padded_ti.narrow(0, rows, padded_rows - rows).zero_();
+    return padded_ti;
+  }
   // Plain copies: in a rollout's small products, ATen calls would cost as much as the product.
   const at::Tensor contiguous_ti = x_ti.contiguous();
-  const at::Tensor padded_ti = at::empty({padded_rows, x_ti.size(1)}, x_ti.options());
   char* padded = static_cast<char*>(padded_ti.data_ptr());
   const size_t bytes = contiguous_ti.nbytes();
   std::memcpy(padded, contiguous_ti.const_data_ptr(), bytes);
@@ -109,13 +114,9 @@ at::Tensor PadRows(const at::Tensor& x_ti) {
 }
 
 std::vector<at::Tensor> LinearEach(const at::Tensor& x_ti, const std::vector<at::Tensor>& weights,
-                                   ComputeType type) {
-  for (const at::Tensor& weight_oi : weights) Check(x_ti, weight_oi, type);
-  if (x_ti.scalar_type() == at::kDouble) {
-    std::vector<at::Tensor> products;
-    for (const at::Tensor& weight_oi : weights) products.push_back(at::matmul(x_ti, weight_oi.t()));
-    return products;
-  }
+                                   ComputeType asked_type) {
+  for (const at::Tensor& weight_oi : weights) Check(x_ti, weight_oi, asked_type);
+  const ComputeType type = ComputeTypeFor(x_ti, asked_type);
   const auto wants = [](const at::Tensor& tensor) { return WantsGradient(tensor); };
   if (wants(x_ti) || std::any_of(weights.begin(), weights.end(), wants))
     return LinearFunction::apply(x_ti, at::TensorList(weights), static_cast<int64_t>(type));

@@ -15,10 +15,10 @@ namespace deduce {
 // every product of rows is made of.
 at::Tensor PadRows(const at::Tensor& x_ti);
 
-// x_ti [t, in] * weight_oi [out, in]^T -> [t, out]; fp32 all, t may be 0. Differentiable in both.
-// `type` is that of the operands of this product and of those of its gradients. For kBfloat16 the
-// weight may be a bf16 copy, which has no gradient and saves rounding it at every call. Throws
-// c10::Error on a shape or type that does not fit.
+// x_ti [t, in] * weight_oi [out, in]^T -> [t, out]; fp32 or fp64 all, on one device, t may be 0.
+// Differentiable in both. `type` is that of the operands of this product and of those of its
+// gradients. For kBfloat16 the weight may be a bf16 copy, which has no gradient and saves rounding
+// it at every call. Throws c10::Error on a shape or type that does not fit.
 at::Tensor Linear(const at::Tensor& x_ti, const at::Tensor& weight_oi,
                   ComputeType type = ComputeType::kFloat32);
 

@@ -1,12 +1,13 @@
 #include "kernels/matmul.h"
 
-#include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
 #include <algorithm>
 
 #include "kernels/cpu/bfloat16_product.h"
+#include "kernels/form.h"
+#include "kernels/plain/matmul.h"
 
 // Of the Intel MKL inside LibTorch, whose headers do not declare it: row-major C = alpha op(A)
 // op(B) + beta C of bf16 operands with sums and results in fp32, for CPUs that have to convert
@@ -45,19 +46,24 @@ void MklProduct(int64_t m, int64_t k, int64_t n, const Bfloat16Matrix& a, const 
 
 void CheckSizes(const at::Tensor& out_mn, const at::Tensor& a_mk, const at::Tensor& b_kn,
                 ComputeType type) {
-  const at::ScalarType operand = type == ComputeType::kFloat32 ? at::kFloat : at::kBFloat16;
+  const at::ScalarType result = out_mn.scalar_type() == at::kDouble && type == ComputeType::kFloat32
+                                    ? at::kDouble
+                                    : at::kFloat;
+  const at::ScalarType operand = type == ComputeType::kFloat32 ? result : at::kBFloat16;
   TORCH_CHECK(a_mk.dim() == 2 && b_kn.dim() == 2 && out_mn.dim() == 2 &&
                   a_mk.size(1) == b_kn.size(0) && out_mn.size(0) == a_mk.size(0) &&
                   out_mn.size(1) == b_kn.size(1),
               "Matmul: found ", a_mk.sizes(), " times ", b_kn.sizes(), " into ", out_mn.sizes(),
               ", expected [m, k], [k, n] and [m, n]");
   TORCH_CHECK(a_mk.scalar_type() == operand && b_kn.scalar_type() == operand &&
-                  out_mn.scalar_type() == at::kFloat,
+                  out_mn.scalar_type() == result,
               "Matmul: found types ", a_mk.scalar_type(), ", ", b_kn.scalar_type(), " into ",
-              out_mn.scalar_type(), ", expected ", operand, " into ", at::kFloat);
+              out_mn.scalar_type(), ", expected ", operand, " into ", result);
 }
 
 }  // namespace
+
+bool GainsFromBfloat16(const at::Device& device) { return device.is_cpu() && MultipliesBfloat16(); }
 
 at::Tensor AsOperand(const at::Tensor& x, ComputeType type) {
   return type == ComputeType::kFloat32 ? x : x.detach().to(at::kBFloat16);
@@ -71,15 +77,9 @@ bool IsWeight(const at::Tensor& weight, ComputeType type) {
 void MatmulInto(const at::Tensor& out_mn, const at::Tensor& a_mk, const at::Tensor& b_kn,
                 ComputeType type, bool accumulate) {
   CheckSizes(out_mn, a_mk, b_kn, type);
+  if (type == ComputeType::kFloat32 || !HasCpuForm(out_mn))
+    return plain::MatmulInto(out_mn, a_mk, b_kn, accumulate);
   at::Tensor out = out_mn;
-  if (type == ComputeType::kFloat32) {
-    if (accumulate) {
-      at::addmm_out(out, out_mn, a_mk, b_kn);
-    } else {
-      at::mm_out(out, a_mk, b_kn);
-    }
-    return;
-  }
   if (out_mn.numel() == 0) return;
   if (a_mk.size(1) == 0) {
     if (!accumulate) out.zero_();

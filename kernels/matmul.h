@@ -8,11 +8,20 @@
 
 namespace deduce {
 
-// Of the operands; products are added up, and results are, in fp32 either way.
+// Of the operands; products are added up, and results are, in fp32 either way. In models of fp64,
+// which are for telling errors from rounding, operands, sums and results are fp64 in both.
 enum class ComputeType {
   kFloat32,
   kBfloat16,  // operands rounded to the nearest bf16, ties to even
 };
+
+// What `type` means for a product of x: operands in fp64 are not rounded.
+inline ComputeType ComputeTypeFor(const at::Tensor& x, ComputeType type) {
+  return x.scalar_type() == at::kDouble ? ComputeType::kFloat32 : type;
+}
+
+// Whether products of bf16 operands are quicker there than of fp32.
+bool GainsFromBfloat16(const at::Device& device);
 
 // Rows are zero-padded to a multiple of this before any matrix product (DESIGN.md, Numerics).
 inline constexpr int64_t kRowPadding = 16;
@@ -27,9 +36,9 @@ at::Tensor AsOperand(const at::Tensor& x, ComputeType type);
 // Whether a product of `type` takes this weight: fp32, or a bf16 copy of one for kBfloat16.
 bool IsWeight(const at::Tensor& weight, ComputeType type);
 
-// out_mn = a_mk b_kn, or out_mn += with `accumulate`. out_mn fp32, contiguous; a and b operands of
-// `type`, each contiguous or the transpose of a contiguous matrix; sizes may be 0. Not
-// differentiable. Anything else throws c10::Error.
+// out_mn = a_mk b_kn, or out_mn += with `accumulate`, all on one device. out_mn fp32, contiguous; a
+// and b operands of `type`, each contiguous or the transpose of a contiguous matrix; or, with
+// kFloat32, all fp64. Sizes may be 0. Not differentiable. Anything else throws c10::Error.
 void MatmulInto(const at::Tensor& out_mn, const at::Tensor& a_mk, const at::Tensor& b_kn,
                 ComputeType type, bool accumulate = false);
 

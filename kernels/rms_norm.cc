@@ -8,10 +8,11 @@
 #include <cmath>
 #include <optional>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/cpu/masked_vector.h"
-#include "kernels/plain/double_precision.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/form.h"
+#include "kernels/plain/row_functions.h"
 
 namespace deduce {
 namespace {
@@ -144,10 +145,11 @@ at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double ep
   TORCH_CHECK(x_td.dim() == 2 && weight_d.dim() == 1 && x_td.size(1) == weight_d.size(0),
               "RmsNorm: found x ", x_td.sizes(), " and weight ", weight_d.sizes(),
               ", expected [t, d] and [d]");
-  if (x_td.scalar_type() == at::kDouble) return fp64::RmsNorm(x_td, weight_d, eps);
-  if (x_td.scalar_type() != at::kFloat || weight_d.scalar_type() != at::kFloat) {
+  const bool is_wide = x_td.scalar_type() == at::kDouble || x_td.scalar_type() == at::kFloat;
+  if (!is_wide || weight_d.scalar_type() != x_td.scalar_type()) {
     return RmsNorm(x_td.to(at::kFloat), weight_d.to(at::kFloat), eps).to(x_td.scalar_type());
   }
+  if (!HasCpuForm(x_td)) return plain::RmsNorm(x_td, weight_d, eps);
   const at::Tensor x = x_td.contiguous();
   const at::Tensor weight = weight_d.contiguous();
   if (WantsGradient(x, weight)) return RmsNormFunction::apply(x, weight, eps);

@@ -11,8 +11,9 @@
 #include <numbers>
 #include <vector>
 
-#include "kernels/autograd.h"
-#include "kernels/plain/double_precision.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/form.h"
+#include "kernels/plain/row_functions.h"
 
 namespace deduce {
 namespace {
@@ -93,6 +94,14 @@ at::Tensor Rotate(const at::Tensor& x_thk, const at::Tensor& positions_t, const 
   return out_thk;
 }
 
+void CheckPositions(const at::Tensor& positions_t, int64_t end) {
+  const int64_t* position = positions_t.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < positions_t.size(0); ++i) {
+    TORCH_CHECK(position[i] >= 0 && position[i] < end, "ApplyRotary: found position ", position[i],
+                ", expected 0 to ", end - 1);
+  }
+}
+
 class RotaryFunction : public torch::autograd::Function<RotaryFunction> {
  public:
   static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x_thk,
@@ -147,27 +156,27 @@ RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions)
   return table;
 }
 
+RotaryTable RotaryTable::To(const at::Device& device) const {
+  return {cos_pk.to(device), sin_pk.to(device)};
+}
+
 at::Tensor ApplyRotary(const at::Tensor& x_thk, const at::Tensor& positions_t,
                        const RotaryTable& table, RotaryPairing pairing) {
   TORCH_CHECK(x_thk.dim() == 3 && x_thk.size(2) == 2 * table.cos_pk.size(1) &&
                   (x_thk.scalar_type() == at::kFloat || x_thk.scalar_type() == at::kDouble),
               "ApplyRotary: found x ", x_thk.sizes(), " ", x_thk.scalar_type(),
-              ", expected fp32 [t, heads, ", 2 * table.cos_pk.size(1), "]");
+              ", expected fp32 or fp64 [t, heads, ", 2 * table.cos_pk.size(1), "]");
   TORCH_CHECK(positions_t.dim() == 1 && positions_t.size(0) == x_thk.size(0) &&
                   positions_t.scalar_type() == at::kLong,
               "ApplyRotary: found positions ", positions_t.sizes(), " ", positions_t.scalar_type(),
               ", expected int64 [", x_thk.size(0), "]");
   const at::Tensor positions = positions_t.contiguous();
-  const int64_t* position = positions.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < positions.size(0); ++i) {
-    TORCH_CHECK(position[i] >= 0 && position[i] < table.cos_pk.size(0),
-                "ApplyRotary: found position ", position[i], ", expected 0 to ",
-                table.cos_pk.size(0) - 1);
+  if (positions.is_cpu()) CheckPositions(positions, table.cos_pk.size(0));
+  if (!HasCpuForm(x_thk)) {
+    return plain::Rotate(x_thk, at::index_select(table.cos_pk, 0, positions),
+                         at::index_select(table.sin_pk, 0, positions),
+                         pairing == RotaryPairing::kInterleaved);
   }
-  if (x_thk.scalar_type() == at::kDouble)
-    return fp64::Rotate(x_thk, at::index_select(table.cos_pk, 0, positions),
-                        at::index_select(table.sin_pk, 0, positions),
-                        pairing == RotaryPairing::kInterleaved);
   const at::Tensor x = x_thk.contiguous();
   if (WantsGradient(x)) {
     return RotaryFunction::apply(x, positions, table.cos_pk, table.sin_pk,

@@ -47,6 +47,8 @@ double YarnMscale(double factor, double mscale);
 struct RotaryTable {
   at::Tensor cos_pk;
   at::Tensor sin_pk;
+
+  RotaryTable To(const at::Device& device) const;
 };
 RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions);
 
@@ -56,8 +58,9 @@ enum class RotaryPairing {
                  // code leaves it
 };
 
-// x_thk [t, heads, dim], positions_t int64 [t] -> rotated, same shape. Differentiable in x. A
-// position outside the table throws c10::Error with its value.
+// x_thk [t, heads, dim], positions_t int64 [t] -> rotated, same shape. Differentiable in x.
+// All on one device. Positions on the CPU are checked: one outside the table throws c10::Error with
+// its value. On a device a check would wait for it, so whoever moves a batch there checks it first.
 at::Tensor ApplyRotary(const at::Tensor& x_thk, const at::Tensor& positions_t,
                        const RotaryTable& table, RotaryPairing pairing);
 

@@ -4,9 +4,10 @@
 #include <ATen/ops/empty_like.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/masked_vector.h"
-#include "kernels/plain/double_precision.h"
+#include "kernels/form.h"
+#include "kernels/plain/row_functions.h"
 
 namespace deduce {
 namespace {
@@ -72,10 +73,10 @@ at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf) {
   TORCH_CHECK(gate_tf.sizes() == up_tf.sizes() && gate_tf.scalar_type() == up_tf.scalar_type(),
               "SwiGlu: found gate ", gate_tf.sizes(), " ", gate_tf.scalar_type(), " and up ",
               up_tf.sizes(), " ", up_tf.scalar_type(), ", expected the same shape and type");
-  if (gate_tf.scalar_type() == at::kDouble) return fp64::SwiGlu(gate_tf, up_tf);
-  if (gate_tf.scalar_type() != at::kFloat) {
+  if (gate_tf.scalar_type() != at::kFloat && gate_tf.scalar_type() != at::kDouble) {
     return SwiGlu(gate_tf.to(at::kFloat), up_tf.to(at::kFloat)).to(gate_tf.scalar_type());
   }
+  if (!HasCpuForm(gate_tf)) return plain::SwiGlu(gate_tf, up_tf);
   const at::Tensor gate = gate_tf.contiguous();
   const at::Tensor up = up_tf.contiguous();
   if (WantsGradient(gate, up)) return SwiGluFunction::apply(gate, up);

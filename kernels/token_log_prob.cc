@@ -1,19 +1,19 @@
 #include "kernels/token_log_prob.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/log_softmax.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <cmath>
 #include <limits>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/backward/weight_gradient.h"
 #include "kernels/cpu/masked_vector.h"
+#include "kernels/form.h"
 #include "kernels/linear.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/plain/log_probs.h"
 
 namespace deduce {
 namespace {
@@ -48,10 +48,10 @@ RowSummary Summarize(const float* logits, int64_t n, float inverse_temperature) 
   return {max + log_total, log_total - SumLanes(weighted) / total};
 }
 
-float InverseTemperature(double temperature) {
+double InverseTemperature(double temperature) {
   TORCH_CHECK(temperature > 0, "TokenLogProb temperature: found ", temperature,
               ", expected more than 0");
-  return static_cast<float>(1 / temperature);
+  return 1 / temperature;
 }
 
 int64_t ChunkRows(int64_t first, int64_t rows) { return std::min(kLogitRows, rows - first); }
@@ -63,9 +63,10 @@ class LogitChunks {
   LogitChunks(const at::Tensor& hidden_td, const at::Tensor& head_vd, ComputeType type)
       : hidden_td_(hidden_td), head_operand_vd_(AsOperand(head_vd, type)), type_(type) {
     const int64_t most = PaddedRows(ChunkRows(0, hidden_td.size(0)));
-    logits_xv_ = at::empty({most, head_vd.size(0)}, at::kFloat);
-    operand_xv_ =
-        type == ComputeType::kFloat32 ? logits_xv_ : at::empty(logits_xv_.sizes(), at::kBFloat16);
+    logits_xv_ = at::empty({most, head_vd.size(0)}, hidden_td.options());
+    operand_xv_ = type == ComputeType::kFloat32
+                      ? logits_xv_
+                      : at::empty(logits_xv_.sizes(), hidden_td.options().dtype(at::kBFloat16));
   }
 
   // Computes the chunk from row `first` on; the others are of it.
@@ -76,6 +77,7 @@ class LogitChunks {
                type_);
   }
   int64_t rows() const { return rows_; }
+  at::Tensor logits() const { return logits_xv_.narrow(0, 0, rows_); }
   float* row(int64_t i) { return logits_xv_.mutable_data_ptr<float>() + i * logits_xv_.size(1); }
 
   // Where the logits have become gradients: gradient of the hidden states, as many rows as PadRows
@@ -99,33 +101,46 @@ class LogitChunks {
   int64_t rows_ = 0;
 };
 
-struct ForwardResult {
-  at::Tensor log_prob_t, entropy_t, log_sum_exp_t;
-};
+// The chunk's rows of the results, in fp32 on the CPU. target: of the chunk's first row.
+void SummarizeChunk(LogitChunks& chunks, int64_t vocabulary, const int64_t* target,
+                    float inverse_temperature, const plain::RowSummaries& out) {
+  float* log_prob = out.log_prob_t.mutable_data_ptr<float>();
+  float* entropy = out.entropy_t.mutable_data_ptr<float>();
+  float* log_sum_exp = out.log_sum_exp_t.mutable_data_ptr<float>();
+  at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      const RowSummary summary = Summarize(chunks.row(i), vocabulary, inverse_temperature);
+      log_sum_exp[i] = summary.log_sum_exp;
+      entropy[i] = summary.entropy;
+      log_prob[i] = chunks.row(i)[target[i]] * inverse_temperature - summary.log_sum_exp;
+    }
+  });
+}
 
-ForwardResult Forward(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                      const at::Tensor& targets_t, float inverse_temperature, ComputeType type) {
+plain::RowSummaries Forward(const at::Tensor& hidden_td, const at::Tensor& head_vd,
+                            const at::Tensor& targets_t, double inverse_temperature,
+                            ComputeType type) {
   const int64_t rows = hidden_td.size(0);
-  ForwardResult result{at::empty({rows}, at::kFloat), at::empty({rows}, at::kFloat),
-                       at::empty({rows}, at::kFloat)};
-  const int64_t* target = targets_t.const_data_ptr<int64_t>();
-  float* log_prob = result.log_prob_t.data_ptr<float>();
-  float* entropy = result.entropy_t.data_ptr<float>();
-  float* log_sum_exp = result.log_sum_exp_t.data_ptr<float>();
+  const auto numbers = [&] { return at::empty({rows}, hidden_td.options()); };
+  const plain::RowSummaries all{numbers(), numbers(), numbers()};
   LogitChunks chunks(hidden_td, head_vd, type);
   for (int64_t first = 0; first < rows; first += kLogitRows) {
     chunks.Compute(first);
-    at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
-      for (int64_t i = begin; i < end; ++i) {
-        const int64_t row = first + i;
-        const RowSummary summary = Summarize(chunks.row(i), head_vd.size(0), inverse_temperature);
-        log_sum_exp[row] = summary.log_sum_exp;
-        entropy[row] = summary.entropy;
-        log_prob[row] = chunks.row(i)[target[row]] * inverse_temperature - summary.log_sum_exp;
-      }
-    });
+    const auto here = [&](const at::Tensor& x_t) { return x_t.narrow(0, first, chunks.rows()); };
+    const plain::RowSummaries out{here(all.log_prob_t), here(all.entropy_t),
+                                  here(all.log_sum_exp_t)};
+    if (HasCpuForm(hidden_td)) {
+      SummarizeChunk(chunks, head_vd.size(0), targets_t.const_data_ptr<int64_t>() + first,
+                     static_cast<float>(inverse_temperature), out);
+      continue;
+    }
+    const plain::RowSummaries found =
+        plain::SummarizeLogits(chunks.logits(), here(targets_t), inverse_temperature);
+    out.log_prob_t.copy_(found.log_prob_t);
+    out.entropy_t.copy_(found.entropy_t);
+    out.log_sum_exp_t.copy_(found.log_sum_exp_t);
   }
-  return result;
+  return all;
 }
 
 // Logits become the gradient of the loss in the logits: grad * (one_hot(target) - softmax) /
@@ -141,6 +156,17 @@ void LogitGradient(float* logits, int64_t n, int64_t target, float log_sum_exp,
   logits[target] += scaled_grad;
 }
 
+// LogitGradient of every row of the chunk, in fp32 on the CPU. All from the chunk's first row on.
+void ChunkGradients(LogitChunks& chunks, int64_t vocabulary, const int64_t* target,
+                    const float* log_sum_exp, const float* grad, float inverse_temperature) {
+  at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) {
+      LogitGradient(chunks.row(i), vocabulary, target[i], log_sum_exp[i], inverse_temperature,
+                    grad[i]);
+    }
+  });
+}
+
 class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFunction> {
  public:
   static torch::autograd::variable_list forward(torch::autograd::AutogradContext* ctx,
@@ -149,7 +175,7 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
                                                 const at::Tensor& targets_t, double temperature,
                                                 int64_t type_number) {
     const BelowAutograd guard;
-    const ForwardResult result =
+    const plain::RowSummaries result =
         Forward(hidden_td, head_vd, targets_t, InverseTemperature(temperature),
                 ComputeType{static_cast<int>(type_number)});
     ctx->save_for_backward({hidden_td, head_vd, targets_t, result.log_sum_exp_t});
@@ -164,13 +190,11 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     const auto saved = ctx->get_saved_variables();
     const at::Tensor& hidden_td = saved[0];
     const at::Tensor& head_vd = saved[1];
-    const float inverse_temperature = InverseTemperature(ctx->saved_data["temperature"].toDouble());
+    const double inverse_temperature =
+        InverseTemperature(ctx->saved_data["temperature"].toDouble());
     const ComputeType type{static_cast<int>(ctx->saved_data["type"].toInt())};
     const BelowAutograd guard;
     const at::Tensor grad_t = grads[0].contiguous();
-    const int64_t* target = saved[2].const_data_ptr<int64_t>();
-    const float* log_sum_exp = saved[3].const_data_ptr<float>();
-    const float* grad = grad_t.const_data_ptr<float>();
     const int64_t rows = hidden_td.size(0);
     at::Tensor grad_hidden_xd, grad_head_vd;
     if (ctx->needs_input_grad(0))
@@ -179,12 +203,16 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
     LogitChunks chunks(hidden_td, head_vd, type);
     for (int64_t first = 0; first < rows; first += kLogitRows) {
       chunks.Compute(first);
-      at::parallel_for(0, chunks.rows(), 1, [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) {
-          LogitGradient(chunks.row(i), head_vd.size(0), target[first + i], log_sum_exp[first + i],
-                        inverse_temperature, grad[first + i]);
-        }
-      });
+      const auto here = [&](const at::Tensor& x_t) { return x_t.narrow(0, first, chunks.rows()); };
+      if (HasCpuForm(hidden_td)) {
+        ChunkGradients(chunks, head_vd.size(0), saved[2].const_data_ptr<int64_t>() + first,
+                       saved[3].const_data_ptr<float>() + first,
+                       grad_t.const_data_ptr<float>() + first,
+                       static_cast<float>(inverse_temperature));
+      } else {
+        plain::LogitGradients(chunks.logits(), here(saved[2]), here(saved[3]), here(grad_t),
+                              inverse_temperature);
+      }
       chunks.GradientsOfProduct(grad_hidden_xd.defined()
                                     ? grad_hidden_xd.narrow(0, first, PaddedRows(chunks.rows()))
                                     : at::Tensor(),
@@ -196,11 +224,12 @@ class TokenLogProbFunction : public torch::autograd::Function<TokenLogProbFuncti
   }
 };
 
-TokenLogProbs InDouble(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                       const at::Tensor& targets_t, double temperature) {
-  const at::Tensor log_prob_tv = at::log_softmax(Linear(hidden_td, head_vd) / temperature, 1);
-  return {log_prob_tv.gather(1, targets_t.unsqueeze(1)).squeeze(1),
-          -(log_prob_tv.exp() * log_prob_tv).sum(1).detach()};
+void CheckTargets(const at::Tensor& targets_t, int64_t vocabulary) {
+  const int64_t* target = targets_t.const_data_ptr<int64_t>();
+  for (int64_t i = 0; i < targets_t.size(0); ++i) {
+    TORCH_CHECK(target[i] >= 0 && target[i] < vocabulary, "TokenLogProb: found target ", target[i],
+                ", expected 0 to ", vocabulary - 1);
+  }
 }
 
 void CheckArguments(const at::Tensor& hidden_td, const at::Tensor& head_vd, ComputeType type) {
@@ -215,27 +244,23 @@ void CheckArguments(const at::Tensor& hidden_td, const at::Tensor& head_vd, Comp
 }  // namespace
 
 TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_vd,
-                           const at::Tensor& targets_t, double temperature, ComputeType type) {
-  CheckArguments(hidden_td, head_vd, type);
+                           const at::Tensor& targets_t, double temperature,
+                           ComputeType asked_type) {
+  CheckArguments(hidden_td, head_vd, asked_type);
   TORCH_CHECK(targets_t.dim() == 1 && targets_t.size(0) == hidden_td.size(0) &&
                   targets_t.scalar_type() == at::kLong,
               "TokenLogProb: found targets ", targets_t.sizes(), " ", targets_t.scalar_type(),
               ", expected int64 [", hidden_td.size(0), "]");
   const at::Tensor targets = targets_t.contiguous();
-  const int64_t* target = targets.const_data_ptr<int64_t>();
-  for (int64_t i = 0; i < targets.size(0); ++i) {
-    TORCH_CHECK(target[i] >= 0 && target[i] < head_vd.size(0), "TokenLogProb: found target ",
-                target[i], ", expected 0 to ", head_vd.size(0) - 1);
-  }
-  if (hidden_td.scalar_type() == at::kDouble)
-    return InDouble(hidden_td, head_vd, targets, temperature);
+  if (targets.is_cpu()) CheckTargets(targets, head_vd.size(0));
+  const ComputeType type = ComputeTypeFor(hidden_td, asked_type);
   if (WantsGradient(hidden_td, head_vd)) {
     const auto outputs = TokenLogProbFunction::apply(hidden_td, head_vd, targets, temperature,
                                                      static_cast<int64_t>(type));
     return {outputs[0], outputs[1]};
   }
   const BelowAutograd guard;
-  const ForwardResult result =
+  const plain::RowSummaries result =
       Forward(hidden_td, head_vd, targets, InverseTemperature(temperature), type);
   return {result.log_prob_t, result.entropy_t};
 }
@@ -243,10 +268,15 @@ TokenLogProbs TokenLogProb(const at::Tensor& hidden_td, const at::Tensor& head_v
 at::Tensor LogProbRows(const at::Tensor& hidden_td, const at::Tensor& head_vd, double temperature,
                        ComputeType type) {
   CheckArguments(hidden_td, head_vd, type);
-  const float inverse_temperature = InverseTemperature(temperature);
+  const double wide_inverse_temperature = InverseTemperature(temperature);
   const BelowAutograd guard;
   const at::NoGradGuard no_grad;
   const at::Tensor log_probs_tv = Linear(hidden_td, head_vd, type);
+  if (!HasCpuForm(log_probs_tv)) {
+    plain::NormalizeLogits(log_probs_tv, wide_inverse_temperature);
+    return log_probs_tv;
+  }
+  const auto inverse_temperature = static_cast<float>(wide_inverse_temperature);
   float* data = log_probs_tv.data_ptr<float>();
   const int64_t vocabulary = head_vd.size(0);
   at::parallel_for(0, log_probs_tv.size(0), 1, [&](int64_t begin, int64_t end) {

@@ -1,19 +1,17 @@
 #include "kernels/top_k_routing.h"
 
 #include <ATen/Parallel.h>
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/sigmoid.h>
-#include <ATen/ops/softmax.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <limits>
 #include <vector>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/cpu/masked_vector.h"
+#include "kernels/form.h"
 
 namespace deduce {
 namespace {
@@ -221,28 +219,15 @@ class RoutingFunction : public torch::autograd::Function<RoutingFunction> {
   }
 };
 
-// The choice is fp32's; gates and affinities are of the logits as they are.
-Routing InDouble(const at::Tensor& logits_te, const at::Tensor& bias_e,
-                 const RoutingOptions& options) {
-  const at::Tensor expert_tk =
-      TopKRouting(logits_te.detach().to(at::kFloat), bias_e, options).expert_tk;
-  const at::Tensor affinity_te =
-      options.affinity == Affinity::kSigmoid ? at::sigmoid(logits_te) : at::softmax(logits_te, 1);
-  at::Tensor gate_tk = affinity_te.gather(1, expert_tk);
-  if (options.normalize) gate_tk = gate_tk / (gate_tk.sum(1, /*keepdim=*/true) + kEpsilon);
-  return {expert_tk, gate_tk * options.scale, affinity_te};
-}
-
 }  // namespace
 
 Routing TopKRouting(const at::Tensor& logits_te, const at::Tensor& bias_e,
                     const RoutingOptions& options) {
-  if (logits_te.scalar_type() == at::kDouble) return InDouble(logits_te, bias_e, options);
   TORCH_CHECK(logits_te.dim() == 2 && bias_e.dim() == 1 && logits_te.size(1) == bias_e.size(0) &&
-                  logits_te.scalar_type() == at::kFloat && bias_e.scalar_type() == at::kFloat,
+                  at::isFloatingType(logits_te.scalar_type()) && bias_e.scalar_type() == at::kFloat,
               "TopKRouting: found logits ", logits_te.sizes(), " ", logits_te.scalar_type(),
               " and bias ", bias_e.sizes(), " ", bias_e.scalar_type(),
-              ", expected fp32 [t, experts] and [experts]");
+              ", expected floating [t, experts] and fp32 [experts]");
   const int64_t experts = logits_te.size(1);
   TORCH_CHECK(options.num_groups >= 1 && experts % options.num_groups == 0 &&
                   options.top_groups >= 1 && options.top_groups <= options.num_groups &&
@@ -252,6 +237,7 @@ Routing TopKRouting(const at::Tensor& logits_te, const at::Tensor& bias_e,
               options.top_groups, " of ", options.num_groups,
               " groups, expected groups that divide the experts and at least top_k",
               " experts in the chosen groups");
+  if (!HasCpuForm(logits_te)) return plain::TopKRouting(logits_te, bias_e, options);
   const at::Tensor logits = logits_te.contiguous();
   const at::Tensor bias = bias_e.contiguous();
   if (WantsGradient(logits)) {

@@ -1,5 +1,6 @@
 #include "parallel/layout.h"
 
+#include <ATen/detail/CUDAHooksInterface.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -10,6 +11,7 @@
 #include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/status.h"
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/prove.h"
 #include "parallel/pipeline/schedule/make_schedule.h"
 #include "parallel/pipeline/schedule/schedule_text.h"
@@ -170,6 +172,7 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
   layout.rebalance_every = config.rebalance_every();
   layout.redundant_experts = static_cast<int>(config.redundant_experts());
   layout.expert_nodes = static_cast<int>(config.expert_nodes());
+  layout.device = DeviceOf(config);
   layout.num_ranks = num_ranks;
   layout.rank = rank;
   int rest = rank;
@@ -183,6 +186,16 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
     rest /= size;
   }
   return layout;
+}
+
+c10::Device DeviceOf(const LayoutConfig& config) {
+  return config.device() == LayoutConfig::cuda ? c10::kCUDA : c10::kCPU;
+}
+
+absl::Status CheckDevice(const LayoutConfig& config) {
+  if (DeviceOf(config).is_cpu() || at::detail::getCUDAHooks().deviceCount() > 0)
+    return absl::OkStatus();
+  return absl::InvalidArgumentError("layout.device: found 0 CUDA devices, expected at least 1");
 }
 
 int Layout::num_stages() const {

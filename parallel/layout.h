@@ -1,6 +1,8 @@
 // Which rank is what: the only rank arithmetic of the project.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -31,9 +33,10 @@ struct Layout {
   int num_chunks = 1;                 // pipeline stages that a rank holds
   std::vector<int64_t> stage_layers;  // of each pipeline stage; empty: as even as they go
   std::shared_ptr<const Schedule> own_schedule;  // what that file holds, proved; null without one
-  int64_t rebalance_every = 0;  // updates between placements of experts; 0: they stay at home
-  int redundant_experts = 0;    // copies of experts, over the ranks of an expert group
-  int expert_nodes = 1;         // that the ranks of an expert group lie on
+  int64_t rebalance_every = 0;     // updates between placements of experts; 0: they stay at home
+  int redundant_experts = 0;       // copies of experts, over the ranks of an expert group
+  int expert_nodes = 1;            // that the ranks of an expert group lie on
+  c10::Device device = c10::kCPU;  // where each rank's model lives
 
   int num_ranks = 1;
   int rank = 0;  // world
@@ -84,6 +87,13 @@ struct Layout {
 // two or of tokens that are split; naming the file and line, when a user's schedule cannot be read;
 // naming the first wrong action, when it cannot be proved.
 absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int rank);
+
+// Where the layout wants each rank's model.
+c10::Device DeviceOf(const LayoutConfig& config);
+
+// InvalidArgument, naming the field path, when this machine lacks the device that the layout wants.
+// Not MakeLayout's to say, as layouts are planned for other machines too.
+absl::Status CheckDevice(const LayoutConfig& config);
 
 // What the ranks of the pipeline do with so many micro-batches, as Padded returns them.
 // forward_only: its forwards alone.

@@ -3,16 +3,18 @@
 #include <algorithm>
 #include <utility>
 
+#include "parallel/communicator/staged_communicator.h"
 #include "parallel/pipeline/plan.h"
 
 namespace deduce {
 namespace {
 
-// A group that is called after its axis.
-std::unique_ptr<Communicator> SplitAlong(Communicator& world, const char* axis, int color,
-                                         int key) {
+// A group that is called after its axis and takes tensors of the layout's device.
+std::unique_ptr<Communicator> SplitAlong(Communicator& world, const Layout& layout,
+                                         const char* axis, int color, int key) {
   const ActionScope action(world, axis);
-  return world.Split(color, key);
+  std::unique_ptr<Communicator> group = world.Split(color, key);
+  return layout.device.is_cpu() ? std::move(group) : MakeStagedCommunicator(std::move(group));
 }
 
 // The groups of the ranks that share a coordinate of the pipeline: a rank of it, or a stage.
@@ -24,16 +26,18 @@ RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate)
   const int contexts = layout.context_parallel, context = layout.context_rank;
   const int tensors = layout.tensor_parallel, tensor = layout.tensor_rank;
   const int replica = coordinate * layout.num_replicas() + layout.replica();  // of all
-  groups.replicas = SplitAlong(world, "replicas", coordinate, layout.replica() * parts + part);
-  groups.experts = SplitAlong(world, "experts",
+  groups.replicas =
+      SplitAlong(world, layout, "replicas", coordinate, layout.replica() * parts + part);
+  groups.experts = SplitAlong(world, layout, "experts",
                               (coordinate * layout.data_parallel + layout.data_rank) * parts + part,
                               layout.expert_rank);
-  groups.data = SplitAlong(world, "data", coordinate * layout.expert_parallel + layout.expert_rank,
-                           layout.data_rank * parts + part);
-  groups.pieces = SplitAlong(world, "pieces", coordinate * tensors + tensor,
+  groups.data =
+      SplitAlong(world, layout, "data", coordinate * layout.expert_parallel + layout.expert_rank,
+                 layout.data_rank * parts + part);
+  groups.pieces = SplitAlong(world, layout, "pieces", coordinate * tensors + tensor,
                              layout.replica() * contexts + context);
-  groups.context = SplitAlong(world, "context", replica * tensors + tensor, context);
-  groups.tensor = SplitAlong(world, "tensor", replica * contexts + context, tensor);
+  groups.context = SplitAlong(world, layout, "context", replica * tensors + tensor, context);
+  groups.tensor = SplitAlong(world, layout, "tensor", replica * contexts + context, tensor);
   return groups;
 }
 
@@ -42,7 +46,7 @@ RankGroups MakeGroups(Communicator& world, const Layout& layout, int coordinate)
 RankGroups MakeRankGroups(Communicator& world, const Layout& layout) {
   RankGroups groups = MakeGroups(world, layout, layout.pipeline_rank);
   groups.pipeline =
-      SplitAlong(world, "pipeline", layout.replica() * layout.num_parts() + layout.part(),
+      SplitAlong(world, layout, "pipeline", layout.replica() * layout.num_parts() + layout.part(),
                  layout.pipeline_rank);
   return groups;
 }

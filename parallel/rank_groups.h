@@ -10,6 +10,7 @@
 
 namespace deduce {
 
+// Groups take tensors of the layout's device, the world those of the host.
 struct RankGroups {
   Layout layout;
   Communicator* world = nullptr;  // not owned

@@ -1,6 +1,6 @@
 #include "data/records/packing.h"
 
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/tensor.h>
 #include <c10/util/Exception.h>
 
 #include <algorithm>
@@ -17,19 +17,27 @@ void CheckItem(const PackItem& item, const PackItem& first) {
   const int64_t length = Length(item);
   TORCH_CHECK(length >= 2 && item.prompt_length >= 1 && item.prompt_length < length, "sample ",
               item.sample_id, ": ", length, " tokens, prompt of ", item.prompt_length);
-  TORCH_CHECK(static_cast<int64_t>(item.weights.size()) == length - 1, "sample ", item.sample_id,
-              ": ", item.weights.size(), " weights for ", length, " tokens");
-  TORCH_CHECK(item.advantage.has_value() == first.advantage.has_value(), "sample ", item.sample_id,
-              ": some items have an advantage, others none");
-  for (const auto member : {&PackItem::old_log_probs, &PackItem::ref_log_probs}) {
-    const std::vector<float>& values = item.*member;
-    TORCH_CHECK(values.empty() == (first.*member).empty(), "sample ", item.sample_id,
-                ": some items have log-probs, others none");
-    TORCH_CHECK(
-        values.empty() || static_cast<int64_t>(values.size()) == length - item.prompt_length,
-        "sample ", item.sample_id, ": ", values.size(), " log-probs for ",
-        length - item.prompt_length, " completion tokens");
+  TORCH_CHECK(item.columns.count(Column::kWeight) > 0, "sample ", item.sample_id, ": no weights");
+  for (const Column column : kAllColumns) {
+    TORCH_CHECK(item.columns.count(column) == first.columns.count(column), "sample ",
+                item.sample_id, ": some items have a column ", ColumnName(column), ", others none");
   }
+}
+
+// Where the values of a column begin among the item's predictions, and how many these are.
+struct Predictions {
+  int64_t begin, count;
+};
+Predictions PredictionsOf(const PackItem& item, Column column, const std::vector<float>& values) {
+  const auto size = static_cast<int64_t>(values.size());
+  const int64_t predictions = Length(item) - 1;
+  const int64_t completion = Length(item) - item.prompt_length;
+  if (size == predictions) return {0, predictions};
+  TORCH_CHECK(size == completion || size == 1, "sample ", item.sample_id, ": found ", size,
+              " values of column ", ColumnName(column), ", expected ", predictions,
+              " for the predictions, ", completion, " for the completion, or 1");
+  // The token before the completion predicts its first token.
+  return {item.prompt_length - 1, completion};
 }
 
 std::vector<int64_t> LongestFirst(const std::vector<int64_t>& lengths) {
@@ -38,13 +46,6 @@ std::vector<int64_t> LongestFirst(const std::vector<int64_t>& lengths) {
   std::stable_sort(order.begin(), order.end(),
                    [&](int64_t a, int64_t b) { return lengths[a] > lengths[b]; });
   return order;
-}
-
-// A zero tensor of one element a token, if wanted.
-float* Allocate(bool wanted, int64_t num_tokens, at::Tensor& tensor_x) {
-  if (!wanted) return nullptr;
-  tensor_x = at::zeros({num_tokens}, at::kFloat);
-  return tensor_x.mutable_data_ptr<float>();
 }
 
 }  // namespace
@@ -103,38 +104,31 @@ PackedBatch MakePackedBatch(const std::vector<PackItem>& items) {
     batch.sequence_starts.push_back(batch.sequence_starts.back() + Length(item));
     batch.sample_ids.push_back(item.sample_id);
   }
-  const int64_t num_tokens = batch.sequence_starts.back();
-  batch.tokens_x = at::zeros({num_tokens}, at::kLong);
-  batch.positions_x = at::zeros({num_tokens}, at::kLong);
-  batch.targets_x = at::zeros({num_tokens}, at::kLong);
-  int64_t* tokens = batch.tokens_x.mutable_data_ptr<int64_t>();
-  int64_t* positions = batch.positions_x.mutable_data_ptr<int64_t>();
-  int64_t* targets = batch.targets_x.mutable_data_ptr<int64_t>();
-  const PackItem& first = items.front();
-  float* weights = Allocate(true, num_tokens, batch.weights_x);
-  float* advantages = Allocate(first.advantage.has_value(), num_tokens, batch.advantages_x);
-  float* old_log_probs = Allocate(!first.old_log_probs.empty(), num_tokens, batch.old_log_probs_x);
-  float* ref_log_probs = Allocate(!first.ref_log_probs.empty(), num_tokens, batch.ref_log_probs_x);
+  const auto num_tokens = static_cast<size_t>(batch.sequence_starts.back());
+  std::vector<int64_t> tokens(num_tokens), positions(num_tokens), targets(num_tokens);
+  std::map<Column, std::vector<float>> columns;
   for (size_t s = 0; s < items.size(); ++s) {
     const PackItem& item = items[s];
     const int64_t start = batch.sequence_starts[s];
-    const int64_t length = Length(item);
-    std::copy(item.tokens.begin(), item.tokens.end(), tokens + start);
-    std::iota(positions + start, positions + start + length, 0);
-    std::copy(item.tokens.begin() + 1, item.tokens.end(), targets + start);
-    std::copy(item.weights.begin(), item.weights.end(), weights + start);
-    // The token before the completion predicts its first token.
-    const int64_t completion = start + item.prompt_length - 1;
-    if (advantages != nullptr) {
-      std::fill_n(advantages + completion, length - item.prompt_length, *item.advantage);
-    }
-    if (old_log_probs != nullptr) {
-      std::copy(item.old_log_probs.begin(), item.old_log_probs.end(), old_log_probs + completion);
-    }
-    if (ref_log_probs != nullptr) {
-      std::copy(item.ref_log_probs.begin(), item.ref_log_probs.end(), ref_log_probs + completion);
+    std::copy(item.tokens.begin(), item.tokens.end(), tokens.begin() + start);
+    std::iota(positions.begin() + start, positions.begin() + start + Length(item), 0);
+    std::copy(item.tokens.begin() + 1, item.tokens.end(), targets.begin() + start);
+    for (const auto& [column, values] : item.columns) {
+      std::vector<float>& all = columns.try_emplace(column, num_tokens).first->second;
+      const Predictions run = PredictionsOf(item, column, values);
+      const auto first = all.begin() + start + run.begin;
+      if (values.size() == 1) {
+        std::fill_n(first, run.count, values[0]);
+      } else {
+        std::copy(values.begin(), values.end(), first);
+      }
     }
   }
+  batch.tokens_x = at::tensor(tokens, at::kLong);
+  batch.positions_x = at::tensor(positions, at::kLong);
+  batch.targets_x = at::tensor(targets, at::kLong);
+  for (const auto& [column, values] : columns)
+    batch.columns[column] = at::tensor(values, at::kFloat);
   return batch;
 }
 

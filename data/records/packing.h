@@ -3,7 +3,7 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
+#include <map>
 #include <vector>
 
 #include "data/records/batch.h"
@@ -28,21 +28,19 @@ std::vector<std::vector<int64_t>> PackEvenly(const std::vector<int64_t>& lengths
 struct PackItem {
   std::vector<int32_t> tokens;  // at least 2
   int64_t prompt_length = 1;    // tokens before the completion; 1 <= prompt_length < tokens.size()
-  std::vector<float>
-      weights;  // tokens.size() - 1: weights[i] belongs to the prediction of tokens[i + 1]
-  int64_t sample_id = 0;  // index in the step's batch
-  // Reinforcement learning: in all items of a batch or in none.
-  std::optional<float> advantage;
-  std::vector<float> old_log_probs;  // one a completion token, or empty
-  std::vector<float> ref_log_probs;  // one a completion token, or empty
+  int64_t sample_id = 0;        // index in the step's batch
+  // Of each column: a value for every prediction (tokens.size() - 1, where value i belongs to the
+  // prediction of tokens[i + 1]), or one for every token of the completion, or one for all of
+  // these. The items of a batch have the same columns, the weight among them.
+  std::map<Column, std::vector<float>> columns = {};
 };
 
 // Weight 1 for every prediction, or (completion_only) 0 for those of the prompt.
 std::vector<float> LossWeights(const TokenSample& sample, bool completion_only);
 
-// Lays the items end to end in the order given. Positions restart at every sequence. Advantages and
-// log-probs stand at the predictions of completion tokens and are 0 elsewhere; a tensor whose
-// values no item has stays undefined.
+// Lays the items end to end in the order given. Positions restart at every sequence. Values of a
+// completion stand at the predictions of its tokens; elsewhere the column is 0. Items that do not
+// fit together, or numbers of values that do not fit their tokens, throw c10::Error.
 PackedBatch MakePackedBatch(const std::vector<PackItem>& items);
 
 }  // namespace deduce

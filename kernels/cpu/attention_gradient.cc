@@ -7,9 +7,8 @@
 #include <algorithm>
 
 #include "kernels/cpu/attention_row.h"
-#include "kernels/plain/double_precision.h"
 
-namespace deduce {
+namespace deduce::cpu {
 namespace {
 
 float Dot(const float* a, const float* b, int64_t n) {
@@ -118,8 +117,6 @@ class HeadBackward {
 
 AttentionGradients KeyBlockGradients(const AttentionState& state, const KeyRuns& runs,
                                      double softmax_scale) {
-  if (state.q_thk.scalar_type() == at::kDouble)
-    return fp64::KeyBlockGradients(state, runs, softmax_scale);
   const AttentionGradients out{at::empty_like(state.q_thk), at::zeros_like(state.k_gxk),
                                at::zeros_like(state.v_gxv)};
   const int64_t kv_heads = state.k_gxk.size(0);
@@ -137,4 +134,4 @@ AttentionGradients KeyBlockGradients(const AttentionState& state, const KeyRuns&
   return out;
 }
 
-}  // namespace deduce
+}  // namespace deduce::cpu

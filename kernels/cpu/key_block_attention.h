@@ -1,21 +1,13 @@
-// Softmax attention of queries over one block of keys, and the merge of such parts: blockwise
-// attention (Liu et al. 2023, arXiv 2310.01889), the softmax as in FlashAttention (Dao et al. 2022,
-// arXiv 2205.14135). attention_gradient has the backward of a block.
+// Attention over a block of keys in fp32 on the CPU, vectorised: as the kernels of these names in
+// kernels/key_block_attention.h, without their checks.
 #pragma once
 
 #include "kernels/plain/attention_state.h"
 
-namespace deduce {
+namespace deduce::cpu {
 
-// q_thk [t, heads, k], k_gxk [kv_heads, x, k], v_gxv [kv_heads, x, v], contiguous, fp32 or fp64;
-// heads is a multiple of kv_heads. c10::Error for other shapes and types, and for runs that do not
-// fit them. A query's result has the same bits whichever other queries, sequences and threads there
-// are. Not differentiable.
 PartialAttention AttendKeyBlock(const at::Tensor& q_thk, const at::Tensor& k_gxk,
                                 const at::Tensor& v_gxv, const KeyRuns& runs, double softmax_scale);
-
-// sum = the attention over the keys of both, which no query sees twice; of one shape and type, else
-// c10::Error. What a block adds depends on the order of the blocks in its rounding alone.
 void MergeAttention(PartialAttention& sum, const PartialAttention& block);
 
-}  // namespace deduce
+}  // namespace deduce::cpu

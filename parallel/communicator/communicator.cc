@@ -1,7 +1,9 @@
 #include "parallel/communicator/communicator.h"
 
 #include <ATen/ops/add.h>
+#include <ATen/ops/amax.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
@@ -96,7 +98,90 @@ at::Tensor SubtreeSum(const std::vector<at::Tensor>& parts, size_t r, size_t q) 
   return left_is_part ? at::add(left, right) : left.add_(right);
 }
 
+// Below it, one message to everybody is quicker than two.
+constexpr int64_t kSmallReductionBytes = 1 << 16;
+
+// The sum of what a started exchange brings, once it has been waited for.
+class TreeSumTransfer : public Transfer {
+ public:
+  TreeSumTransfer(RowExchange parts, at::Tensor sum)
+      : parts_(std::move(parts)), sum_(std::move(sum)) {}
+
+  void Wait() override {
+    if (!parts_.transfer) return;
+    parts_.transfer->Wait();
+    parts_.transfer.reset();
+    const int64_t rows = sum_.size(0);
+    if (rows > 0) sum_.copy_(TreeSum(parts_.received.split(rows)));
+    parts_.received.reset();
+  }
+
+ private:
+  RowExchange parts_;
+  at::Tensor sum_;
+};
+
+// size() shares of `count` that are as even as they go.
+std::vector<int64_t> EvenRows(int64_t count, int64_t size) {
+  std::vector<int64_t> rows(size);
+  for (int64_t r = 0; r < size; ++r) rows[r] = count * (r + 1) / size - count * r / size;
+  return rows;
+}
+
 }  // namespace
+
+void Communicator::AllReduce(at::Tensor& tensor, Reduction reduction) {
+  if (size() == 1) return;
+  at::Tensor flat = tensor.detach().view({-1});
+  if (reduction == Reduction::kMax) {
+    flat.copy_(at::amax(AllGather(flat), 0));
+  } else if (static_cast<int64_t>(tensor.nbytes()) <= kSmallReductionBytes) {
+    flat.copy_(TreeSum(AllGather(flat).unbind(0)));
+  } else {
+    const std::vector<int64_t> rows = EvenRows(flat.numel(), size());
+    int64_t begin = 0;
+    for (int r = 0; r < rank(); ++r) begin += rows[r];
+    flat.narrow(0, begin, rows[rank()]).copy_(ReduceScatter(flat, rows, reduction));
+    AllGatherInto(flat, rows);
+  }
+}
+
+at::Tensor Communicator::ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                       Reduction reduction) {
+  RowExchange shard = StartReduceScatter(tensor, rows, reduction);
+  shard.transfer->Wait();
+  return std::move(shard.received);
+}
+
+RowExchange Communicator::StartReduceScatter(const at::Tensor& tensor,
+                                             const std::vector<int64_t>& rows,
+                                             Reduction reduction) {
+  CheckShards(tensor, rows, size(), "ReduceScatter");
+  TORCH_CHECK(reduction != Reduction::kMax, "ReduceScatter: found kMax, expected a sum");
+  return StartTreeSum(*this, tensor, rows, size());
+}
+
+void Communicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) {
+  CheckShards(buffer, rows, size(), "AllGatherInto");
+  if (size() == 1) return;
+  at::Tensor all = buffer.detach();
+  for (int64_t r = 0, begin = 0; r < size(); begin += rows[r++]) {
+    at::Tensor shard = all.narrow(0, begin, rows[r]);
+    if (rows[r] > 0) Broadcast(shard, static_cast<int>(r));
+  }
+}
+
+std::vector<std::unique_ptr<Transfer>> Communicator::Exchange(
+    const std::vector<PointToPoint>& messages) {
+  std::vector<std::unique_ptr<Transfer>> transfers;
+  for (const PointToPoint& message : messages) {
+    at::Tensor tensor = message.tensor;
+    transfers.push_back(message.direction == PointToPoint::kSend
+                            ? Send(tensor, message.peer, message.tag)
+                            : Receive(tensor, message.peer, message.tag));
+  }
+  return transfers;
+}
 
 std::unique_ptr<Communicator> MakeOneMemberCommunicator() {
   return std::make_unique<OneMemberCommunicator>();
@@ -114,7 +199,22 @@ at::Tensor TreeSum(std::vector<at::Tensor> parts) {
 }
 
 at::Tensor AllReduceSum(Communicator& group, const at::Tensor& tensor) {
-  return TreeSum(group.AllGather(tensor).unbind(0));
+  at::Tensor sum = CopyPayload(tensor);
+  group.AllReduce(sum, Reduction::kTreeSum);
+  return sum;
+}
+
+RowExchange StartTreeSum(Communicator& group, const at::Tensor& tensor,
+                         const std::vector<int64_t>& rows, int num_adding) {
+  const int rank = group.rank(), size = group.size();
+  TORCH_CHECK(num_adding >= 1 && num_adding <= size, "StartTreeSum: found ", num_adding,
+              " ranks that add, expected 1 .. ", size);
+  const std::vector<int64_t> none(size, 0);
+  std::vector<int64_t> receive_rows(size, 0);
+  std::fill_n(receive_rows.begin(), num_adding, rows.at(rank));
+  RowExchange parts = group.StartAllToAll(tensor, rank < num_adding ? rows : none, receive_rows);
+  at::Tensor sum = EmptyRows(tensor.detach(), rows[rank]);
+  return {sum, std::make_unique<TreeSumTransfer>(std::move(parts), sum)};
 }
 
 absl::Status AgreeOnStatus(Communicator& group, const absl::Status& local) {

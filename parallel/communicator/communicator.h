@@ -17,11 +17,17 @@
 
 namespace deduce {
 
-// A transfer under way; Wait returns when the tensor may be used again. Destroying it waits.
+// A transfer under way, as an event: what this rank does with the tensor after Wait comes after the
+// transfer. On the CPU Wait returns when the transfer is over. A device's transport only makes the
+// stream that the caller works on wait, and the host goes on. Destroying it may wait too, and keeps
+// the memory until the transfer is over.
 class Transfer {
  public:
   virtual ~Transfer() = default;
   virtual void Wait() = 0;
+  // For a sender that has no more use for the tensor: as Wait where the memory is free only then,
+  // and nothing where the transport keeps it as long as it needs it.
+  virtual void Release() { Wait(); }
 };
 
 // One that was over when it began, as a message in memory is for its sender.
@@ -42,10 +48,27 @@ class Transfers : public Transfer {
   std::vector<std::unique_ptr<Transfer>> transfers_;
 };
 
-// An exchange under way: the rows may be read after Wait.
+// A message of an exchange: the tensor is read and must live, unchanged, until Wait, or it is
+// written.
+struct PointToPoint {
+  enum Direction { kSend, kReceive };
+  Direction direction = kSend;
+  at::Tensor tensor;
+  int peer = 0;
+  int tag = 0;
+};
+
+// An all-to-all under way: the rows may be read after Wait.
 struct RowExchange {
   at::Tensor received;
   std::unique_ptr<Transfer> transfer;
+};
+
+// How AllReduce and ReduceScatter put the elements of ranks together.
+enum class Reduction {
+  kTreeSum,  // in the order of TreeSum over rank indices: the same bits on every transport
+  kSum,      // in whatever order the transport is fastest; of integers the same as kTreeSum
+  kMax,      // of numbers, no NaN among them
 };
 
 // Tensors are contiguous, on the CPU, of any type; sizes beyond 2^31 bytes are allowed. Every
@@ -86,10 +109,38 @@ class Communicator {
   virtual RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                                     const std::vector<int64_t>& recv_rows) = 0;
 
+  // Collective. In place, element by element over ranks; same shape and type, and afterwards the
+  // same bits, on all ranks. Here: kTreeSum for kSum.
+  virtual void AllReduce(at::Tensor& tensor, Reduction reduction);
+
+  // Collective. The sum over ranks of `tensor` [sum of rows, ...], of which rank r gets the next
+  // rows[r] rows: returns [rows[rank], ...]. Same shape, type and rows on all ranks; zero rows are
+  // allowed. kMax is a programming error.
+  virtual at::Tensor ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                   Reduction reduction);
+
+  // Collective. ReduceScatter without waiting: received is the sum, after Wait. Other calls of the
+  // group may come before Wait; `tensor` must stay unchanged until then. Here: StartTreeSum.
+  virtual RowExchange StartReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                         Reduction reduction);
+
+  // Collective. Shards of `buffer` [sum of rows, ...], the next rows[r] of which are rank r's,
+  // reach all ranks, in place. Same shape, type and rows on all ranks; zero rows are allowed. Here:
+  // one Broadcast a shard.
+  virtual void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows);
+
   // Non-blocking, matched by (peer, tag) in the order of issue. The tensor must live, unchanged,
   // until Wait.
   virtual std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) = 0;
   virtual std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) = 0;
+
+  // Sends and receives that begin together, so that none of them waits for another to be over; one
+  // transfer for each, in their order. They are matched as Send and Receive are, with which they
+  // may be mixed. Here and on all transports of the CPU, one after the other is together: none
+  // blocks. A transport that ends its messages in the order of issue (NCCL) ends those of one
+  // exchange together.
+  virtual std::vector<std::unique_ptr<Transfer>> Exchange(
+      const std::vector<PointToPoint>& messages);
 
   // Collective. Ranks of equal color form a group, ordered by (key, rank).
   virtual std::unique_ptr<Communicator> Split(int color, int key) = 0;
@@ -120,15 +171,19 @@ class ActionScope {
 
 std::unique_ptr<Communicator> MakeOneMemberCommunicator();
 
-// Element-wise sum over ranks in a fixed pairwise tree over rank indices: lower half + upper half
-// of the strided classes, see TreeSum. Collective. Same bits on every rank.
-at::Tensor AllReduceSum(Communicator& group, const at::Tensor& tensor);
-
 // Sums parts[0..n) (all defined, same shape) in the project's one tree: T(r, q) = parts[r] if r + q
 // >= n, else T(r, 2q) + T(r + q, 2q), and the sum is T(0, 1). With this order the classes r mod q
 // are complete subtrees, so ranks that hold every q-th part can add up their own before they meet
 // (DESIGN.md, Numerics). The sum of one part is that part, not a copy.
 at::Tensor TreeSum(std::vector<at::Tensor> parts);
+
+// Collective. A copy of `tensor` after AllReduce by kTreeSum.
+at::Tensor AllReduceSum(Communicator& group, const at::Tensor& tensor);
+
+// Collective. StartReduceScatter by kTreeSum over the first num_adding ranks alone; the others give
+// no rows: `tensor` [0, ...]. Every element travels once.
+RowExchange StartTreeSum(Communicator& group, const at::Tensor& tensor,
+                         const std::vector<int64_t>& rows, int num_adding);
 
 // Collective. The rank-local statuses of all ranks become one: OK if all are, else the error of the
 // lowest rank that has one (prefixed by nothing), so that all ranks return the same Status and none

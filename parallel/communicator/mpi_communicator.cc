@@ -9,6 +9,7 @@
 #include <cstring>
 #include <exception>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <thread>
 #include <utility>
@@ -20,6 +21,9 @@ namespace deduce {
 namespace {
 
 constexpr int kAllToAllTag = 0;  // tag t of a user travels as t + 1
+
+// Shards that are too large for one call pass through this much memory at most.
+constexpr int64_t kMaxStagedBytes = 1 << 26;
 
 void CheckMpi(int code, const char* operation) {
   if (code == MPI_SUCCESS) return;
@@ -50,6 +54,65 @@ void BroadcastBytes(char* data, int64_t bytes, int64_t chunk_bytes, int root, MP
   ForEachChunk(data, bytes, chunk_bytes, [&](char* chunk, int count) {
     CHECKED_MPI(MPI_Bcast, chunk, count, MPI_BYTE, root, comm);
   });
+}
+
+// Shards of `data`, of so many bytes a rank, reach all ranks. In one call if its counts allow that,
+// else through other memory, a piece of every shard at a time.
+void AllGatherShards(char* data, const std::vector<int64_t>& bytes, int rank, int64_t chunk_bytes,
+                     MPI_Comm comm) {
+  const int size = static_cast<int>(bytes.size());
+  const int64_t total = std::accumulate(bytes.begin(), bytes.end(), int64_t{0});
+  const int64_t largest = *std::max_element(bytes.begin(), bytes.end());
+  const int64_t piece = total <= chunk_bytes
+                            ? largest
+                            : std::max<int64_t>(1, std::min(chunk_bytes, kMaxStagedBytes) / size);
+  std::vector<int> counts(size), places(size);
+  std::string staged;
+  int64_t done = 0;
+  do {
+    int64_t place = 0;
+    for (int r = 0; r < size; ++r) {
+      counts[r] = static_cast<int>(std::clamp<int64_t>(bytes[r] - done, 0, piece));
+      places[r] = static_cast<int>(place);
+      place += counts[r];
+    }
+    char* to = data;
+    if (total > chunk_bytes) {
+      staged.resize(place);
+      to = staged.data();
+      const int64_t before =
+          std::accumulate(bytes.begin(), bytes.begin() + rank, int64_t{0}) + done;
+      std::memcpy(to + places[rank], data + before, counts[rank]);
+    }
+    CHECKED_MPI(MPI_Allgatherv, MPI_IN_PLACE, 0, MPI_BYTE, to, counts.data(), places.data(),
+                MPI_BYTE, comm);
+    for (int64_t r = 0, begin = done; to != data && r < size; begin += bytes[r++]) {
+      std::memcpy(data + begin, to + places[r], counts[r]);
+    }
+    done += piece;
+  } while (done < largest);
+}
+
+// The name that MPI has for the tensor's type; MPI_DATATYPE_NULL if it cannot add such numbers up.
+MPI_Datatype NumberType(const at::Tensor& tensor) {
+  switch (tensor.scalar_type()) {
+    case at::kFloat:
+      return MPI_FLOAT;
+    case at::kDouble:
+      return MPI_DOUBLE;
+    case at::kInt:
+      return MPI_INT32_T;
+    case at::kLong:
+      return MPI_INT64_T;
+    default:
+      return MPI_DATATYPE_NULL;
+  }
+}
+
+// Whether MPI's own reduction has the result that is asked for.
+bool ReducesNatively(const at::Tensor& tensor, Reduction reduction) {
+  return NumberType(tensor) != MPI_DATATYPE_NULL &&
+         (reduction != Reduction::kTreeSum || !tensor.is_floating_point());
 }
 
 // Whether this host has more ranks than cores; known once MPI has started.
@@ -167,6 +230,10 @@ class MpiCommunicator : public Communicator {
   std::vector<std::string> AllGatherBytes(const std::string& bytes) override;
   RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                             const std::vector<int64_t>& recv_rows) override;
+  void AllReduce(at::Tensor& tensor, Reduction reduction) override;
+  at::Tensor ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                           Reduction reduction) override;
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override;
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Communicator> Split(int color, int key) override;
@@ -205,7 +272,7 @@ at::Tensor MpiCommunicator::AllGather(const at::Tensor& tensor) {
     return gathered;
   }
   std::memcpy(to + rank_ * bytes, PayloadBytes(tensor), bytes);
-  for (int r = 0; r < size_; ++r) BroadcastBytes(to + r * bytes, bytes, chunk_bytes_, r, comm_);
+  AllGatherShards(to, std::vector<int64_t>(size_, bytes), rank_, chunk_bytes_, comm_);
   return gathered;
 }
 
@@ -213,13 +280,55 @@ std::vector<std::string> MpiCommunicator::AllGatherBytes(const std::string& byte
   std::vector<int64_t> lengths(size_);
   const int64_t length = static_cast<int64_t>(bytes.size());
   CHECKED_MPI(MPI_Allgather, &length, 1, MPI_INT64_T, lengths.data(), 1, MPI_INT64_T, comm_);
-  std::vector<std::string> result(size_);
-  for (int r = 0; r < size_; ++r) {
-    if (r == rank_) result[r] = bytes;
-    result[r].resize(lengths[r]);
-    if (lengths[r] > 0) BroadcastBytes(result[r].data(), lengths[r], chunk_bytes_, r, comm_);
+  std::string all(std::accumulate(lengths.begin(), lengths.end(), int64_t{0}), '\0');
+  if (!all.empty()) {
+    const int64_t before = std::accumulate(lengths.begin(), lengths.begin() + rank_, int64_t{0});
+    bytes.copy(all.data() + before, bytes.size());
+    AllGatherShards(all.data(), lengths, rank_, chunk_bytes_, comm_);
   }
+  std::vector<std::string> result;
+  for (int64_t r = 0, begin = 0; r < size_; begin += lengths[r++])
+    result.push_back(all.substr(begin, lengths[r]));
   return result;
+}
+
+void MpiCommunicator::AllReduce(at::Tensor& tensor, Reduction reduction) {
+  CheckPayload(tensor, "AllReduce");
+  if (!ReducesNatively(tensor, reduction)) return Communicator::AllReduce(tensor, reduction);
+  const auto element = static_cast<int64_t>(tensor.element_size());
+  const int64_t whole = std::max(chunk_bytes_ / element, int64_t{1}) * element;
+  ForEachChunk(PayloadBytes(tensor), static_cast<int64_t>(tensor.nbytes()), whole,
+               [&](char* chunk, int count) {
+                 CHECKED_MPI(MPI_Allreduce, MPI_IN_PLACE, chunk, static_cast<int>(count / element),
+                             NumberType(tensor), reduction == Reduction::kMax ? MPI_MAX : MPI_SUM,
+                             comm_);
+               });
+}
+
+at::Tensor MpiCommunicator::ReduceScatter(const at::Tensor& tensor,
+                                          const std::vector<int64_t>& rows, Reduction reduction) {
+  CheckPayload(tensor, "ReduceScatter");
+  CheckShards(tensor, rows, size_, "ReduceScatter");
+  if (reduction == Reduction::kMax || !ReducesNatively(tensor, reduction) ||
+      static_cast<int64_t>(tensor.nbytes()) > chunk_bytes_)
+    return Communicator::ReduceScatter(tensor, rows, reduction);
+  at::Tensor sum = EmptyRows(tensor.detach(), rows[rank_]);
+  std::vector<int> counts;
+  for (const int64_t count : rows) {
+    counts.push_back(
+        static_cast<int>(count * RowBytes(tensor) / static_cast<int64_t>(tensor.element_size())));
+  }
+  CHECKED_MPI(MPI_Reduce_scatter, PayloadBytes(tensor), PayloadBytes(sum), counts.data(),
+              NumberType(tensor), MPI_SUM, comm_);
+  return sum;
+}
+
+void MpiCommunicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) {
+  CheckPayload(buffer, "AllGatherInto");
+  CheckShards(buffer, rows, size_, "AllGatherInto");
+  std::vector<int64_t> bytes;
+  for (const int64_t count : rows) bytes.push_back(count * RowBytes(buffer));
+  if (buffer.numel() > 0) AllGatherShards(PayloadBytes(buffer), bytes, rank_, chunk_bytes_, comm_);
 }
 
 // Point to point, because the ranks cannot know of each other whether all counts are small enough

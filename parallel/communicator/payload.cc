@@ -30,6 +30,21 @@ void CheckRows(const at::Tensor& send, const std::vector<int64_t>& send_rows,
               send.sizes(), ", expected ", total, " rows");
 }
 
+void CheckShards(const at::Tensor& tensor, const std::vector<int64_t>& rows, int size,
+                 const char* operation) {
+  TORCH_CHECK(tensor.defined() && tensor.is_contiguous(), operation,
+              ": found an undefined tensor or one with gaps, expected a contiguous one");
+  TORCH_CHECK(rows.size() == static_cast<size_t>(size), operation, ": found rows of ", rows.size(),
+              " ranks, expected ", size);
+  int64_t total = 0;
+  for (const int64_t count : rows) {
+    TORCH_CHECK(count >= 0, operation, ": found ", count, " rows, expected none negative");
+    total += count;
+  }
+  TORCH_CHECK(tensor.dim() >= 1 && tensor.size(0) == total, operation, ": found a tensor of sizes ",
+              tensor.sizes(), ", expected ", total, " rows");
+}
+
 void CheckMember(int rank, int size, const char* operation) {
   TORCH_CHECK(rank >= 0 && rank < size, operation, ": found rank ", rank, ", expected one of the ",
               size, " of the group");

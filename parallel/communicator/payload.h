@@ -18,6 +18,11 @@ void CheckPayload(const at::Tensor& tensor, const char* operation);
 void CheckRows(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                const std::vector<int64_t>& recv_rows, int size);
 
+// Programming error unless `tensor` is a payload whose rows are dealt to `size` ranks, none of
+// which gets a negative number.
+void CheckShards(const at::Tensor& tensor, const std::vector<int64_t>& rows, int size,
+                 const char* operation);
+
 // Programming error unless 0 <= rank < size.
 void CheckMember(int rank, int size, const char* operation);
 

@@ -177,6 +177,7 @@ class ThreadCommunicator : public Communicator {
   std::vector<std::string> AllGatherBytes(const std::string& bytes) override;
   RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                             const std::vector<int64_t>& recv_rows) override;
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override;
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Transfer> Receive(at::Tensor& tensor, int peer, int tag) override;
   std::unique_ptr<Communicator> Split(int color, int key) override;
@@ -217,6 +218,19 @@ std::vector<std::string> ThreadCommunicator::AllGatherBytes(const std::string& b
   std::vector<std::string> result;
   for (const Contribution& one : *all) result.push_back(one.bytes);
   return result;
+}
+
+void ThreadCommunicator::AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) {
+  CheckPayload(buffer, "AllGatherInto");
+  CheckShards(buffer, rows, size(), "AllGatherInto");
+  at::Tensor all = buffer.detach();
+  const std::vector<at::Tensor> shards = all.split_with_sizes(rows);
+  const auto theirs =
+      group_->Exchange(rank_, "AllGatherInto", {.tensor = CopyPayload(shards[rank_])});
+  for (int r = 0; r < size(); ++r) {
+    at::Tensor shard = shards[r];
+    if (r != rank_) OverwritePayload(shard, (*theirs)[r].tensor, "AllGatherInto");
+  }
 }
 
 RowExchange ThreadCommunicator::StartAllToAll(const at::Tensor& send,

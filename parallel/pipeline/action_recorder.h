@@ -43,8 +43,9 @@ class ActionRecorder {
   // Collective over the world. Gives what was recorded since the last call to rank 0 as a Chrome
   // trace; others return "". A process (pid) for each replica, a lane (tid) for each rank of its
   // pipeline, an event for each action, named by ActionText, in microseconds from the first; its
-  // category is the letter of its work, "wait" for a receive, "send", "reduce", "update", "gather"
-  // or "release". Hosts are laid side by side by their system clocks.
+  // category is the letter of its work, "FB" for a pair, "wait" for a receive, "send" for an
+  // exchange, "reduce", "update", "gather" or "release". Hosts are laid side by side by their
+  // system clocks.
   std::string TakeTrace(const TraceLane& place, Communicator& world, const std::string& name);
 
  private:

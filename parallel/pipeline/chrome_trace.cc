@@ -25,8 +25,11 @@ std::string Category(PlanOp op) {
     case PlanOp::kInputGradient:
     case PlanOp::kWeightGradient:
       return std::string(1, WorkLetter(static_cast<Work>(op)));
+    case PlanOp::kForwardAndBackward:
+      return "FB";
     case PlanOp::kSendActivation:
     case PlanOp::kSendGradient:
+    case PlanOp::kExchange:
       return "send";
     case PlanOp::kReceiveActivation:
     case PlanOp::kReceiveGradient:
@@ -80,15 +83,9 @@ std::string ChromeTrace(const Timeline& timeline, int pid, const std::string& pr
     absl::StrAppend(&pieces, ",\n",
                     TraceName("thread_name", pid, tid, absl::StrCat("pipeline rank ", rank)));
     for (const TimedStep& timed : timeline.ranks[rank]) {
-      for (const Action* action :
-           {&timed.step.first, timed.step.second ? &*timed.step.second : nullptr}) {
-        if (action == nullptr) continue;
-        const PlanAction work{static_cast<PlanOp>(static_cast<int>(action->work)), action->chunk,
-                              action->micro_batch};
-        absl::StrAppend(&pieces, ",\n",
-                        TraceEvent(work, pid, tid, timed.begin * microseconds,
-                                   (timed.end - timed.begin) * microseconds));
-      }
+      absl::StrAppend(&pieces, ",\n",
+                      TraceEvent(ActionOf(timed.step), pid, tid, timed.begin * microseconds,
+                                 (timed.end - timed.begin) * microseconds));
     }
   }
   return TraceText(pieces);

@@ -1,10 +1,9 @@
 #include "parallel/pipeline/executor.h"
 
-#include <deque>
 #include <map>
 #include <memory>
-#include <tuple>
 #include <utility>
+#include <vector>
 
 namespace deduce {
 namespace {
@@ -18,7 +17,7 @@ struct Message {
 };
 
 // A tag for each channel between two ranks.
-int Tag(bool gradient, int stage) { return 2 * stage + (gradient ? 1 : 0); }
+int Tag(const Channel& channel) { return 2 * channel.stage + (channel.gradient ? 1 : 0); }
 
 class RankExecutor {
  public:
@@ -27,12 +26,7 @@ class RankExecutor {
         rank_(pipeline.rank()),
         actions_(plan.ranks.at(rank_)),
         chunks_(chunks),
-        pipeline_(pipeline) {
-    for (const PlanAction& action : actions_) {
-      if (IsReceive(action)) awaited_[ChannelOf(action)].push_back(&action);
-    }
-    for (auto& [channel, actions] : awaited_) Post(channel);
-  }
+        pipeline_(pipeline) {}
 
   void Run(ActionRecorder* recorder) {
     for (const PlanAction& action : actions_) {
@@ -41,73 +35,67 @@ class RankExecutor {
       const ActionRecorder::Scope recorded(is_ours ? recorder : nullptr, action);
       Do(action);
     }
-    for (auto& [channel, send] : sending_) send.transfer->Wait();
+    for (auto& [channel, send] : sending_) send.transfer->Release();
     TORCH_CHECK(here_.empty(), "Execute: found ", here_.size(),
                 " tensors that nobody used, expected none");
   }
 
  private:
-  using ChannelKey = std::tuple<int, bool, int>;  // peer, gradient, stage that the message is for
   struct UnderWay {
     at::Tensor tensor;
     std::unique_ptr<Transfer> transfer;
   };
 
-  static bool IsReceive(const PlanAction& action) {
-    return action.op == PlanOp::kReceiveActivation || action.op == PlanOp::kReceiveGradient;
-  }
-  static bool IsGradient(const PlanAction& action) {
-    return action.op == PlanOp::kReceiveGradient || action.op == PlanOp::kSendGradient;
-  }
-
   int Stage(const PlanAction& action) const { return StageOf(schedule_, rank_, action); }
 
-  // Of a transfer. What this rank receives is for its own stage; what it sends, for a neighbour's.
-  Message MessageOf(const PlanAction& action) const {
-    const int step = action.op == PlanOp::kSendActivation ? 1
-                     : action.op == PlanOp::kSendGradient ? -1
-                                                          : 0;
-    return {IsGradient(action), Stage(action) + step, action.micro_batch};
-  }
-  ChannelKey ChannelOf(const PlanAction& action) const {
-    const Message message = MessageOf(action);
-    return {action.peer, message.gradient, message.stage};
+  static Message MessageOf(const Channel& channel, const PlanAction& transfer) {
+    return {channel.gradient, channel.stage, transfer.micro_batch};
   }
 
-  // Posts a channel's next receive, if there is one left.
-  void Post(const ChannelKey& channel) {
-    std::deque<const PlanAction*>& actions = awaited_[channel];
-    if (actions.empty()) return;
-    const PlanAction& action = *actions.front();
-    actions.pop_front();
-    ChunkWork& chunk = *chunks_.at(action.chunk);
-    const bool gradient = IsGradient(action);
-    UnderWay& receive = receiving_[channel];
-    receive.tensor =
-        gradient ? chunk.EmptyOutput(action.micro_batch) : chunk.EmptyInput(action.micro_batch);
-    receive.transfer =
-        pipeline_.Receive(receive.tensor, action.peer, Tag(gradient, std::get<2>(channel)));
+  void Exchange(const PlanAction& exchange) {
+    std::vector<PointToPoint> messages;
+    for (const PlanAction& transfer : exchange.parts) {
+      const Channel channel = ChannelOf(schedule_, rank_, transfer);
+      const bool sends = IsSend(transfer.op);
+      messages.push_back({.direction = sends ? PointToPoint::kSend : PointToPoint::kReceive,
+                          .tensor = sends ? ToSend(channel, transfer) : ToReceive(transfer),
+                          .peer = transfer.peer,
+                          .tag = Tag(channel)});
+    }
+    std::vector<std::unique_ptr<Transfer>> transfers = pipeline_.Exchange(messages);
+    for (size_t i = 0; i < transfers.size(); ++i) {
+      const PlanAction& transfer = exchange.parts[i];
+      const Channel channel = ChannelOf(schedule_, rank_, transfer);
+      UnderWay& under_way =
+          IsSend(transfer.op) ? sending_[channel] : receiving_[MessageOf(channel, transfer)];
+      under_way = {messages[i].tensor, std::move(transfers[i])};
+    }
+  }
+
+  // Once the send before on its channel is over.
+  at::Tensor ToSend(const Channel& channel, const PlanAction& transfer) {
+    const auto before = sending_.find(channel);
+    if (before != sending_.end()) {
+      before->second.transfer->Release();
+      sending_.erase(before);
+    }
+    return Take(MessageOf(channel, transfer)).contiguous();
+  }
+
+  at::Tensor ToReceive(const PlanAction& transfer) {
+    ChunkWork& chunk = *chunks_.at(transfer.chunk);
+    return transfer.op == PlanOp::kReceiveGradient ? chunk.EmptyOutput(transfer.micro_batch)
+                                                   : chunk.EmptyInput(transfer.micro_batch);
   }
 
   void Receive(const PlanAction& action) {
-    const ChannelKey channel = ChannelOf(action);
-    UnderWay receive = std::move(receiving_.at(channel));
-    receive.transfer->Wait();
-    Post(channel);
-    here_[MessageOf(action)] = std::move(receive.tensor);
-  }
-
-  void Send(const PlanAction& action) {
-    const ChannelKey channel = ChannelOf(action);
-    const auto before = sending_.find(channel);
-    if (before != sending_.end()) {
-      before->second.transfer->Wait();
-      sending_.erase(before);
-    }
-    UnderWay& send = sending_[channel];
-    send.tensor = Take(MessageOf(action)).contiguous();
-    send.transfer =
-        pipeline_.Send(send.tensor, action.peer, Tag(std::get<1>(channel), std::get<2>(channel)));
+    const Message message = MessageOf(ChannelOf(schedule_, rank_, action), action);
+    const auto found = receiving_.find(message);
+    TORCH_CHECK(found != receiving_.end(), "Execute: found ", ActionText(action),
+                " of what no exchange has begun, expected one before");
+    found->second.transfer->Wait();
+    here_[message] = std::move(found->second.tensor);
+    receiving_.erase(found);
   }
 
   at::Tensor Take(const Message& message) {
@@ -131,6 +119,17 @@ class RankExecutor {
     here_[{gradient, next, micro_batch}] = std::move(tensor);
   }
 
+  void DoPair(const PlanAction& forward, const PlanAction& backward) {
+    const int from = Stage(forward), back = Stage(backward);
+    const int m = forward.micro_batch, n = backward.micro_batch;
+    ChunkWork::PairResult result =
+        chunks_.at(forward.chunk)
+            ->ForwardAndBackward({m, TakeInput(false, from, m), n, TakeInput(true, back, n)},
+                                 *chunks_.at(backward.chunk));
+    Leave(false, from, m, std::move(result.output));
+    Leave(true, back, n, std::move(result.grad_input));
+  }
+
   void Do(const PlanAction& action) {
     ChunkWork& chunk = *chunks_.at(action.chunk);
     const int stage = Stage(action);
@@ -144,9 +143,14 @@ class RankExecutor {
         return Leave(true, stage, m, chunk.InputGradient(m, TakeInput(true, stage, m)));
       case PlanOp::kWeightGradient:
         return chunk.WeightGradient(m);
+      case PlanOp::kForwardAndBackward:
+        return DoPair(action.parts.at(0), action.parts.at(1));
+      case PlanOp::kExchange:
+        return Exchange(action);
       case PlanOp::kSendActivation:
       case PlanOp::kSendGradient:
-        return Send(action);
+        TORCH_CHECK(false, "Execute: found ", ActionText(action),
+                    " by itself, expected it in an exchange");
       case PlanOp::kReceiveActivation:
       case PlanOp::kReceiveGradient:
         return Receive(action);
@@ -166,9 +170,9 @@ class RankExecutor {
   const std::vector<PlanAction>& actions_;
   const std::vector<ChunkWork*>& chunks_;
   Communicator& pipeline_;
-  std::map<ChannelKey, std::deque<const PlanAction*>> awaited_;  // receives not posted yet
-  std::map<Message, at::Tensor> here_;                  // made or received, and not used yet
-  std::map<ChannelKey, UnderWay> receiving_, sending_;  // end before what they read and write
+  std::map<Message, at::Tensor> here_;     // made or received, and not used yet
+  std::map<Message, UnderWay> receiving_;  // end before what they write
+  std::map<Channel, UnderWay> sending_;    // the last of each channel
 };
 
 }  // namespace

@@ -29,6 +29,26 @@ class ChunkWork {
   // undefined for the last stage.
   virtual at::Tensor Backward(int micro_batch, const at::Tensor& grad_output) = 0;
 
+  // A forward of this chunk and a backward of `other`, another chunk of the rank or another
+  // micro-batch of this one, as one piece of work: neither needs the other, so their parts may be
+  // done in any order, and the communication of one beside the computation of the other (DualPipe,
+  // arXiv 2412.19437, section 3.2.1). Here they are done in turn, which is what it comes to where
+  // nothing is gained from overlapping.
+  struct Pair {
+    int forward_micro_batch = 0;
+    at::Tensor input;  // as of Forward
+    int backward_micro_batch = 0;
+    at::Tensor grad_output;  // as of Backward
+  };
+  struct PairResult {
+    at::Tensor output;      // as Forward returns it
+    at::Tensor grad_input;  // as Backward does
+  };
+  virtual PairResult ForwardAndBackward(const Pair& pair, ChunkWork& other) {
+    const at::Tensor output = Forward(pair.forward_micro_batch, pair.input);
+    return {output, other.Backward(pair.backward_micro_batch, pair.grad_output)};
+  }
+
   // The two halves of Backward.
   virtual at::Tensor InputGradient(int micro_batch, const at::Tensor& grad_output) = 0;
   virtual void WeightGradient(int micro_batch) = 0;
@@ -43,10 +63,10 @@ class ChunkWork {
 };
 
 // Collective over the pipeline, whose rank r does plan.ranks[r]; chunks[c] is this rank's chunk c.
-// Transfers do not block: a receive is posted as soon as the one before it on its channel is over,
-// and a send is waited for when the next one on its channel begins, so a channel holds one message,
-// which is what Prove assumes by default. Updates are left to the caller, as they wait for the norm
-// of all gradients. recorder: of begin and end of each action; null: nobody asked.
+// The plan says when each transfer begins, and with which others; a received tensor is made then. A
+// send is over before the next one on its channel begins, so a channel holds one message, which is
+// what Prove assumes by default. Updates are left to the caller, as they wait for the norm of all
+// gradients. recorder: of begin and end of each action; null: nobody asked.
 void Execute(const Plan& plan, const std::vector<ChunkWork*>& chunks, Communicator& pipeline,
              ActionRecorder* recorder = nullptr);
 

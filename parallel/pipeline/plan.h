@@ -1,12 +1,13 @@
 // What each rank does in one training step, action by action, transfers and reductions included:
-// made from a schedule, proved by parallel/pipeline/prove, timed by parallel/pipeline/simulate,
-// carried out by one executor.
+// made from a schedule by parallel/pipeline/make_plan, proved by parallel/pipeline/prove, timed by
+// parallel/pipeline/simulate, carried out by one executor.
 #pragma once
 
 #include <compare>
 #include <string>
 #include <vector>
 
+#include "absl/types/span.h"
 #include "parallel/pipeline/schedule/schedule.h"
 
 namespace deduce {
@@ -16,30 +17,43 @@ enum class PlanOp : uint8_t {
   kBackward,
   kInputGradient,
   kWeightGradient,
-  kSendActivation,     // of this chunk's output, to the next stage
-  kReceiveActivation,  // this chunk's input
-  kSendGradient,       // of this chunk's input, to the stage before
-  kReceiveGradient,    // of this chunk's output
-  kReduce,             // this chunk's weight gradients, over `group`
-  kUpdate,             // this chunk's weights
-  kGatherWeights,      // this chunk's, whole, from all ranks that have a share of them
-  kReleaseWeights,     // this chunk's, of which a share stays
+  kForwardAndBackward,  // at once: `parts` are the forward, of which chunk and micro-batch are, and
+                        // a backward
+  kSendActivation,      // this chunk's output, to the next stage; in an exchange
+  kReceiveActivation,   // this chunk's input: begun in an exchange, waited for outside
+  kSendGradient,        // its input's gradient, to the stage before; in an exchange
+  kReceiveGradient,     // its output's gradient: begun in an exchange, waited for outside
+  kExchange,            // `parts` are sends and receives that begin together; waits for nothing
+  kReduce,              // this chunk's weight gradients, over `group`
+  kUpdate,              // this chunk's weights
+  kGatherWeights,       // this chunk's, whole, from all ranks that have a share of them
+  kReleaseWeights,      // this chunk's, of which a share stays
 };
 
 struct PlanAction {
   PlanOp op = PlanOp::kForward;
   int chunk = 0;
-  int micro_batch = -1;         // of work and transfers
-  int peer = -1;                // of transfers: the other rank
-  std::vector<int> group = {};  // of kReduce: pipeline ranks with this stage, ascending
-  auto operator<=>(const PlanAction&) const = default;
+  int micro_batch = -1;                // work and transfers have one
+  int peer = -1;                       // the other rank of a transfer
+  std::vector<int> group = {};         // kReduce: pipeline ranks with this stage, ascending
+  std::vector<PlanAction> parts = {};  // kForwardAndBackward and kExchange have some
+  bool operator==(const PlanAction&) const = default;
 };
 
-// "F0.3", "send activation 0.3 to 2", "reduce 1 over 0 3", "update 1".
+// "F0.3", "F0.3&B1.2", "receive gradient 0.3 from 2", "exchange {send activation 0.3 to 2, receive
+// gradient 0.1 from 2}", "reduce 1 over 0 3", "update 1".
 std::string ActionText(const PlanAction& action);
 
-// Transfers in the same order at both ends: one channel for each direction and kind, so that a
-// transport without tags can carry them.
+// The work of a schedule's step; a pair has its forward first.
+PlanAction ActionOf(const Step& step);
+
+bool IsSend(PlanOp op);
+bool IsReceive(PlanOp op);
+
+// The forwards and gradients that an action computes: one, the two of a pair, or none.
+absl::Span<const PlanAction> WorksOf(const PlanAction& action);
+
+// Messages of one direction and kind for one stage: they keep their order at both ends.
 struct Channel {
   int from = 0, to = 0;
   bool gradient = false;
@@ -60,19 +74,10 @@ std::vector<int> HoldersOf(const Schedule& schedule, int stage);
 // The stage that an action of a rank works on or for, or -1.
 int StageOf(const Schedule& schedule, int rank, const PlanAction& action);
 
-// The schedule with a receive before what needs it, a send after what makes it (none between two
-// chunks of one rank), and, after a chunk's last weight gradient, its reduction; updates come last.
-Plan MakePlan(Schedule schedule);
+// The channel of a send or a receive of `rank`.
+Channel ChannelOf(const Schedule& schedule, int rank, const PlanAction& transfer);
 
 // Whether weights are read by it. Weight gradients are products of other things.
 bool ReadsWeights(PlanOp op);
-
-// The plan with weights that are gathered before a chunk's work and released after it (ZeRO-3,
-// Rajbhandari et al. 2020): at once for all that a rank does in a chunk before it turns to another.
-// Of a plan without it, which may be a part of one.
-Plan WithShardedWeights(Plan plan);
-
-// Its forwards and the transfers between them: a plan that computes and trains nothing.
-Plan ForwardPart(Plan plan);
 
 }  // namespace deduce

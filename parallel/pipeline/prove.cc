@@ -1,7 +1,6 @@
 #include "parallel/pipeline/prove.h"
 
 #include <algorithm>
-#include <deque>
 #include <map>
 #include <set>
 #include <string>
@@ -11,19 +10,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "parallel/pipeline/peak_memory.h"
 
 namespace deduce {
 namespace {
 
-bool IsWork(PlanOp op) { return op <= PlanOp::kWeightGradient; }
-bool IsSend(PlanOp op) { return op == PlanOp::kSendActivation || op == PlanOp::kSendGradient; }
-bool IsReceive(PlanOp op) {
-  return op == PlanOp::kReceiveActivation || op == PlanOp::kReceiveGradient;
-}
 bool IsTransfer(PlanOp op) { return IsSend(op) || IsReceive(op); }
-bool IsGradientTransfer(PlanOp op) {
-  return op == PlanOp::kSendGradient || op == PlanOp::kReceiveGradient;
-}
+
+bool AddsGradient(PlanOp op) { return op == PlanOp::kBackward || op == PlanOp::kWeightGradient; }
 
 // A rank's chunk and a micro-batch in it.
 using Item = std::pair<int, int>;
@@ -42,7 +36,8 @@ class Proof {
     RETURN_IF_ERROR(CheckWeights());
     RETURN_IF_ERROR(CheckUses());
     RETURN_IF_ERROR(CheckChannels());
-    RETURN_IF_ERROR(CheckProgress());
+    for (const TransportKind transport : limits_.transports)
+      RETURN_IF_ERROR(CheckProgress(plan_, transport, limits_.channel_messages));
     return CheckMemory();
   }
 
@@ -69,6 +64,15 @@ class Proof {
     return absl::OkStatus();
   }
 
+  // The same for works, those of pairs too.
+  template <typename Check>
+  absl::Status ForAllWorks(const Check& check) const {
+    return ForAll([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
+      for (const PlanAction& work : WorksOf(action)) RETURN_IF_ERROR(check(rank, i, work));
+      return absl::OkStatus();
+    });
+  }
+
   // The rank that the stage `step` after this one's is on, or -1 without one.
   int NeighbourOf(int rank, const PlanAction& action, int step) const {
     const std::vector<Place>& path = schedule_.paths[schedule_.path_of[action.micro_batch]];
@@ -83,24 +87,55 @@ class Proof {
 
   absl::Status CheckPlaces() const {
     return ForAll([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
-      if (!IsWork(action.op) && !IsTransfer(action.op)) {
-        if (action.chunk >= 0 && action.chunk < schedule_.num_chunks) return absl::OkStatus();
-        return Wrong(rank, i, "a chunk that is not there",
-                     absl::StrCat("0 to ", schedule_.num_chunks - 1));
-      }
-      if (StageOf(schedule_, rank, action) < 0) {
-        return Wrong(rank, i, "a micro-batch that never comes to this chunk",
-                     "one whose path leads there");
-      }
-      if (!IsTransfer(action.op)) return absl::OkStatus();
-      const int neighbour = NeighbourOf(rank, action, Direction(action.op));
-      if (action.peer == neighbour && action.peer != rank) return absl::OkStatus();
-      return Wrong(rank, i, absl::StrCat("peer ", action.peer),
-                   neighbour < 0 ? "no transfer at this end of the pipe"
-                   : neighbour == rank
-                       ? "no transfer within a rank"
-                       : absl::StrCat("rank ", neighbour, ", which has the neighbouring stage"));
+      if (action.op == PlanOp::kExchange) return CheckExchange(rank, i, action);
+      if (action.op == PlanOp::kForwardAndBackward) return CheckPair(rank, i, action);
+      if (!action.parts.empty()) return Wrong(rank, i, "parts", "none of this action");
+      if (IsSend(action.op)) return Wrong(rank, i, "a send by itself", "it in an exchange");
+      if (IsReceive(action.op) || action.op <= PlanOp::kWeightGradient)
+        return CheckPlace(rank, i, action);
+      if (action.chunk >= 0 && action.chunk < schedule_.num_chunks) return absl::OkStatus();
+      return Wrong(rank, i, "a chunk that is not there",
+                   absl::StrCat("0 to ", schedule_.num_chunks - 1));
     });
+  }
+
+  absl::Status CheckExchange(int rank, size_t i, const PlanAction& exchange) const {
+    if (exchange.parts.empty()) return Wrong(rank, i, "nothing in it", "a send or a receive");
+    for (const PlanAction& transfer : exchange.parts) {
+      if (!IsTransfer(transfer.op))
+        return Wrong(rank, i, ActionText(transfer), "sends and receives");
+      RETURN_IF_ERROR(CheckPlace(rank, i, transfer));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status CheckPair(int rank, size_t i, const PlanAction& pair) const {
+    const std::vector<PlanAction>& works = pair.parts;
+    if (works.size() != 2 || works[0].op != PlanOp::kForward || works[1].op != PlanOp::kBackward)
+      return Wrong(rank, i, "another pair", "a forward and a backward");
+    if (ItemOf(pair) != ItemOf(works[0]))
+      return Wrong(rank, i, absl::StrCat("the name of ", pair.chunk, ".", pair.micro_batch),
+                   "that of its forward");
+    if (ItemOf(works[0]) == ItemOf(works[1]))
+      return Wrong(rank, i, "a forward and its own backward at once", "those of different work");
+    RETURN_IF_ERROR(CheckPlace(rank, i, works[0]));
+    return CheckPlace(rank, i, works[1]);
+  }
+
+  // Checks work and transfers.
+  absl::Status CheckPlace(int rank, size_t i, const PlanAction& action) const {
+    if (StageOf(schedule_, rank, action) < 0) {
+      return Wrong(rank, i, "a micro-batch that never comes to this chunk",
+                   "one whose path leads there");
+    }
+    if (!IsTransfer(action.op)) return absl::OkStatus();
+    const int neighbour = NeighbourOf(rank, action, Direction(action.op));
+    if (action.peer == neighbour && action.peer != rank) return absl::OkStatus();
+    return Wrong(rank, i, absl::StrCat("peer ", action.peer),
+                 neighbour < 0 ? "no transfer at this end of the pipe"
+                 : neighbour == rank
+                     ? "no transfer within a rank"
+                     : absl::StrCat("rank ", neighbour, ", which has the neighbouring stage"));
   }
 
   // How often each kind of work is done on a (stage, micro-batch).
@@ -113,8 +148,7 @@ class Proof {
 
   absl::Status CheckWorkOnce() const {
     WorkCount count;
-    RETURN_IF_ERROR(ForAll([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
-      if (!IsWork(action.op)) return absl::OkStatus();
+    RETURN_IF_ERROR(ForAllWorks([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
       const int stage = StageOf(schedule_, rank, action);
       const auto done = [&](PlanOp op) { return CountOf(count, stage, action.micro_batch, op); };
       ++count[{stage, action.micro_batch, action.op}];
@@ -153,11 +187,12 @@ class Proof {
       std::set<int> reduced, updated;
       for (size_t i = 0; i < plan_.ranks[rank].size(); ++i) {
         const PlanAction& action = plan_.ranks[rank][i];
-        const bool adds = action.op == PlanOp::kBackward || action.op == PlanOp::kWeightGradient;
-        if (adds && reduced.count(action.chunk) > 0)
-          return Wrong(rank, i, "a weight gradient after its reduction", "it before");
-        if (IsWork(action.op) && updated.count(action.chunk) > 0)
-          return Wrong(rank, i, "work after the update", "it before");
+        for (const PlanAction& work : WorksOf(action)) {
+          if (AddsGradient(work.op) && reduced.count(work.chunk) > 0)
+            return Wrong(rank, i, "a weight gradient after its reduction", "it before");
+          if (updated.count(work.chunk) > 0)
+            return Wrong(rank, i, "work after the update", "it before");
+        }
         if (action.op == PlanOp::kReduce) {
           RETURN_IF_ERROR(CheckGroup(rank, i, action));
           if (!reduced.insert(action.chunk).second)
@@ -181,9 +216,8 @@ class Proof {
   // GradientTree takes the micro-batches of a chunk in their order.
   absl::Status CheckGradientOrder() const {
     std::map<Place, int> last;
-    return ForAll([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
-      if (action.op != PlanOp::kBackward && action.op != PlanOp::kWeightGradient)
-        return absl::OkStatus();
+    return ForAllWorks([&](int rank, size_t i, const PlanAction& action) -> absl::Status {
+      if (!AddsGradient(action.op)) return absl::OkStatus();
       int& before = last.try_emplace({rank, action.chunk}, -1).first->second;
       if (action.micro_batch < before) {
         return Wrong(rank, i, absl::StrCat("a weight gradient after that of micro-batch ", before),
@@ -236,8 +270,10 @@ class Proof {
       return absl::OkStatus();
     }
     if (!plan_.shards_weights) return absl::OkStatus();
-    if (ReadsWeights(action.op) && here.count(place) == 0)
-      return Wrong(rank, i, "no weights", "a gather before");
+    for (const PlanAction& work : WorksOf(action)) {
+      if (ReadsWeights(work.op) && here.count({rank, work.chunk}) == 0)
+        return Wrong(rank, i, "no weights", "a gather before");
+    }
     if (action.op == PlanOp::kUpdate && here.count(place) > 0)
       return Wrong(rank, i, "gathered weights, which would be old", "a release before");
     return absl::OkStatus();
@@ -245,6 +281,7 @@ class Proof {
 
   // What lies on a rank as its list goes on.
   struct Held {
+    std::set<std::pair<PlanOp, Item>> begun;  // receives
     std::set<Item> inputs, gradients;     // received, or handed over by another chunk of the rank
     std::set<Item> activations, outputs;  // of forwards; outputs until they are sent
     std::set<Item> input_gradients;       // until they are sent
@@ -255,7 +292,14 @@ class Proof {
     for (int rank = 0; rank < num_ranks(); ++rank) {
       Held held;
       for (size_t i = 0; i < plan_.ranks[rank].size(); ++i)
-        RETURN_IF_ERROR(Use(rank, i, plan_.ranks[rank][i], held));
+        RETURN_IF_ERROR(UseAll(rank, i, plan_.ranks[rank][i], held));
+      if (!held.begun.empty()) {
+        const auto& [op, item] = *held.begun.begin();
+        return Wrong(rank, plan_.ranks[rank].size(),
+                     absl::StrCat(held.begun.size(), " receives that nobody waits for, first ",
+                                  item.first, ".", item.second),
+                     "none left over");
+      }
       for (const auto& [what, items] :
            {std::pair{"received activations", &held.inputs},
             std::pair{"received gradients", &held.gradients},
@@ -266,6 +310,19 @@ class Proof {
                        absl::StrCat(items->size(), " ", what, ", first ", items->begin()->first,
                                     ".", items->begin()->second),
                        "none left over");
+      }
+    }
+    return absl::OkStatus();
+  }
+
+  // The parts of a pair need nothing of each other (CheckPair), so they can be used in turn.
+  absl::Status UseAll(int rank, size_t i, const PlanAction& action, Held& held) const {
+    if (action.parts.empty()) return Use(rank, i, action, held);
+    for (const PlanAction& part : action.parts) {
+      if (!IsReceive(part.op)) {
+        RETURN_IF_ERROR(Use(rank, i, part, held));
+      } else if (!held.begun.insert({part.op, ItemOf(part)}).second) {
+        return Wrong(rank, i, "a receive that has begun", "it once");
       }
     }
     return absl::OkStatus();
@@ -283,9 +340,10 @@ class Proof {
     };
     switch (action.op) {
       case PlanOp::kReceiveActivation:
-        return put(held.inputs, item);
       case PlanOp::kReceiveGradient:
-        return put(held.gradients, item);
+        if (held.begun.erase({action.op, item}) == 0)
+          return Wrong(rank, i, "no receive that has begun", "it in an exchange before");
+        return put(action.op == PlanOp::kReceiveActivation ? held.inputs : held.gradients, item);
       case PlanOp::kSendActivation:
         return take(held.outputs, "output to send");
       case PlanOp::kSendGradient:
@@ -306,6 +364,8 @@ class Proof {
       case PlanOp::kWeightGradient:
         RETURN_IF_ERROR(take(held.waiting, "input gradient"));
         return take(held.activations, "activations");
+      case PlanOp::kForwardAndBackward:
+      case PlanOp::kExchange:
       case PlanOp::kReduce:
       case PlanOp::kUpdate:
       case PlanOp::kGatherWeights:
@@ -327,29 +387,23 @@ class Proof {
     return put(to_use, {next.chunk, action.micro_batch});
   }
 
-  Channel ChannelOf(int rank, const PlanAction& action) const {
-    const bool sends = IsSend(action.op);
-    const int stage = StageOf(schedule_, rank, action) + (sends ? Direction(action.op) : 0);
-    return {sends ? rank : action.peer, sends ? action.peer : rank, IsGradientTransfer(action.op),
-            stage};
-  }
-
   absl::Status CheckChannels() const {
-    struct Message {
+    struct Transferred {
       int micro_batch, rank;
       size_t index;
     };
-    std::map<Channel, std::vector<Message>> sent, received;
+    std::map<Channel, std::vector<Transferred>> sent, received;
     RETURN_IF_ERROR(ForAll([&](int rank, size_t i, const PlanAction& action) {
-      if (IsTransfer(action.op)) {
-        (IsSend(action.op) ? sent : received)[ChannelOf(rank, action)].push_back(
-            {action.micro_batch, rank, i});
+      if (action.op != PlanOp::kExchange) return absl::OkStatus();
+      for (const PlanAction& transfer : action.parts) {
+        (IsSend(transfer.op) ? sent : received)[ChannelOf(schedule_, rank, transfer)].push_back(
+            {transfer.micro_batch, rank, i});
       }
       return absl::OkStatus();
     }));
     for (const auto& [channel, messages] : received) sent[channel];  // all channels are in `sent`
     for (const auto& [channel, messages] : sent) {
-      const std::vector<Message>& arriving = received[channel];
+      const std::vector<Transferred>& arriving = received[channel];
       for (size_t n = 0; n < std::max(messages.size(), arriving.size()); ++n) {
         if (n >= arriving.size())
           return Wrong(messages[n].rank, messages[n].index, "nobody who receives this",
@@ -366,48 +420,6 @@ class Proof {
     return absl::OkStatus();
   }
 
-  // Runs the lists against each other with bounded channels. The order in which ranks are tried
-  // does not matter: each channel has one sender and one receiver (Kahn 1974).
-  absl::Status CheckProgress() const {
-    std::map<Channel, int> messages;
-    std::vector<size_t> next(num_ranks(), 0);
-    std::map<int, std::set<int>> at_reduction;  // stage -> ranks that wait there
-    const auto can_go_on = [&](int rank, const PlanAction& action) {
-      if (IsSend(action.op)) {
-        int& count = messages[ChannelOf(rank, action)];
-        if (count >= limits_.channel_messages) return false;
-        ++count;
-      } else if (IsReceive(action.op)) {
-        int& count = messages[ChannelOf(rank, action)];
-        if (count == 0) return false;
-        --count;
-      } else if (action.op == PlanOp::kReduce) {
-        std::set<int>& there = at_reduction[StageOfChunk(rank, action.chunk)];
-        there.insert(rank);
-        return there.size() == action.group.size();
-      }
-      return true;
-    };
-    bool moved = true;
-    while (moved) {
-      moved = false;
-      for (int rank = 0; rank < num_ranks(); ++rank) {
-        while (next[rank] < plan_.ranks[rank].size() &&
-               can_go_on(rank, plan_.ranks[rank][next[rank]])) {
-          ++next[rank];
-          moved = true;
-        }
-      }
-    }
-    for (int rank = 0; rank < num_ranks(); ++rank) {
-      if (next[rank] < plan_.ranks[rank].size())
-        return Wrong(rank, next[rank], "a wait that never ends",
-                     absl::StrCat("no circle of waits with ", limits_.channel_messages,
-                                  " messages a channel"));
-    }
-    return absl::OkStatus();
-  }
-
   int StageOfChunk(int rank, int chunk) const {
     for (const std::vector<Place>& path : schedule_.paths) {
       const auto found = std::find(path.begin(), path.end(), Place{rank, chunk});
@@ -417,13 +429,18 @@ class Proof {
   }
 
   absl::Status CheckMemory() const {
-    if (limits_.peak_activations < 0) return absl::OkStatus();
     for (int rank = 0; rank < num_ranks(); ++rank) {
       const int peak = PeakActivations(plan_.ranks[rank]);
-      if (peak > limits_.peak_activations) {
+      if (limits_.peak_activations >= 0 && peak > limits_.peak_activations) {
         return absl::InvalidArgumentError(
             absl::StrCat("plan ", schedule_.name, ": rank ", rank, ": found activations of ", peak,
                          " micro-batches at once, expected at most ", limits_.peak_activations));
+      }
+      const int receives = PeakReceives(plan_.ranks[rank]);
+      if (limits_.peak_receives >= 0 && receives > limits_.peak_receives) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("plan ", schedule_.name, ": rank ", rank, ": found ", receives,
+                         " receives at once, expected at most ", limits_.peak_receives));
       }
     }
     return absl::OkStatus();
@@ -438,27 +455,6 @@ class Proof {
 
 absl::Status Prove(const Plan& plan, const ProofLimits& limits) {
   return Proof(plan, limits).Run();
-}
-
-int PeakActivations(const std::vector<PlanAction>& actions) {
-  int held = 0, peak = 0;
-  for (const PlanAction& action : actions) {
-    if (action.op == PlanOp::kForward) peak = std::max(peak, ++held);
-    if (action.op == PlanOp::kBackward || action.op == PlanOp::kWeightGradient) --held;
-  }
-  return peak;
-}
-
-double PeakActivationBytes(const std::vector<PlanAction>& actions,
-                           const std::vector<double>& bytes_of_chunk) {
-  double held = 0, peak = 0;
-  for (const PlanAction& action : actions) {
-    const bool gives_back = action.op == PlanOp::kBackward || action.op == PlanOp::kWeightGradient;
-    if (action.op == PlanOp::kForward)
-      peak = std::max(peak, held += bytes_of_chunk.at(action.chunk));
-    if (gives_back) held -= bytes_of_chunk.at(action.chunk);
-  }
-  return peak;
 }
 
 }  // namespace deduce

@@ -1,37 +1,39 @@
 // Proof of a plan before any rank works: what is wrong with it, or nothing.
 #pragma once
 
+#include <vector>
+
 #include "absl/status/status.h"
 #include "parallel/pipeline/plan.h"
+#include "parallel/pipeline/progress.h"
 
 namespace deduce {
 
 struct ProofLimits {
   int channel_messages = 1;   // that a channel holds before its sender waits; at least 1
   int peak_activations = -1;  // micro-batches that a rank holds, counted by chunk; -1: any number
+  int peak_receives = -1;     // that a rank has begun and not waited for; -1: any number
+  std::vector<TransportKind> transports = {TransportKind::kChannels, TransportKind::kOrderedPeers};
 };
 
 // Checks, in this order, that
-// - every action is one its rank can do, and is work on a stage that is there;
+// - every action is one its rank can do, and is work on a stage that is there, alone or in a pair
+// of
+//   a forward and another micro-batch's or chunk's backward;
 // - each stage of each micro-batch has one forward, and one backward or one of each gradient;
 // - each weight gradient enters one reduction, over all ranks with its stage, before one update;
 // - weight gradients of a chunk come in the order of micro-batches;
 // - where weights are sharded, work that reads a chunk's finds them gathered, once, by the one rank
 //   of the pipeline that has them, and they are released before their update and the end; else
 //   nobody gathers;
-// - nothing is used before it is there or after it was given back, and what is received is used;
+// - nothing is used before it is there or after it was given back, what is received has been begun
+// in
+//   an exchange, and is used;
 // - what one rank sends on a channel is what the other receives, in the same order;
-// - all ranks come to their ends when channels are as small as `limits` says;
-// - no rank holds more activations than `limits` says.
+// - all ranks come to their ends on each of the transports (see progress.h), when channels are as
+//   small as `limits` says;
+// - no rank holds more activations, or has more receives under way, than `limits` says.
 // InvalidArgument names the first rank and action that breaks the first of these that is broken.
 absl::Status Prove(const Plan& plan, const ProofLimits& limits);
-
-// Most micro-batches whose activations a rank holds at once, counted by chunk: from the forward to
-// the last gradient.
-int PeakActivations(const std::vector<PlanAction>& actions);
-
-// The same in bytes, when a micro-batch's activations in chunk c take bytes_of_chunk[c].
-double PeakActivationBytes(const std::vector<PlanAction>& actions,
-                           const std::vector<double>& bytes_of_chunk);
 
 }  // namespace deduce

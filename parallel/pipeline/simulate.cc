@@ -7,6 +7,7 @@
 #include <limits>
 #include <map>
 #include <queue>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -31,7 +32,7 @@ double CostOf(Work work, const StageCosts& costs) {
 struct Piece {
   std::vector<Action> begins;  // whose inputs it needs
   std::vector<Action> ends;    // whose results are there when it is over
-  double cost = 0;             // with that of gathering
+  double cost = 0;             // in the end with that of gathering
   double gather = 0;           // of weights that were not here
 };
 
@@ -48,16 +49,18 @@ class Pieces {
 
  private:
   void Add(const Step& step) {
-    if (!step.second) return Put(step, {{step.first}, {step.first}, CostOfOne(step.first)});
-    const std::vector<Action> both = {step.first, *step.second};
+    const std::vector<Action> works =
+        step.second ? std::vector{step.first, *step.second} : std::vector{step.first};
+    const double gather = CostOfWeights(works);
+    if (!step.second) return Put(step, {works, works, CostOfOne(step.first), gather});
     const bool at_once = costs_.stages.empty() || !costs_.overlapped_stages.empty();
-    if (at_once) return Put(step, {both, both, CostOfPair(step.first, *step.second)});
-    Put({step.first}, {both, {step.first}, CostOfOne(step.first)});
-    Put({*step.second}, {{}, {*step.second}, CostOfOne(*step.second)});
+    if (at_once) return Put(step, {works, works, CostOfPair(step.first, *step.second), gather});
+    // In turn it is still one action, whose results are sent when all of it is over.
+    Put({step.first}, {works, {}, CostOfOne(step.first), gather});
+    Put({*step.second}, {{}, works, CostOfOne(*step.second), 0});
   }
 
   void Put(const Step& step, Piece piece) {
-    for (const Action& action : piece.ends) piece.gather += CostOfWeights(action);
     piece.cost += piece.gather;
     steps.push_back(step);
     pieces.push_back(std::move(piece));
@@ -79,10 +82,16 @@ class Pieces {
   }
 
   // As WithShardedWeights places gathers.
-  double CostOfWeights(const Action& action) {
-    if (action.work == Work::kWeightGradient || action.chunk == here_) return 0;
-    here_ = action.chunk;
-    return costs_.stages.empty() ? costs_.gather : costs_.stages.at(Stage(action)).gather;
+  double CostOfWeights(const std::vector<Action>& works) {
+    std::set<int> read;
+    double cost = 0;
+    for (const Action& work : works) {
+      if (work.work == Work::kWeightGradient || !read.insert(work.chunk).second) continue;
+      if (here_.count(work.chunk) > 0) continue;
+      cost += costs_.stages.empty() ? costs_.gather : costs_.stages.at(Stage(work)).gather;
+    }
+    if (!read.empty()) here_ = std::move(read);
+    return cost;
   }
 
   double CostOfPair(const Action& first, const Action& second) const {
@@ -96,7 +105,7 @@ class Pieces {
   const Schedule& schedule_;
   const int rank_;
   const ScheduleCosts& costs_;
-  int here_ = -1;  // the chunk that weights are gathered of
+  std::set<int> here_;  // chunks that weights are gathered of
 };
 
 // Goes from event to event: a piece is over, or an input has come over. Ranks that work share the

@@ -27,8 +27,8 @@ struct ScheduleCosts {
   double transfer = 0;    // from the end of a stage's work to its neighbour's, on another rank
   double transfer_bytes = 0;  // of such a message
   // Where stages differ: instead of the first six above, the costs of each stage, and [stage of
-  // the forward][stage of the backward] those of overlapped pairs. Without the latter, pairs are
-  // done in turn, once the inputs of both are there.
+  // the forward][stage of the backward] those of overlapped pairs. Without the latter, the two of
+  // a pair are done in turn, once the inputs of both are there, and sent when both are over.
   std::vector<StageCosts> stages = {};
   std::vector<std::vector<double>> overlapped_stages = {};
   // Cores that all ranks share: when more of them work, each gets on at cores / (ranks that work)

@@ -57,11 +57,25 @@ void GradientTree::Add(at::Tensor leaf_gradient_flat, std::vector<at::Tensor>& f
   }
 }
 
+at::Tensor GradientTree::AddLast(at::Tensor leaf_gradient_flat) {
+  TORCH_CHECK(at_last(), "GradientTree::AddLast: found ", num_added_, " of ", merges_.size(),
+              " leaves added, expected all but one");
+  ++num_added_;
+  partials_.push_back(std::move(leaf_gradient_flat));
+  return partials_.front();
+}
+
+// The last leaf ends every subtree, so that all partial sums meet.
+void GradientTree::MergeLast(int64_t begin, int64_t end) {
+  for (size_t i = partials_.size() - 1; i > 0; --i)
+    partials_[i - 1].narrow(0, begin, end - begin).add_(partials_[i].narrow(0, begin, end - begin));
+}
+
 at::Tensor GradientTree::Finish() {
   TORCH_CHECK(num_added_ == merges_.size(), "GradientTree::Finish: found ", num_added_,
               " leaves, expected ", merges_.size());
   if (partials_.empty()) return at::Tensor();
-  at::Tensor sum = std::move(partials_.back());
+  at::Tensor sum = std::move(partials_.front());  // with AddLast, the merged ones are still behind
   partials_.clear();
   return sum;
 }

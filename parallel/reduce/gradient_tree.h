@@ -27,6 +27,15 @@ class GradientTree {
   // Takes the tensor, and appends to `free` what it holds no longer.
   void Add(at::Tensor leaf_gradient_flat, std::vector<at::Tensor>& free);
 
+  // Whether the next leaf is the last one.
+  bool at_last() const { return num_added_ + 1 == merges_.size(); }
+
+  // The last leaf, of 1-D leaves, whose elements become final a part at a time: returns where the
+  // sum of the class will be. Elements [begin, end) of it are there after MergeLast; every element
+  // must be merged once before Finish.
+  at::Tensor AddLast(at::Tensor leaf_gradient_flat);
+  void MergeLast(int64_t begin, int64_t end);
+
   // The sum of the class once all its leaves are added; undefined if the class is empty. Ends the
   // use of this object.
   at::Tensor Finish();

@@ -10,9 +10,8 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "kernels/autograd.h"
-#include "kernels/cpu/attention_gradient.h"
-#include "kernels/cpu/key_block_attention.h"
+#include "kernels/backward/autograd.h"
+#include "kernels/key_block_attention.h"
 
 namespace deduce {
 namespace {

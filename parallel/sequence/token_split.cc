@@ -36,7 +36,7 @@ KeyRuns RunsOf(const std::vector<int64_t>& queries, const std::vector<int64_t>& 
 }
 
 // Fills what gathered keys need.
-void OrderGathered(int64_t num_ranks, TokenShare& share) {
+void OrderGathered(int64_t num_ranks, const at::Device& device, TokenShare& share) {
   const std::vector<int64_t>& starts = share.sequence_starts;
   std::vector<int64_t> all(static_cast<size_t>(starts.back())), row_of_token(all.size());
   std::iota(all.begin(), all.end(), int64_t{0});
@@ -46,7 +46,7 @@ void OrderGathered(int64_t num_ranks, TokenShare& share) {
     for (const int64_t token : ContextTokens(starts, c, num_ranks))
       row_of_token[static_cast<size_t>(token)] = row++;
   }
-  share.gathered_row_x = at::tensor(row_of_token, at::kLong);
+  share.gathered_row_x = at::tensor(row_of_token, at::TensorOptions(device).dtype(at::kLong));
 }
 
 }  // namespace
@@ -74,14 +74,15 @@ TokenShare SplitTokens(const std::vector<int64_t>& sequence_starts, const Layout
                sequence_starts));
   }
 
-  if (layout.gathers_keys) OrderGathered(layout.context_parallel, share);
+  if (layout.gathers_keys) OrderGathered(layout.context_parallel, layout.device, share);
 
   std::vector<int64_t> positions;
   for (const int64_t token : share.context_tokens) {
     const auto next = std::upper_bound(sequence_starts.begin(), sequence_starts.end(), token);
     positions.push_back(token - *(next - 1));
   }
-  share.context_positions_t = at::tensor(positions, at::kLong);
+  share.context_positions_t =
+      at::tensor(positions, at::TensorOptions(layout.device).dtype(at::kLong));
 
   const auto count = static_cast<int64_t>(share.context_tokens.size());
   const int64_t ranks = layout.tensor_parallel;

@@ -14,7 +14,7 @@ namespace deduce {
 // The tokens of one rank. Context ranks take runs of every sequence in a zig-zag (Llama 3, arXiv
 // 2407.21783, section 3.3.2): it is cut into 2 C chunks, and rank c takes chunk c and chunk
 // 2 C - 1 - c, so that all have about as many keys to look at. Tensor ranks take neighbouring runs
-// of their context rank's tokens.
+// of their context rank's tokens. Tensors are on the layout's device.
 struct TokenShare {
   std::vector<int64_t> sequence_starts;  // of the whole micro-batch, as in PackedBatch
 

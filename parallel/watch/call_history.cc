@@ -99,11 +99,28 @@ int64_t CallHistory::LaneCalls(int rank, const Lane& lane) const {
   return 0;
 }
 
+bool CallHistory::OtherEndHasCome(int rank, const LedgerCall& transfer) const {
+  return LaneCalls(transfer.peer(), LaneOf(rank, transfer)) > transfer.number();
+}
+
+const LedgerCall* CallHistory::Awaited(int rank) const {
+  const LedgerCall* blocking = Blocking(rank);
+  if (blocking == nullptr || blocking->exchange() < 0 || !OtherEndHasCome(rank, *blocking))
+    return blocking;
+  for (const LedgerCall& call : states_[rank].record.call()) {
+    if (call.group() == blocking->group() && call.exchange() == blocking->exchange() &&
+        call.ended_ns() == 0 && !OtherEndHasCome(rank, call)) {
+      return &call;
+    }
+  }
+  return blocking;
+}
+
 std::vector<int> CallHistory::WaitsFor(int rank) const {
-  const LedgerCall* call = Blocking(rank);
+  const LedgerCall* call = Awaited(rank);
   if (call == nullptr) return {};
   if (IsTransfer(*call)) {
-    if (LaneCalls(call->peer(), LaneOf(rank, *call)) > call->number()) return {};
+    if (OtherEndHasCome(rank, *call)) return {};
     return {call->peer()};
   }
   const LedgerGroup& group = GroupOf(rank, *call);

@@ -73,7 +73,12 @@ class CallHistory {
   // "" if no call is known.
   std::string LastCallText(int rank) const;
 
-  // Ranks that have not come to the call that `rank` is in.
+  // The call whose other ranks keep `rank` waiting: the one it is in, or, when the other end of
+  // that message has come, another message of the same exchange, as transports may end those
+  // together. Null if it is in none.
+  const LedgerCall* Awaited(int rank) const;
+
+  // Ranks that have not come to the call that `rank` awaits.
   std::vector<int> WaitsFor(int rank) const;
 
   // The group's collective that a rank called after this one.
@@ -94,6 +99,7 @@ class CallHistory {
 
  private:
   void AddCalls(int rank);
+  bool OtherEndHasCome(int rank, const LedgerCall& transfer) const;
   int64_t NumCalls(int rank, const std::string& group_uid) const;
   int64_t LaneCalls(int rank, const Lane& lane) const;
   Lane LaneOf(int rank, const LedgerCall& call) const;

@@ -62,6 +62,7 @@ class Diagnosis {
       counterpart.set_operation(call.operation() == LedgerCall::Send ? LedgerCall::Receive
                                                                      : LedgerCall::Send);
       counterpart.set_peer(rank);
+      counterpart.clear_exchange();  // the other end may send or receive it alone
     }
     return Text(rank, counterpart);
   }
@@ -259,11 +260,10 @@ std::vector<int> Diagnosis::WaitingFor(int culprit) const {
 
 // Says for which call the first of `waiting` waits, and who else does.
 std::string Diagnosis::MissingText(const std::vector<int>& waiting) const {
-  const LedgerCall& call = *history_.Blocking(waiting[0]);
-  const std::string text = CounterpartText(waiting[0], call);
+  const std::string text = CounterpartText(waiting[0], *history_.Awaited(waiting[0]));
   std::vector<int> same;
   for (const int rank : waiting) {
-    if (CounterpartText(rank, *history_.Blocking(rank)) == text) same.push_back(rank);
+    if (CounterpartText(rank, *history_.Awaited(rank)) == text) same.push_back(rank);
   }
   return absl::StrCat(text, ", for which ", RanksText(same), same.size() == 1 ? " waits" : " wait");
 }
@@ -333,7 +333,7 @@ HangVerdict Diagnosis::ExplainCircle(const std::set<int>& circle) const {
     const LedgerCall& call = *history_.Blocking(rank);
     double oldest_message = 0;  // among those that wait for this rank
     for (const int waiting : WaitingFor(rank)) {
-      const LedgerCall& missing = *history_.Blocking(waiting);
+      const LedgerCall& missing = *history_.Awaited(waiting);
       if (!IsTransfer(missing)) continue;
       oldest_message = std::max(oldest_message, history_.Age(waiting, missing.began_ns()));
     }
@@ -353,7 +353,7 @@ HangVerdict Diagnosis::ExplainCircle(const std::set<int>& circle) const {
 // Whether `waiting` waits for a message because it or the other rank has used another rank or tag:
 // a lane that was never used before betrays it.
 std::optional<HangVerdict> Diagnosis::ExplainWrongEnd(int waiting) const {
-  const LedgerCall& call = *history_.Blocking(waiting);
+  const LedgerCall& call = *history_.Awaited(waiting);
   if (!IsTransfer(call)) return std::nullopt;
   const auto wrong = [&](int culprit, const LedgerCall& found, int witness,
                          const LedgerCall& expected) {

@@ -23,7 +23,15 @@ uint64_t MixCall(uint64_t digest, const LedgerCall& call) {
   digest = Mix(digest, static_cast<uint64_t>(call.type() + 1));
   digest = Mix(digest, static_cast<uint64_t>(call.peer() + 1));
   for (const int64_t size : call.size()) digest = Mix(digest, static_cast<uint64_t>(size));
+  if (call.shard_digest() != 0) digest = Mix(digest, call.shard_digest());
   return Mix(digest, static_cast<uint64_t>(call.size_size()));
+}
+
+// 0 without rows.
+uint64_t ShardDigest(absl::Span<const int64_t> rows) {
+  uint64_t digest = 0;
+  for (const int64_t count : rows) digest = Mix(digest, static_cast<uint64_t>(count));
+  return digest;
 }
 
 std::string ShapeText(const LedgerCall& call) {
@@ -62,9 +70,11 @@ LedgerCall& Ledger::NextCall(int group, LedgerCall::Operation operation,
   call.set_type(arguments.type);
   call.set_peer(arguments.peer);
   call.set_tag(arguments.tag);
+  call.set_exchange(arguments.exchange);
   call.mutable_size()->Add(arguments.sizes.begin(), arguments.sizes.end());
   call.mutable_send_row()->Add(arguments.send_rows.begin(), arguments.send_rows.end());
   call.mutable_receive_row()->Add(arguments.receive_rows.begin(), arguments.receive_rows.end());
+  call.set_shard_digest(ShardDigest(arguments.shard_rows));
   call.set_action(action_);
   call.set_began_ns(Now());
   call.set_ended_ns(0);
@@ -180,6 +190,7 @@ LedgerRecord Ledger::Record(int64_t max_calls) const {
 std::string CallSignature(const LedgerCall& call) {
   std::string text = absl::StrCat(LedgerCall::Operation_Name(call.operation()), ShapeText(call));
   if (call.peer() >= 0) absl::StrAppend(&text, " ", call.peer(), " ", call.tag());
+  if (call.shard_digest() != 0) absl::StrAppend(&text, " in shards ", call.shard_digest());
   return text;
 }
 
@@ -195,7 +206,10 @@ std::string CallText(const LedgerCall& call, const LedgerGroup& group) {
   }
   if (call.operation() == LedgerCall::Broadcast) {
     absl::StrAppend(&details, " from rank ", call.peer());
+  } else if (call.shard_digest() != 0) {
+    absl::StrAppend(&details, " in shards ", absl::Hex(call.shard_digest() >> 48, absl::kZeroPad4));
   }
+  if (call.exchange() >= 0) absl::StrAppend(&text, ", in an exchange");
   return details.empty() ? text : absl::StrCat(text, " (", details, ")");
 }
 

@@ -22,7 +22,9 @@ struct CallArguments {
   absl::Span<const int64_t> sizes = {};  // the tensor's; AllToAll: a row's
   int peer = -1;                         // root, or the other rank of a transfer
   int tag = -1;                          // transfers only
+  int64_t exchange = -1;                 // a transfer's number among the group's exchanges
   absl::Span<const int64_t> send_rows = {}, receive_rows = {};  // AllToAll only
+  absl::Span<const int64_t> shard_rows = {};                    // ReduceScatter and AllGatherInto
 };
 
 // A ring of the last calls. One thread calls communicators; any may ask for a record. Recording a

@@ -52,13 +52,21 @@ class RecordedTransfer : public Transfer {
   }
 
   void Wait() override {
-    if (waited_) return;
-    waited_ = true;
-    recording_->ledger.BeginWait(index_);
-    RecordEnd(*recording_, index_, [&] { transfer_->Wait(); });
+    End([&] { transfer_->Wait(); });
+  }
+  void Release() override {
+    End([&] { transfer_->Release(); });
   }
 
  private:
+  template <typename Function>
+  void End(const Function& run) {
+    if (waited_) return;
+    waited_ = true;
+    recording_->ledger.BeginWait(index_);
+    RecordEnd(*recording_, index_, run);
+  }
+
   std::shared_ptr<Recording> recording_;
   int64_t index_;
   std::unique_ptr<Transfer> transfer_;
@@ -68,6 +76,12 @@ class RecordedTransfer : public Transfer {
 CallArguments TensorArguments(const at::Tensor& tensor) {
   return {.type = static_cast<int>(tensor.scalar_type()),
           .sizes = {tensor.sizes().data(), tensor.sizes().size()}};
+}
+
+CallArguments ShardArguments(const at::Tensor& tensor, const std::vector<int64_t>& rows) {
+  CallArguments arguments = TensorArguments(tensor);
+  arguments.shard_rows = rows;
+  return arguments;
 }
 
 class RecordedCommunicator : public Communicator {
@@ -106,18 +120,35 @@ class RecordedCommunicator : public Communicator {
 
   RowExchange StartAllToAll(const at::Tensor& send, const std::vector<int64_t>& send_rows,
                             const std::vector<int64_t>& recv_rows) override {
-    if (size() == 1) return inner_.StartAllToAll(send, send_rows, recv_rows);
     CallArguments arguments = TensorArguments(send);
     if (!arguments.sizes.empty()) arguments.sizes.remove_prefix(1);
     arguments.send_rows = send_rows;
     arguments.receive_rows = recv_rows;
-    const int64_t index =
-        recording_->ledger.StartCollective(group_, LedgerCall::AllToAll, arguments);
-    RowExchange exchange = ReportFailure(
-        *recording_, [&] { return inner_.StartAllToAll(send, send_rows, recv_rows); });
-    exchange.transfer =
-        std::make_unique<RecordedTransfer>(recording_, index, std::move(exchange.transfer));
-    return exchange;
+    return Start(LedgerCall::AllToAll, arguments,
+                 [&] { return inner_.StartAllToAll(send, send_rows, recv_rows); });
+  }
+
+  void AllReduce(at::Tensor& tensor, Reduction reduction) override {
+    const auto operation =
+        reduction == Reduction::kMax ? LedgerCall::AllReduceMax : LedgerCall::AllReduceSum;
+    Collective(operation, TensorArguments(tensor), [&] { inner_.AllReduce(tensor, reduction); });
+  }
+
+  at::Tensor ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                           Reduction reduction) override {
+    return Collective(LedgerCall::ReduceScatter, ShardArguments(tensor, rows),
+                      [&] { return inner_.ReduceScatter(tensor, rows, reduction); });
+  }
+
+  RowExchange StartReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                 Reduction reduction) override {
+    return Start(LedgerCall::ReduceScatter, ShardArguments(tensor, rows),
+                 [&] { return inner_.StartReduceScatter(tensor, rows, reduction); });
+  }
+
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override {
+    Collective(LedgerCall::AllGatherInto, ShardArguments(buffer, rows),
+               [&] { inner_.AllGatherInto(buffer, rows); });
   }
 
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {
@@ -130,6 +161,24 @@ class RecordedCommunicator : public Communicator {
     if (size() == 1) return inner_.Receive(tensor, peer, tag);
     const int64_t index = BeginTransfer(LedgerCall::Receive, tensor, peer, tag);
     return std::make_unique<RecordedTransfer>(recording_, index, inner_.Receive(tensor, peer, tag));
+  }
+
+  std::vector<std::unique_ptr<Transfer>> Exchange(
+      const std::vector<PointToPoint>& messages) override {
+    if (size() == 1) return inner_.Exchange(messages);
+    std::vector<int64_t> calls;
+    for (const PointToPoint& message : messages) {
+      const bool sends = message.direction == PointToPoint::kSend;
+      calls.push_back(BeginTransfer(sends ? LedgerCall::Send : LedgerCall::Receive, message.tensor,
+                                    message.peer, message.tag, num_exchanges_));
+    }
+    ++num_exchanges_;
+    std::vector<std::unique_ptr<Transfer>> transfers = inner_.Exchange(messages);
+    for (size_t i = 0; i < calls.size(); ++i) {
+      transfers[i] =
+          std::make_unique<RecordedTransfer>(recording_, calls[i], std::move(transfers[i]));
+    }
+    return transfers;
   }
 
   std::unique_ptr<Communicator> Split(int color, int key) override;
@@ -151,11 +200,24 @@ class RecordedCommunicator : public Communicator {
     return RecordEnd(*recording_, index, run);
   }
 
+  // A collective that is waited for later.
+  template <typename Function>
+  RowExchange Start(LedgerCall::Operation operation, const CallArguments& arguments,
+                    const Function& run) {
+    if (size() == 1) return run();
+    const int64_t index = recording_->ledger.StartCollective(group_, operation, arguments);
+    RowExchange exchange = ReportFailure(*recording_, run);
+    exchange.transfer =
+        std::make_unique<RecordedTransfer>(recording_, index, std::move(exchange.transfer));
+    return exchange;
+  }
+
   int64_t BeginTransfer(LedgerCall::Operation operation, const at::Tensor& tensor, int peer,
-                        int tag) {
+                        int tag, int64_t exchange = -1) {
     CallArguments arguments = TensorArguments(tensor);
     arguments.peer = WorldRank(peer);
     arguments.tag = tag;
+    arguments.exchange = exchange;
     return recording_->ledger.BeginTransfer(group_, operation, arguments);
   }
 
@@ -168,7 +230,7 @@ class RecordedCommunicator : public Communicator {
   std::string uid_;
   std::vector<int> members_;  // world ranks
   int group_;
-  int64_t num_splits_ = 0;
+  int64_t num_splits_ = 0, num_exchanges_ = 0;
 };
 
 std::unique_ptr<Communicator> RecordedCommunicator::Split(int color, int key) {

@@ -55,13 +55,15 @@ absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
   return distill;
 }
 
-absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
-                                            int64_t step) const {
+absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher, int64_t step,
+                                            const StepOptions& options) const {
   const DistillConfig& config = stage_.distill();
   const int64_t count = config.prompts_per_step();
-  std::vector<Prompt> prompts;
+  std::vector<RolloutGroup> groups;
   for (int64_t i = 0; i < count; ++i) {
-    ASSIGN_OR_RETURN(prompts.emplace_back(), teacher_prompts_.Get(Split::kTrain, step * count + i));
+    const auto id = static_cast<uint64_t>(step * count + i);
+    ASSIGN_OR_RETURN(Prompt prompt, teacher_prompts_.Get(Split::kTrain, id));
+    groups.push_back({.prompt = std::move(prompt), .prompt_id = id});
   }
   const GenerationOptions generation{.max_new_tokens = config.max_completion_length(),
                                      .temperature = config.temperature(),
@@ -70,20 +72,19 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
                                      .stream = stream_,
                                      .step = static_cast<uint64_t>(step),
                                      .max_batch = config.rollout_batch_size()};
-  const SampleSet set = RolloutAndGrade(*teacher.folder.model, teacher.ranks, *teacher_tokenizer_,
-                                        prompts, /*num_generations=*/1, generation, rewards_);
+  const SampleTable table = RolloutAndGrade(*teacher.folder.model, teacher.ranks,
+                                            *teacher_tokenizer_, groups, generation, rewards_);
   const double train_start = SecondsNow();
 
   std::vector<TokenSample> samples;
   int64_t num_tokens = 0;
-  for (const Sample& sample : set.samples) {
-    num_tokens += static_cast<int64_t>(sample.completion.tokens.size());
-    const bool right = sample.scored.accuracy == Verdict::kRight;
-    if (sample.completion.truncated || (config.only_right() && !right)) continue;
-    ASSIGN_OR_RETURN(const Prompt prompt,
-                     student_prompts_.Get(Split::kTrain, step * count + sample.index));
+  for (const Sample& sample : table.sample()) {
+    num_tokens += sample.completion_tokens_size();
+    const bool right = sample.verdict() == Sample::right;
+    if (sample.status() == Sample::truncated || (config.only_right() && !right)) continue;
+    ASSIGN_OR_RETURN(const Prompt prompt, student_prompts_.Get(Split::kTrain, sample.prompt_id()));
     ASSIGN_OR_RETURN(const std::vector<int32_t> completion,
-                     student_tokenizer_->Encode(sample.text));
+                     student_tokenizer_->Encode(sample.completion()));
     TokenSample learned{prompt.tokens, static_cast<int64_t>(prompt.tokens.size())};
     learned.tokens.insert(learned.tokens.end(), completion.begin(), completion.end());
     learned.tokens.push_back(student_tokenizer_->eos_id());
@@ -100,13 +101,13 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
   }
   DistillResult result;
   result.update =
-      TrainOnSamples(state, stage_, samples,
-                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, step);
+      TrainOnSamples(state, samples, stage_.micro_batch_tokens(),
+                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options);
   result.metrics = {
       {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},
-      {"timing_s/rollout", set.rollout_seconds},
-      {"timing_s/reward", set.reward_seconds},
+      {"timing_s/rollout", table.rollout_seconds()},
+      {"timing_s/reward", table.reward_seconds()},
       {"timing_s/train", SecondsNow() - train_start}};
   return result;
 }

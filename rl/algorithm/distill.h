@@ -46,7 +46,8 @@ class Distill {
   // prompts_per_step prompts, as text from one tokenizer to the other. Left out are completions
   // that did not end, that are too long for the student, and with only_right those not graded
   // right. FailedPrecondition if none is left.
-  absl::StatusOr<DistillResult> Step(TrainState& state, Teacher& teacher, int64_t step) const;
+  absl::StatusOr<DistillResult> Step(TrainState& state, Teacher& teacher, int64_t step,
+                                     const StepOptions& options) const;
 
  private:
   Distill(const StageConfig& stage, PromptStream teacher_prompts, PromptStream student_prompts,

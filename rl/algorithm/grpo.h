@@ -11,10 +11,9 @@
 
 #include "absl/status/statusor.h"
 #include "configs/run.pb.h"
-#include "data/records/streams.h"
+#include "data/records/sample.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
-#include "rl/algorithm/rollout_and_grade.h"
-#include "rl/reward/rewards.h"
+#include "rl/algorithm/rollout_source.h"
 #include "trainer/metrics/metrics.h"
 #include "trainer/step/train_step.h"
 
@@ -24,40 +23,32 @@ struct GrpoResult {
   MetricsRecord metrics;
   StepStats last_update;  // finite is false if any update of the step was skipped
   int64_t num_tokens = 0;
-  // The sample table, the same on all ranks.
-  std::vector<Prompt> prompts;
-  std::vector<Sample> samples;
-  std::vector<double> advantages;
+  SampleTable samples;  // the same on all ranks
 };
 
 class Grpo {
  public:
-  // `where` is the stage's field path. Errors: those of PromptStream and RewardSet, before any
-  // work.
+  // On rollouts of its own. `where` is the stage's field path. Errors: those of
+  // SynchronousRollouts, before any work.
   static absl::StatusOr<Grpo> Create(const StageConfig& stage, uint64_t seed,
                                      std::shared_ptr<const Tokenizer> tokenizer,
                                      const std::string& where);
 
-  // Collective over the world. GRPO step `step` (from 0): next prompts, rollouts, rewards,
+  // On the samples of a source.
+  Grpo(const StageConfig& stage, uint64_t seed, std::shared_ptr<RolloutSource> source);
+
+  // Collective over the world. GRPO step `step` (from 0): graded samples of the source,
   // advantages, log-probabilities under the reference (the frozen policy of the KL term), then one
   // TrainStep for each mini-batch.
-  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step) const;
+  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step,
+                                  const StepOptions& options) const;
 
  private:
-  Grpo(const StageConfig& stage, PromptStream prompts, RewardSet rewards,
-       std::shared_ptr<const Tokenizer> tokenizer, uint64_t seed);
-
-  // Collective. Fills in the step's prompts and samples; the times are in what is returned.
-  absl::StatusOr<SampleSet> Rollouts(TrainState& state, int64_t step, GrpoResult& result) const;
-
-  std::vector<StepBatch> MiniBatches(const GrpoResult& rollouts, const std::vector<bool>& trains,
-                                     int64_t step, int64_t iteration) const;
+  std::vector<StepBatch> MiniBatches(const SampleTable& table, int64_t step,
+                                     int64_t iteration) const;
 
   StageConfig stage_;
-  PromptStream prompts_;
-  RewardSet rewards_;
-  std::shared_ptr<const Tokenizer> tokenizer_;
-  uint64_t rollout_stream_;
+  std::shared_ptr<RolloutSource> source_;
   uint64_t shuffle_stream_;
 };
 

@@ -1,9 +1,10 @@
 #include "rl/algorithm/rollout_and_grade.h"
 
 #include <algorithm>
+#include <map>
+#include <string>
 #include <utility>
 
-#include "rl/rollout/sample.pb.h"
 #include "trainer/metrics/clock.h"
 
 namespace deduce {
@@ -16,67 +17,92 @@ std::string Text(const Tokenizer& tokenizer, const Completion& completion) {
   return tokenizer.Decode(tokens);
 }
 
-SampleRecord ToRecord(const Completion& completion, const Scored& scored) {
-  SampleRecord record;
-  record.set_index(completion.sample);
-  record.mutable_tokens()->Assign(completion.tokens.begin(), completion.tokens.end());
-  record.mutable_log_probs()->Assign(completion.log_probs.begin(), completion.log_probs.end());
-  record.set_truncated(completion.truncated);
-  record.set_reward(scored.total);
-  record.mutable_by_verifier()->insert(scored.by_verifier.begin(), scored.by_verifier.end());
-  record.set_unscorable(scored.unscorable);
-  record.set_accuracy(static_cast<int>(scored.accuracy));
-  return record;
+void SetProblem(const RolloutGroup& group, Sample& sample) {
+  const Problem& problem = group.prompt.problem;
+  sample.set_prompt_id(group.prompt_id);
+  sample.set_prompt(problem.prompt);
+  sample.set_answer(problem.answer);
+  sample.set_language(problem.language);
+  sample.set_verifier(problem.verifier);
+  sample.mutable_prompt_tokens()->Assign(group.prompt.tokens.begin(), group.prompt.tokens.end());
 }
 
-Sample FromRecord(const SampleRecord& record, const Tokenizer& tokenizer) {
-  Sample sample;
-  sample.index = record.index();
-  sample.completion = {record.index(),
-                       {record.tokens().begin(), record.tokens().end()},
-                       {record.log_probs().begin(), record.log_probs().end()},
-                       record.truncated()};
-  sample.text = Text(tokenizer, sample.completion);
-  sample.scored.total = record.reward();
-  sample.scored.by_verifier.insert(record.by_verifier().begin(), record.by_verifier().end());
-  sample.scored.unscorable = record.unscorable();
-  sample.scored.accuracy = static_cast<Verdict>(record.accuracy());
-  return sample;
+void SetCompletion(const Completion& completion, Sample& sample) {
+  sample.set_sample(completion.sample);
+  sample.mutable_completion_tokens()->Assign(completion.tokens.begin(), completion.tokens.end());
+  sample.mutable_sampler_log_probs()->Assign(completion.log_probs.begin(),
+                                             completion.log_probs.end());
+  sample.set_status(completion.truncated ? Sample::truncated : Sample::finished);
+}
+
+Sample::Verdict ToVerdict(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::kRight:
+      return Sample::right;
+    case Verdict::kWrong:
+      return Sample::wrong;
+    case Verdict::kUnscorable:
+      break;
+  }
+  return Sample::unscorable;
+}
+
+void SetGrade(const Scored& scored, Sample& sample) {
+  sample.mutable_rewards()->insert(scored.by_verifier.begin(), scored.by_verifier.end());
+  if (!scored.unscorable) sample.set_reward(scored.total);
+  sample.set_verdict(scored.unscorable ? Sample::unscorable : ToVerdict(scored.accuracy));
+}
+
+// The tables of all ranks as one.
+SampleTable Gathered(const SampleTable& own, Communicator& group) {
+  SampleTable all;
+  std::vector<Sample> samples;
+  for (const std::string& bytes : group.AllGatherBytes(own.SerializeAsString())) {
+    SampleTable theirs;
+    TORCH_CHECK(theirs.ParseFromString(bytes), "RolloutAndGrade: found ", bytes.size(),
+                " bytes that are no SampleTable");
+    for (Sample& sample : *theirs.mutable_sample()) samples.push_back(std::move(sample));
+    all.set_rollout_seconds(std::max(all.rollout_seconds(), theirs.rollout_seconds()));
+    all.set_reward_seconds(std::max(all.reward_seconds(), theirs.reward_seconds()));
+  }
+  std::sort(samples.begin(), samples.end(),
+            [](const Sample& a, const Sample& b) { return a.sample() < b.sample(); });
+  for (Sample& sample : samples) *all.add_sample() = std::move(sample);
+  return all;
 }
 
 }  // namespace
 
-SampleSet RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
-                          const std::vector<Prompt>& prompts, int64_t num_generations,
-                          const GenerationOptions& options, const RewardSet& rewards) {
-  std::vector<GenerationRequest> requests;
+SampleTable RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
+                            const std::vector<RolloutGroup>& groups,
+                            const GenerationOptions& options, const RewardSet& rewards) {
   const Layout layout = ranks.layout.WithWholeContexts();
-  for (size_t p = layout.replica(); p < prompts.size(); p += layout.num_replicas()) {
-    requests.push_back({prompts[p].tokens, num_generations, p * num_generations});
+  std::vector<GenerationRequest> requests;
+  std::map<uint64_t, size_t> group_of;  // the last sample of each of this rank's groups
+  uint64_t next_sample = 0;
+  for (size_t g = 0; g < groups.size(); ++g) {
+    const uint64_t first_sample = next_sample;
+    next_sample += static_cast<uint64_t>(groups[g].num_generations);
+    if (static_cast<int>(g % layout.num_replicas()) != layout.replica()) continue;
+    requests.push_back({groups[g].prompt.tokens, groups[g].num_generations, first_sample});
+    group_of[next_sample - 1] = g;
   }
-  SampleRecords own;
+  SampleTable own;
   const double start = SecondsNow();
   const std::vector<Completion> completions = Generate(model, requests, options);
   own.set_rollout_seconds(SecondsNow() - start);
   for (const Completion& completion : completions) {
-    const Problem& problem = prompts[completion.sample / num_generations].problem;
-    *own.add_sample() = ToRecord(completion, rewards.Score(problem, Text(tokenizer, completion)));
+    const size_t g = group_of.lower_bound(completion.sample)->second;
+    Sample& sample = *own.add_sample();
+    sample.set_step(static_cast<int64_t>(options.step) + 1);
+    sample.set_group(g);
+    SetProblem(groups[g], sample);
+    SetCompletion(completion, sample);
+    sample.set_completion(Text(tokenizer, completion));
+    SetGrade(rewards.Score(groups[g].prompt.problem, sample.completion()), sample);
   }
   own.set_reward_seconds(SecondsNow() - start - own.rollout_seconds());
-
-  SampleSet set;
-  for (const std::string& bytes : ranks.pieces->AllGatherBytes(own.SerializeAsString())) {
-    SampleRecords theirs;
-    TORCH_CHECK(theirs.ParseFromString(bytes), "RolloutAndGrade: found ", bytes.size(),
-                " bytes that are no SampleRecords");
-    for (const SampleRecord& record : theirs.sample())
-      set.samples.push_back(FromRecord(record, tokenizer));
-    set.rollout_seconds = std::max(set.rollout_seconds, theirs.rollout_seconds());
-    set.reward_seconds = std::max(set.reward_seconds, theirs.reward_seconds());
-  }
-  std::sort(set.samples.begin(), set.samples.end(),
-            [](const Sample& a, const Sample& b) { return a.index < b.index; });
-  return set;
+  return Gathered(own, *ranks.pieces);
 }
 
 }  // namespace deduce

@@ -3,9 +3,9 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
+#include "data/records/sample.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "parallel/rank_groups.h"
@@ -15,24 +15,19 @@
 
 namespace deduce {
 
-struct Sample {
-  uint64_t index = 0;  // group * num_generations + place in the group
-  Completion completion;
-  std::string text;  // the completion without its end token
-  Scored scored;
+// A prompt, and how many completions of it are compared with each other.
+struct RolloutGroup {
+  Prompt prompt;
+  uint64_t prompt_id = 0;  // place in its stream
+  int64_t num_generations = 1;
 };
 
-struct SampleSet {
-  std::vector<Sample> samples;  // by index: whole groups, in order of prompts
-  double rollout_seconds = 0;   // slowest rank
-  double reward_seconds = 0;
-};
-
-// Collective over the world. num_generations completions of every prompt; replica r of R (context
-// ranks count as replicas here) generates those of prompts r, r + R, ... and grades them; every
-// rank returns all of them. options.max_batch is per rank.
-SampleSet RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
-                          const std::vector<Prompt>& prompts, int64_t num_generations,
-                          const GenerationOptions& options, const RewardSet& rewards);
+// Collective over the world. The completions of all groups, graded, the same on every rank: whole
+// groups in their order, with samples and groups numbered from 0, without policy_version and what
+// training adds. Replica r of R (context ranks count as replicas here) generates and grades those
+// of groups r, r + R, ... options.max_batch is per rank.
+SampleTable RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
+                            const std::vector<RolloutGroup>& groups,
+                            const GenerationOptions& options, const RewardSet& rewards);
 
 }  // namespace deduce

@@ -5,6 +5,8 @@
 #include <map>
 #include <string>
 
+#include "data/records/sample_table.h"
+
 namespace deduce {
 namespace {
 
@@ -24,42 +26,43 @@ double Deviation(const std::vector<double>& values) {
 }
 
 // Share of groups whose scorable rewards are all equal: they teach nothing.
-double ZeroDeviationShare(const std::vector<Sample>& samples, int64_t num_generations) {
+double ZeroDeviationShare(const SampleTable& table) {
   double flat = 0;
-  for (size_t first = 0; first < samples.size(); first += num_generations) {
+  const auto groups = SamplesByGroup(table);
+  for (const auto& [group, places] : groups) {
     std::vector<double> rewards;
-    for (size_t i = first; i < first + num_generations; ++i) {
-      if (!samples[i].scored.unscorable) rewards.push_back(samples[i].scored.total);
+    for (const size_t i : places) {
+      const Sample& sample = table.sample(static_cast<int>(i));
+      if (sample.has_reward()) rewards.push_back(sample.reward());
     }
     const auto [least, most] = std::minmax_element(rewards.begin(), rewards.end());
     if (rewards.empty() || *least == *most) ++flat;
   }
-  return flat * static_cast<double>(num_generations) / static_cast<double>(samples.size());
+  return flat / static_cast<double>(groups.size());
 }
 
 }  // namespace
 
-RolloutMetrics::RolloutMetrics(const std::vector<Sample>& samples, const GrpoConfig& config,
-                               const SampleSet& set)
-    : rollout_seconds_(set.rollout_seconds), reward_seconds_(set.reward_seconds) {
+RolloutMetrics::RolloutMetrics(const SampleTable& table)
+    : rollout_seconds_(table.rollout_seconds()), reward_seconds_(table.reward_seconds()) {
   std::vector<double> rewards, lengths;
   std::map<std::string, std::vector<double>> by_verifier;
   double unscorable = 0, truncated = 0;
-  for (const Sample& sample : samples) {
-    lengths.push_back(static_cast<double>(sample.completion.tokens.size()));
+  for (const Sample& sample : table.sample()) {
+    lengths.push_back(static_cast<double>(sample.completion_tokens_size()));
     completion_tokens_ += lengths.back();
-    truncated += sample.completion.truncated ? 1 : 0;
-    for (const auto& [name, score] : sample.scored.by_verifier) by_verifier[name].push_back(score);
-    if (sample.scored.unscorable) {
-      ++unscorable;
+    truncated += sample.status() == Sample::truncated ? 1 : 0;
+    for (const auto& [name, score] : sample.rewards()) by_verifier[name].push_back(score);
+    if (sample.has_reward()) {
+      rewards.push_back(sample.reward());
     } else {
-      rewards.push_back(sample.scored.total);
+      ++unscorable;
     }
   }
-  const double count = static_cast<double>(samples.size());
+  const double count = static_cast<double>(table.sample_size());
   rewards_ = {{"reward", Mean(rewards)},
               {"reward_std", Deviation(rewards)},
-              {"frac_reward_zero_std", ZeroDeviationShare(samples, config.num_generations())}};
+              {"frac_reward_zero_std", ZeroDeviationShare(table)}};
   for (const auto& [name, scores] : by_verifier)
     rewards_.emplace_back("rewards/" + name + "/mean", Mean(scores));
   rewards_.emplace_back("rewards/unscorable_ratio", unscorable / count);
@@ -79,9 +82,8 @@ StepStats RolloutMetrics::Combined() const {
   StepStats combined;
   const double count = static_cast<double>(updates_.size());
   for (const StepStats& update : updates_) {
-    combined.loss += update.loss / count;
+    for (const auto& [name, loss] : update.losses) combined.losses[name] += loss / count;
     combined.grad_norm += update.grad_norm / count;
-    combined.balance_loss += update.balance_loss / count;
     combined.finite = combined.finite && update.finite;
     combined.max_over_mean_load = std::max(combined.max_over_mean_load, update.max_over_mean_load);
     combined.max_over_mean_rank_load =

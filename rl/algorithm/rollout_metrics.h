@@ -4,8 +4,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "configs/objective.pb.h"
-#include "rl/algorithm/rollout_and_grade.h"
+#include "data/records/sample.pb.h"
 #include "trainer/metrics/metrics.h"
 #include "trainer/step/train_step.h"
 
@@ -13,10 +12,8 @@ namespace deduce {
 
 class RolloutMetrics {
  public:
-  // From the samples of a step, whole groups in order; times from `set` (its samples may have been
-  // moved out).
-  RolloutMetrics(const std::vector<Sample>& samples, const GrpoConfig& config,
-                 const SampleSet& set);
+  // Of the samples of a step, at least one.
+  explicit RolloutMetrics(const SampleTable& table);
 
   // In order. The first update's forward sees the weights that the rollouts saw, so that it must
   // find their log-probabilities again, to the last bit: rollout/logprob_bitwise_equal_ratio is the

@@ -1,8 +1,13 @@
 #include "rl/commands/inspect.h"
 
+#include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "configs/config.h"
 #include "configs/status.h"
+#include "rl/report/run_data.h"
+#include "rl/run/run.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/checkpoint_reader.h"
 #include "trainer/checkpoint/manifest.h"
 #include "trainer/checkpoint/safetensors.h"
@@ -72,10 +77,82 @@ absl::Status InspectHuggingFace(const std::string& dir, bool verify, std::ostrea
   return absl::OkStatus();
 }
 
+// "finished", "running" (somebody writes it) or "stopped".
+std::string StateOfRun(const std::vector<StageNode>& nodes, bool is_written) {
+  for (const StageNode& node : nodes) {
+    if (node.needs_work()) return is_written ? "running" : "stopped";
+  }
+  return "finished";
+}
+
+OrderedJson RunSummary(const Run& run, const std::vector<StageNode>& nodes) {
+  const std::optional<RunOwner> writer = WriterOf(run.dir());
+  OrderedJson summary = {{"run", run.dir()},
+                         {"name", run.config().name()},
+                         {"state", StateOfRun(nodes, writer.has_value())},
+                         {"writer", OrderedJson()},
+                         {"num_stages", nodes.size()}};
+  if (writer) summary["writer"] = {{"host", writer->host}, {"pid", writer->pid}};
+  return summary;
+}
+
+// Seconds of the steps that metrics.jsonl has of a stage; null if it has none.
+OrderedJson Seconds(const absl::StatusOr<RunMetrics>& metrics, const std::string& stage) {
+  if (!metrics.ok()) return {};
+  for (const StageMetrics& logged : metrics->stages) {
+    if (logged.name == stage) return logged.Seconds();
+  }
+  return {};
+}
+
+OrderedJson DescribeStage(const StageConfig& stage, const StageNode& node,
+                          const OrderedJson& seconds) {
+  const bool saved = !node.checkpoint.empty();
+  return {
+      {"stage", stage.name()},
+      {"stage_kind", StageKind(stage)},
+      {"state", StateName(node.state)},
+      {"step", node.step},
+      {"steps", stage.steps()},
+      {"checkpoint", saved ? OrderedJson(node.checkpoint) : OrderedJson()},
+      {"weights_hash", saved ? OrderedJson(node.saved.value("weights_hash", "")) : OrderedJson()},
+      {"num_tokens", saved ? OrderedJson(node.saved.value("num_tokens", 0)) : OrderedJson()},
+      {"seconds", seconds},
+      {"inputs", ToJson(node.inputs)}};
+}
+
+absl::Status InspectRun(const std::string& dir, bool verify, std::ostream& out) {
+  ASSIGN_OR_RETURN(const Run run, Run::Open(dir, Run::Access::kRead));
+  ASSIGN_OR_RETURN(const std::vector<StageNode> nodes, run.Stages());
+  for (const StageNode& node : nodes) {
+    if (!verify || node.checkpoint.empty()) continue;
+    ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(node.checkpoint));
+    RETURN_IF_ERROR(reader.VerifyAll());
+  }
+  std::string changes;
+  if (std::filesystem::exists(ChangesPath(dir))) {
+    ASSIGN_OR_RETURN(changes, ReadFile(ChangesPath(dir)));
+  }
+  // A run that has just begun, or whose metrics were cleared away, has no costs.
+  const absl::StatusOr<RunMetrics> metrics = ReadRunMetrics(dir);
+  out << RunSummary(run, nodes).dump() << "\n";
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    const StageConfig& stage = run.config().stage(static_cast<int>(i));
+    out << DescribeStage(stage, nodes[i], Seconds(metrics, stage.name())).dump() << "\n";
+  }
+  out << changes;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out) {
   if (IsHuggingFaceFolder(dir)) return InspectHuggingFace(dir, verify, out);
+  // A checkpoint has both files.
+  if (std::filesystem::exists(dir + "/config.textproto") &&
+      !std::filesystem::exists(dir + "/manifest.json")) {
+    return InspectRun(dir, verify, out);
+  }
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
   if (verify) RETURN_IF_ERROR(reader.VerifyAll());
   out << Summary(dir, reader.manifest(), verify).dump() << "\n";

@@ -1,4 +1,4 @@
-// The contents of a checkpoint or a Hugging Face folder as JSON lines: `deduce inspect`.
+// `deduce inspect`: prints a run, a checkpoint or a Hugging Face folder as JSON lines.
 #pragma once
 
 #include <ostream>
@@ -13,7 +13,10 @@ namespace deduce {
 // With `verify`, everything is read and every hash checked before the first line is printed. Errors
 // are CheckpointReader's. Of a Hugging Face folder: a summary (tensors, bytes, verified, the model
 // as our config has it) and one line per tensor; `verify` compares the tensors with config.json.
-// Errors are those of ReadHuggingFaceWeights.
+// Errors are those of ReadHuggingFaceWeights. Of a run: a summary (name, state, who writes it), one
+// line a stage (kind, state, steps, newest checkpoint, its hash, what it was made from, its cost in
+// seconds and tokens) and one for each change of its config; `verify` reads the newest checkpoint
+// of every stage. Nothing on the disk changes.
 absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out);
 
 }  // namespace deduce

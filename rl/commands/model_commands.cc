@@ -225,8 +225,8 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
           return BadData(absl::StrCat(where, ": found ", ids.size(), " tokens, expected 2 to ",
                                       model.max_position_embeddings()));
         }
-        const std::vector<float> weights(ids.size() - 1, 1.0F);
-        const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
+        const PackedBatch batch =
+            MakePackedBatch({PackItem{.tokens = ids, .columns = {{Column::kWeight, {1.0F}}}}});
         const at::Tensor hidden_xd =
             folder.transformer().Forward(batch, /*with_mtp=*/false).hidden_xd;
         const at::Tensor log_prob_x =

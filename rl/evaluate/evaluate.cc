@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -28,19 +29,18 @@ struct Mean {
   int64_t num_problems = 0;  // 0: nothing could be scored, and the value means nothing
 };
 
-Mean MeanScore(const std::vector<Sample>& samples, const std::string& verifier,
-               int64_t samples_per_problem) {
+Mean MeanScore(const SampleTable& table, const std::string& verifier) {
   Mean mean;
-  int64_t count = 0, last_problem = -1;
-  for (const Sample& sample : samples) {
-    const auto score = sample.scored.by_verifier.find(verifier);
-    if (score == sample.scored.by_verifier.end()) continue;
+  int64_t count = 0;
+  std::set<uint64_t> problems;
+  for (const Sample& sample : table.sample()) {
+    const auto score = sample.rewards().find(verifier);
+    if (score == sample.rewards().end()) continue;
     mean.value += score->second;
     ++count;
-    const int64_t problem = static_cast<int64_t>(sample.index) / samples_per_problem;
-    if (problem != last_problem) ++mean.num_problems;
-    last_problem = problem;
+    problems.insert(sample.group());
   }
+  mean.num_problems = static_cast<int64_t>(problems.size());
   if (count > 0) mean.value /= static_cast<double>(count);
   return mean;
 }
@@ -90,10 +90,11 @@ absl::StatusOr<Evaluator> Evaluator::Create(const StageConfig& stage, uint64_t s
 
 absl::Status Evaluator::Append(RankModel& model, MetricsRecord& record) const {
   ASSIGN_OR_RETURN(const RewardSet verifiers, AllVerifiers());
-  std::vector<Prompt> prompts;
+  std::vector<RolloutGroup> groups;
   for (int64_t n = 0; n < config_.num_problems(); ++n) {
-    ASSIGN_OR_RETURN(Prompt prompt, prompts_.Get(Split::kHeldOut, static_cast<uint64_t>(n)));
-    prompts.push_back(std::move(prompt));
+    const auto id = static_cast<uint64_t>(n);
+    ASSIGN_OR_RETURN(Prompt prompt, prompts_.Get(Split::kHeldOut, id));
+    groups.push_back({std::move(prompt), id, config_.samples_per_problem()});
   }
   const GenerationOptions options{.max_new_tokens = max_completion_length_,
                                   .temperature = config_.temperature(),
@@ -101,13 +102,12 @@ absl::Status Evaluator::Append(RankModel& model, MetricsRecord& record) const {
                                   .end_ids = prompts_.end_ids(),
                                   .stream = stream_,
                                   .max_batch = kDecodeTogether};
-  const int64_t each = config_.samples_per_problem();
-  const SampleSet set =
-      RolloutAndGrade(model, model.ranks(), *tokenizer_, prompts, each, options, verifiers);
+  const SampleTable table =
+      RolloutAndGrade(model, model.ranks(), *tokenizer_, groups, options, verifiers);
   const std::string prefix = absl::StrCat("eval/", task_name_, "/");
-  AppendMean(prefix + "pass@1", MeanScore(set.samples, "accuracy", each), record);
-  AppendMean(prefix + "language_consistency", MeanScore(set.samples, "language", each), record);
-  record.emplace_back(prefix + "format", MeanScore(set.samples, "format", each).value);
+  AppendMean(prefix + "pass@1", MeanScore(table, "accuracy"), record);
+  AppendMean(prefix + "language_consistency", MeanScore(table, "language"), record);
+  record.emplace_back(prefix + "format", MeanScore(table, "format").value);
   return absl::OkStatus();
 }
 

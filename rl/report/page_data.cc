@@ -1,7 +1,6 @@
 #include "rl/report/page_data.h"
 
 #include <cmath>
-#include <optional>
 #include <set>
 
 #include "absl/strings/str_replace.h"
@@ -11,8 +10,6 @@ namespace deduce {
 namespace {
 
 using Json = nlohmann::json;
-
-Json NumberOrNull(const std::optional<double>& number) { return number ? Json(*number) : Json(); }
 
 Json Columns(const StageMetrics& stage) {
   Json columns = {
@@ -41,28 +38,29 @@ Json Columns(const StageMetrics& stage) {
   return columns;
 }
 
-Json SampleJson(const ReportedSample& sample) {
-  Json json = {{"sample", sample.sample},
-               {"group", sample.group},
-               {"prompt", sample.prompt},
-               {"answer", sample.answer},
-               {"language", sample.language},
-               {"verdict", sample.verdict},
-               {"truncated", sample.truncated},
-               {"num_tokens", sample.num_tokens},
-               {"tokens", sample.tokens},
-               {"reward", NumberOrNull(sample.reward)},
-               {"advantage", NumberOrNull(sample.advantage)},
+Json SampleJson(const ReportedSample& shown) {
+  const Sample& sample = shown.sample;
+  Json json = {{"sample", sample.sample()},
+               {"group", sample.group()},
+               {"prompt", sample.prompt()},
+               {"answer", sample.answer()},
+               {"language", sample.language()},
+               {"verdict", Sample::Verdict_Name(sample.verdict())},
+               {"truncated", sample.status() == Sample::truncated},
+               {"num_tokens", shown.num_tokens},
+               {"tokens",
+                std::vector<std::string>(sample.token_texts().begin(), sample.token_texts().end())},
+               {"reward", sample.has_reward() ? Json(sample.reward()) : Json()},
+               {"advantage", sample.has_advantage() ? Json(sample.advantage()) : Json()},
                {"rewards", Json::object()}};
   std::string joined;
-  for (const std::string& token : sample.tokens) joined += token;
+  for (const std::string& token : sample.token_texts()) joined += token;
   // The tokens say it already, but for a special token at the end.
-  if (joined.rfind(sample.completion, 0) != 0) json["completion"] = sample.completion;
-  for (const auto& [name, value] : sample.rewards) json["rewards"][name] = NumberOrNull(value);
+  if (joined.rfind(sample.completion(), 0) != 0) json["completion"] = sample.completion();
+  for (const auto& [name, score] : sample.rewards()) json["rewards"][name] = score;
   Json& logprobs = json["logprobs"] = Json::array();
-  for (const std::optional<double>& logprob : sample.logprobs) {
-    logprobs.push_back(logprob ? Json(std::round(*logprob * 1e4) / 1e4) : Json());
-  }
+  for (const float logprob : sample.sampler_log_probs())
+    logprobs.push_back(std::round(double{logprob} * 1e4) / 1e4);  // NaN is written as null
   return json;
 }
 

@@ -7,7 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "configs/status.h"
-#include "rl/report/json_lines.h"
+#include "data/records/json_lines.h"
 
 namespace deduce {
 namespace {

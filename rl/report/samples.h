@@ -3,11 +3,11 @@
 
 #include <cstdint>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/records/sample.pb.h"
 
 namespace deduce {
 
@@ -16,22 +16,11 @@ inline constexpr int64_t kMaxStepsPerStage = 40;
 inline constexpr int64_t kMaxSamplesPerStep = 16;
 inline constexpr int64_t kMaxTokensPerSample = 2000;
 
-// One rollout. A number that was logged as null (an unscorable sample has no reward) is nullopt.
+// One rollout. A number that was logged as null (an unscorable sample has no reward) is unset, or
+// NaN among others.
 struct ReportedSample {
-  int64_t sample = 0;
-  int64_t group = 0;
-  std::string prompt = {};
-  std::string answer = {};
-  std::string language = {};
-  std::string completion = {};
-  std::string verdict = {};              // right, wrong or unscorable
-  std::vector<std::string> tokens = {};  // texts; at most kMaxTokensPerSample of num_tokens
-  std::vector<std::optional<double>> logprobs = {};  // natural log; as many as tokens or none
-  std::map<std::string, std::optional<double>> rewards = {};  // by verifier
-  std::optional<double> reward = {};
-  std::optional<double> advantage = {};
-  int64_t num_tokens = 0;
-  bool truncated = false;
+  Sample sample;           // with at most kMaxTokensPerSample texts of tokens; no ids
+  int64_t num_tokens = 0;  // before they were cut
 };
 
 struct StepSamples {

@@ -66,9 +66,10 @@ class Engine {
     for (size_t s = 0; s < slots_.size() && !waiting_.empty(); ++s) {
       if (!slots_[s].busy) entering.emplace_back(s, Admit(s, rows));
     }
-    const at::Tensor log_prob_nv = model_.NextLogProbs(
-        at::tensor(rows.tokens, at::kLong), rows.slots, rows.positions, rows.wanted,
-        options_.temperature == 0 ? 1 : options_.temperature, cache_);
+    at::Tensor log_prob_nv = model_.NextLogProbs(
+        at::tensor(rows.tokens, at::TensorOptions(at::kCPU).dtype(at::kLong)), rows.slots,
+        rows.positions, rows.wanted, options_.temperature == 0 ? 1 : options_.temperature, cache_);
+    if (log_prob_nv.defined()) log_prob_nv = log_prob_nv.to(at::kCPU, at::kFloat);  // to draw from
     for (size_t i = 0; i < rows.wanted.size(); ++i) {
       if (rows.prompt_of[i] != kNone) {
         prompt_row_v_[rows.prompt_of[i]] = log_prob_nv.select(0, i).clone();
@@ -186,7 +187,8 @@ class Engine {
 // Collective. Whether any rank still has work.
 bool AnyUnfinished(int64_t unfinished, Communicator& group) {
   if (group.size() == 1) return unfinished > 0;
-  return group.AllGather(at::tensor({unfinished}, at::kLong)).gt(0).any().item<bool>();
+  const at::Tensor own = at::tensor({unfinished}, at::TensorOptions(at::kCPU).dtype(at::kLong));
+  return group.AllGather(own).gt(0).any().item<bool>();
 }
 
 }  // namespace

@@ -1,5 +1,8 @@
 #include "rl/run/run_log.h"
 
+#include <sys/stat.h>
+
+#include <filesystem>
 #include <iostream>
 #include <utility>
 
@@ -13,11 +16,17 @@ absl::StatusOr<std::unique_ptr<RunLog>> RunLog::Open(const std::string& run_dir,
                                                      int64_t metrics_offset) {
   const std::string metrics_path = run_dir + "/metrics.jsonl";
   const std::string events_dir = run_dir + "/tensorboard";
+  std::error_code error;
+  if (metrics_offset > 0 && !std::filesystem::exists(metrics_path, error) && !error) {
+    std::cerr << "deduce: warning: " << metrics_path << ": found no file, expected "
+              << metrics_offset << " bytes; the run goes on without its earlier lines" << std::endl;
+    metrics_offset = 0;
+  }
   RETURN_IF_ERROR(MetricsLog::TruncateTo(metrics_path, metrics_offset));
   ASSIGN_OR_RETURN(MetricsLog metrics, MetricsLog::Open(metrics_path));
   RETURN_IF_ERROR(RebuildEvents(metrics_path, events_dir));
   ASSIGN_OR_RETURN(EventFile events, EventFile::Open(events_dir));
-  return std::unique_ptr<RunLog>(new RunLog(std::move(metrics), std::move(events)));
+  return std::unique_ptr<RunLog>(new RunLog(metrics_path, std::move(metrics), std::move(events)));
 }
 
 void RunLog::BeginStage(const std::string& name, int64_t first_step, int64_t num_steps) {
@@ -26,7 +35,20 @@ void RunLog::BeginStage(const std::string& name, int64_t first_step, int64_t num
       StandardErrorWidth());
 }
 
+std::string RunLog::FileIdentity(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0) return "";
+  return absl::StrCat(file.st_dev, "/", file.st_ino);
+}
+
+absl::Status RunLog::CheckStillThere() const {
+  if (FileIdentity(path_) == identity_) return absl::OkStatus();
+  return absl::NotFoundError(absl::StrCat(
+      path_, ": found it removed or replaced while the run writes it, expected it to stay"));
+}
+
 absl::Status RunLog::Write(const MetricsRecord& record) {
+  RETURN_IF_ERROR(CheckStillThere());
   RETURN_IF_ERROR(metrics_.Write(record));
   RETURN_IF_ERROR(events_.Write(record));
   int64_t step = 0;
@@ -43,6 +65,7 @@ absl::Status RunLog::Write(const MetricsRecord& record) {
 }
 
 absl::StatusOr<int64_t> RunLog::SyncedOffset() {
+  RETURN_IF_ERROR(CheckStillThere());
   RETURN_IF_ERROR(metrics_.Sync());
   return metrics_.offset();
 }

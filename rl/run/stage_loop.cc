@@ -1,10 +1,6 @@
 #include "rl/run/stage_loop.h"
 
-#include <ATen/Parallel.h>
-
-#include <csignal>
 #include <filesystem>
-#include <map>
 #include <nlohmann/json.hpp>
 #include <utility>
 #include <vector>
@@ -14,60 +10,42 @@
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "parallel/pipeline/chrome_trace.h"
-#include "rl/algorithm/rollout_table.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/checkpoint_folders.h"
-#include "trainer/checkpoint/checkpoint_reader.h"
-#include "trainer/hugging_face/read_weights.h"
 #include "trainer/metrics/clock.h"
-#include "trainer/step/learning_rate.h"
-#include "trainer/step/tensor_slices.h"
 
 namespace deduce {
 namespace {
 
-volatile std::sig_atomic_t stop_requested = 0;
-
-// Collective. True on all ranks once any has been asked to stop.
-bool AnyRankStops(Communicator& world) {
-  for (const std::string& flag : world.AllGatherBytes(stop_requested ? "1" : "0")) {
-    if (flag == "1") return true;
-  }
-  return false;
-}
-
-// A stage under way: the weights, and the counters that a checkpoint holds beside them.
+// A stage under way: the counters that a checkpoint holds beside the work's own state.
 class StageLoop {
  public:
-  // fresh: no weights are read, so the initial ones are those of the run's seed.
-  StageLoop(RunContext& context, const Stage& stage, bool fresh)
+  StageLoop(RunContext& context, int index, StageWork& work, const StageStart& start)
       : context_(context),
-        stage_(stage),
-        config_(*stage.config),
+        config_(context.config.stage(index)),
         world_(*context.ranks.world),
-        model_(context.config.model(),
-               fresh ? std::optional<uint64_t>(context.config.seed()) : std::nullopt, context.ranks,
-               context.config.layout().zero_stage() > 0),
-        state_(model_, context.config.layout().recompute()) {
-    if (context.config.layout().trace_every_steps() > 0) state_.recorder = &recorder_;
-    if (!stage.grpo) return;
-    // A copy of the model's weights, or read with them.
-    reference_.emplace(context.config.model(), /*seed=*/std::nullopt, context.ranks,
-                       /*sharded=*/true);
+        work_(work),
+        inputs_(start.inputs) {
+    for (int i = 0; i < index; ++i) first_global_step_ += context.config.stage(i).steps();
+    if (start.weights) num_tokens_ = start.weights->state().value("num_tokens", int64_t{0});
+    if (!start.resumed) return;
+    const nlohmann::json& saved = start.resumed->state();
+    step_ = saved_step_ = saved.value("step", int64_t{0});
+    num_tokens_ = saved.value("num_tokens", int64_t{0});
+    nonfinite_in_a_row_ = saved.value("nonfinite_in_a_row", int64_t{0});
   }
 
-  absl::Status Begin(const StageStart& start);
   absl::StatusOr<StageEnd> Run();
 
  private:
-  absl::Status Restore(const std::string& dir);
   absl::Status EvaluateBeforeFirstStep();
-  absl::Status TrainOneStep();
-  absl::Status EvaluateLogSave(MetricsRecord head, MetricsRecord tail, double start,
-                               int64_t tokens);
+  absl::Status OneStep();
+  absl::Status EvaluateLogSave(MetricsRecord record, const StepReport& report, double start);
   absl::Status Log(const MetricsRecord& record);
   absl::Status Save();
+  absl::StatusOr<nlohmann::ordered_json> StateToSave(const std::string& weights_hash);
   absl::Status SaveTrace();
+  bool AnyRankStops();
   bool Due(int64_t interval) const { return interval > 0 && step_ % interval == 0; }
   bool SavesNow() const {
     return step_ == config_.steps() || Due(context_.config.checkpoint().every_steps());
@@ -75,64 +53,32 @@ class StageLoop {
   MetricsRecord RecordHead() const;
 
   RunContext& context_;
-  const Stage& stage_;
   const StageConfig& config_;
   Communicator& world_;
-  RankModel model_;
-  ActionRecorder recorder_;
-  TrainState state_;
-  std::optional<RankModel> reference_;
-  std::optional<Teacher> teacher_;
+  StageWork& work_;
+  nlohmann::json inputs_;
 
-  int64_t step_ = 0;  // done
+  int64_t first_global_step_ = 0;  // steps of all stages before this one
+  int64_t step_ = 0;               // done
   int64_t saved_step_ = -1;
   int64_t num_tokens_ = 0;  // of the run
   int64_t nonfinite_in_a_row_ = 0;
   double checkpoint_seconds_ = 0;  // of the last save, told in the next line
 };
 
-absl::Status StageLoop::Restore(const std::string& dir) {
-  ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
-  RETURN_IF_ERROR(ReadWeights(reader, "", model_));
-  RETURN_IF_ERROR(ReadMoments(reader, state_));
-  if (reference_) RETURN_IF_ERROR(ReadWeights(reader, kReferencePrefix, *reference_));
-  const nlohmann::json& saved = reader.state();
-  step_ = saved_step_ = saved.value("step", int64_t{0});
-  num_tokens_ = saved.value("num_tokens", int64_t{0});
-  nonfinite_in_a_row_ = saved.value("nonfinite_in_a_row", int64_t{0});
-  state_.set_num_updates(saved.value("num_updates", int64_t{0}));
-  return absl::OkStatus();
-}
-
-absl::Status StageLoop::Begin(const StageStart& start) {
-  if (stage_.distill) {
-    absl::StatusOr<Teacher> teacher =
-        LoadTeacher(config_.distill().teacher(), context_.config.model().compute(), world_);
-    RETURN_IF_ERROR(AgreeOnStatus(world_, teacher.status()));
-    teacher_ = *std::move(teacher);
-    // A folder's own number of threads is for commands.
-    at::set_num_threads(static_cast<int>(context_.config.layout().threads_per_rank()));
+// Collective. True on all ranks once any has been asked to stop.
+bool StageLoop::AnyRankStops() {
+  for (const std::string& flag : world_.AllGatherBytes(context_.stop_requested() ? "1" : "0")) {
+    if (flag == "1") return true;
   }
-  if (!start.resume_from.empty()) return AgreeOnStatus(world_, Restore(start.resume_from));
-  if (!start.weights_from.empty()) {
-    const auto read = [&]() -> absl::Status {
-      ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(start.weights_from));
-      num_tokens_ = reader.state().value("num_tokens", int64_t{0});
-      return ReadWeights(reader, "", model_);
-    };
-    RETURN_IF_ERROR(AgreeOnStatus(world_, read()));
-  } else if (start.from_source) {
-    RETURN_IF_ERROR(AgreeOnStatus(world_, ReadHuggingFaceWeights(*context_.source, model_)));
-  }
-  if (reference_) CopyWeights(model_, *reference_);
-  return absl::OkStatus();
+  return false;
 }
 
 MetricsRecord StageLoop::RecordHead() const {
   return {{"stage", config_.name()},
           {"stage_kind", StageKind(config_)},
           {"step", step_},
-          {"global_step", stage_.first_global_step + step_},
+          {"global_step", first_global_step_ + step_},
           {"num_tokens", num_tokens_}};
 }
 
@@ -141,46 +87,32 @@ absl::Status StageLoop::Log(const MetricsRecord& record) {
   return AgreeOnStatus(world_, context_.log ? context_.log->Write(record) : absl::OkStatus());
 }
 
+// Collective. Everything that was logged is on the disk before the checkpoint that counts it.
+absl::StatusOr<nlohmann::ordered_json> StageLoop::StateToSave(const std::string& weights_hash) {
+  absl::StatusOr<int64_t> offset = 0;
+  if (context_.log) offset = context_.log->SyncedOffset();
+  RETURN_IF_ERROR(AgreeOnStatus(world_, offset.status()));
+  nlohmann::ordered_json state = {{"stage", config_.name()},
+                                  {"stage_kind", StageKind(config_)},
+                                  {"step", step_},
+                                  {"global_step", first_global_step_ + step_},
+                                  {"num_tokens", num_tokens_},
+                                  {"weights_hash", weights_hash},
+                                  {"nonfinite_in_a_row", nonfinite_in_a_row_},
+                                  {"metrics_offset", *offset},
+                                  {"threads_per_rank", context_.config.layout().threads_per_rank()},
+                                  {"inputs", inputs_}};
+  state.update(work_.State());
+  return state;
+}
+
 absl::Status StageLoop::Save() {
   const ActionScope action(world_, "checkpoint");
   const double start = SecondsNow();
-  int64_t offset = 0;
-  absl::Status synced;
-  if (context_.log) {
-    absl::StatusOr<int64_t> result = context_.log->SyncedOffset();
-    synced = result.status();
-    if (result.ok()) offset = *result;
-  }
-  RETURN_IF_ERROR(AgreeOnStatus(world_, synced));
-  std::vector<TensorSlice> slices = WeightSlices(model_);
-  for (TensorSlice& slice : MomentSlices(state_)) slices.push_back(std::move(slice));
-  if (reference_) {
-    for (TensorSlice& slice : WeightSlices(*reference_, kReferencePrefix))
-      slices.push_back(std::move(slice));
-  }
-  ASSIGN_OR_RETURN(const std::string hash, HashOfWeights(model_));
-  const nlohmann::ordered_json saved = {
-      {"stage", config_.name()},
-      {"stage_kind", StageKind(config_)},
-      {"step", step_},
-      {"global_step", stage_.first_global_step + step_},
-      {"num_tokens", num_tokens_},
-      {"num_updates", state_.num_updates()},
-      {"weights_hash", hash},
-      {"nonfinite_in_a_row", nonfinite_in_a_row_},
-      {"metrics_offset", offset},
-      {"threads_per_rank", context_.config.layout().threads_per_rank()}};
-  std::map<std::string, std::string> files = context_.kept_files;
-  files["config.textproto"] = ConfigText(context_.config);
-  files["tokenizer.json"] = context_.tokenizer->json();
-  if (!context_.tokenizer->config_json().empty()) {
-    files["tokenizer_config.json"] = context_.tokenizer->config_json();
-  }
-  if (const auto& chat = context_.tokenizer->chat_template(); chat.ok()) {
-    files["chat_template.jinja"] = chat->text();
-  }
+  ASSIGN_OR_RETURN(const std::string hash, work_.WeightsHash());
+  ASSIGN_OR_RETURN(const nlohmann::ordered_json state, StateToSave(hash));
   RETURN_IF_ERROR(SaveCheckpoint(world_, CheckpointDir(context_.run_dir, config_.name(), step_),
-                                 slices, saved.dump(), files));
+                                 work_.Slices(), state.dump(), context_.files));
   saved_step_ = step_;
   absl::Status removed;
   if (world_.rank() == 0) {
@@ -193,10 +125,10 @@ absl::Status StageLoop::Save() {
 
 // Collective. Rank 0 writes what all ranks did in this step, if it is due.
 absl::Status StageLoop::SaveTrace() {
-  if (state_.recorder == nullptr) return absl::OkStatus();
+  if (context_.recorder == nullptr) return absl::OkStatus();
   const std::string name = absl::StrCat("measured: ", config_.name(), " step ", step_);
   const Layout& layout = context_.ranks.layout;
-  const std::string trace = recorder_.TakeTrace(
+  const std::string trace = context_.recorder->TakeTrace(
       {layout.replica(), layout.part(), layout.num_parts(), layout.pipeline_rank}, world_, name);
   if (!Due(context_.config.layout().trace_every_steps())) return absl::OkStatus();
   absl::Status written;
@@ -212,92 +144,50 @@ absl::Status StageLoop::SaveTrace() {
 absl::Status StageLoop::EvaluateBeforeFirstStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step 0"));
   MetricsRecord record = RecordHead();
-  RETURN_IF_ERROR(stage_.evaluator->Append(model_, record));
+  RETURN_IF_ERROR(work_.Evaluate(record));
   return Log(record);
 }
 
-// What every line of a training step ends with: evaluation, hash, speed; then the checkpoint, if it
-// is due.
-absl::Status StageLoop::EvaluateLogSave(MetricsRecord head, MetricsRecord tail, double start,
-                                        int64_t tokens) {
+// The end of a step's line, evaluation, hash and speed; then the checkpoint, if it is due.
+absl::Status StageLoop::EvaluateLogSave(MetricsRecord record, const StepReport& report,
+                                        double start) {
   const double seconds = SecondsNow() - start;
-  if (stage_.evaluator && (step_ == config_.steps() || Due(config_.evaluate().every_steps()))) {
-    RETURN_IF_ERROR(stage_.evaluator->Append(model_, head));
+  if (config_.has_evaluate() &&
+      (step_ == config_.steps() || Due(config_.evaluate().every_steps()))) {
+    RETURN_IF_ERROR(work_.Evaluate(record));
   }
   if (SavesNow() || context_.config.checkpoint().weights_hash_every_step()) {
-    ASSIGN_OR_RETURN(const std::string hash, HashOfWeights(model_));
-    head.emplace_back("weights_hash", hash);
+    ASSIGN_OR_RETURN(const std::string hash, work_.WeightsHash());
+    record.emplace_back("weights_hash", hash);
   }
-  head.emplace_back("step_time", seconds);
-  head.emplace_back("perf/throughput", static_cast<double>(tokens) / seconds);
-  head.insert(head.end(), tail.begin(), tail.end());
-  head.emplace_back("timing_s/checkpoint", std::exchange(checkpoint_seconds_, 0.0));
-  RETURN_IF_ERROR(Log(head));
+  record.emplace_back("step_time", seconds);
+  record.emplace_back("perf/throughput", static_cast<double>(report.num_tokens) / seconds);
+  record.insert(record.end(), report.times.begin(), report.times.end());
+  record.emplace_back("timing_s/checkpoint", std::exchange(checkpoint_seconds_, 0.0));
+  RETURN_IF_ERROR(Log(record));
   return SavesNow() ? Save() : absl::OkStatus();
 }
 
-absl::Status StageLoop::TrainOneStep() {
+absl::Status StageLoop::OneStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step ", step_ + 1));
   const double start = SecondsNow();
-  const double rate = LearningRate(config_.optimizer(), step_, config_.steps());
-  StepStats stats;
-  MetricsRecord rl_metrics;
-  MetricsRecord times;
-  int64_t tokens = 0;
-  if (stage_.grpo) {
-    ASSIGN_OR_RETURN(GrpoResult result, stage_.grpo->Step(state_, *reference_, step_));
-    stats = result.last_update;
-    tokens = result.num_tokens;
-    for (auto& entry : result.metrics)
-      (entry.first.starts_with("timing_s/") ? times : rl_metrics).push_back(entry);
-    absl::Status written;
-    const int64_t interval = config_.grpo().save_rollouts_every();
-    if (context_.log && interval > 0 && (step_ + 1) % interval == 0) {
-      written = WriteRolloutTable(
-          absl::StrCat(context_.run_dir, "/rollouts/", config_.name(), "/", step_ + 1, ".jsonl"),
-          step_ + 1, result, config_.grpo().num_generations(), *context_.tokenizer);
-    }
-    RETURN_IF_ERROR(AgreeOnStatus(world_, written));
-  } else if (stage_.distill) {
-    ASSIGN_OR_RETURN(DistillResult result, stage_.distill->Step(state_, *teacher_, step_));
-    stats = result.update;
-    tokens = stats.num_tokens;
-    for (auto& entry : result.metrics)
-      (entry.first.starts_with("timing_s/") ? times : rl_metrics).push_back(entry);
-  } else {
-    ASSIGN_OR_RETURN(stats, stage_.supervised->Step(state_, step_));
-    tokens = stats.num_tokens;
-    times.emplace_back("timing_s/train", SecondsNow() - start);
-  }
+  ASSIGN_OR_RETURN(const StepReport report, work_.Step(step_));
   ++step_;
   RETURN_IF_ERROR(SaveTrace());
-  num_tokens_ += tokens;
-  nonfinite_in_a_row_ = stats.finite ? 0 : nonfinite_in_a_row_ + 1;
-
-  MetricsRecord head = RecordHead();
-  head.emplace_back("lr", rate);
-  head.emplace_back("loss", stats.loss);
-  if (!stage_.grpo && model_.config().num_nextn_predict_layers() > 0)
-    head.emplace_back("mtp_loss", stats.mtp_loss);
-  head.emplace_back("grad_norm", stats.grad_norm);
-  head.emplace_back("skipped_updates", int64_t{stats.finite ? 0 : 1});
-  if (model_.config().has_moe()) {
-    head.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
-    head.emplace_back("moe/balance_loss", stats.balance_loss);
-    if (context_.ranks.layout.expert_parallel > 1)
-      head.emplace_back("perf/max_over_mean_rank_load", stats.max_over_mean_rank_load);
-  }
-  head.insert(head.end(), rl_metrics.begin(), rl_metrics.end());
-  return EvaluateLogSave(std::move(head), std::move(times), start, tokens);
+  num_tokens_ += report.num_tokens;
+  nonfinite_in_a_row_ = report.finite ? 0 : nonfinite_in_a_row_ + 1;
+  MetricsRecord record = RecordHead();
+  record.insert(record.end(), report.metrics.begin(), report.metrics.end());
+  return EvaluateLogSave(std::move(record), report, start);
 }
 
 absl::StatusOr<StageEnd> StageLoop::Run() {
   if (context_.log) context_.log->BeginStage(config_.name(), step_, config_.steps());
-  if (step_ == 0 && stage_.evaluator) RETURN_IF_ERROR(EvaluateBeforeFirstStep());
+  if (step_ == 0 && config_.has_evaluate()) RETURN_IF_ERROR(EvaluateBeforeFirstStep());
   while (step_ < config_.steps()) {
-    RETURN_IF_ERROR(TrainOneStep());
+    RETURN_IF_ERROR(OneStep());
     const bool gives_up = nonfinite_in_a_row_ >= config_.optimizer().max_nonfinite_steps();
-    const bool stops = AnyRankStops(world_);
+    const bool stops = AnyRankStops();
     if ((gives_up || stops) && saved_step_ != step_) RETURN_IF_ERROR(Save());
     if (gives_up) {
       return absl::InternalError(
@@ -313,41 +203,11 @@ absl::StatusOr<StageEnd> StageLoop::Run() {
 
 }  // namespace
 
-absl::StatusOr<Stage> Stage::Create(const RunConfig& config, int index,
-                                    std::shared_ptr<const Tokenizer> tokenizer) {
-  Stage stage;
-  stage.config = &config.stage(index);
-  for (int i = 0; i < index; ++i) stage.first_global_step += config.stage(i).steps();
-  const std::string where = absl::StrCat("stage[", index, "]");
-  const int64_t max_positions = config.model().max_position_embeddings();
-  const int64_t max_tokens = std::min(max_positions, stage.config->micro_batch_tokens());
-  if (stage.config->has_grpo()) {
-    ASSIGN_OR_RETURN(stage.grpo, Grpo::Create(*stage.config, config.seed(), tokenizer, where));
-  } else if (stage.config->has_distill()) {
-    ASSIGN_OR_RETURN(stage.distill,
-                     Distill::Create(*stage.config, config.seed(), tokenizer, max_tokens, where));
-  } else {
-    ASSIGN_OR_RETURN(stage.supervised, Supervised::Create(*stage.config, config.seed(), tokenizer,
-                                                          max_tokens, where));
-  }
-  if (stage.config->has_evaluate()) {
-    ASSIGN_OR_RETURN(stage.evaluator, Evaluator::Create(*stage.config, config.seed(), tokenizer,
-                                                        max_positions, where));
-  }
-  return stage;
-}
-
-absl::StatusOr<StageEnd> RunStage(RunContext& context, const Stage& stage,
+absl::StatusOr<StageEnd> RunStage(RunContext& context, int index, StageWork& work,
                                   const StageStart& start) {
-  const bool fresh = start.resume_from.empty() && start.weights_from.empty() && !start.from_source;
-  StageLoop loop(context, stage, fresh);
-  if (absl::Status begun = loop.Begin(start); !begun.ok())
-    return WithExitCode(begun, ExitCode::kBadData);
-  return loop.Run();
-}
-
-void StopOnSigterm() {
-  std::signal(SIGTERM, [](int) { stop_requested = 1; });
+  const absl::Status prepared = work.Prepare(context, start);
+  if (!prepared.ok()) return WithExitCode(prepared, ExitCode::kBadData);
+  return StageLoop(context, index, work, start).Run();
 }
 
 }  // namespace deduce

@@ -38,6 +38,17 @@ TEST(FieldRulesTest, EveryNumberOfTheSchemaHasARange) {
   EXPECT_GT(numbers, 50);
 }
 
+// Whoever adds a field says what becomes of runs that go on with another value.
+TEST(FieldRulesTest, EveryFieldOfTheSchemaHasAResumeClass) {
+  std::set<const Descriptor*> seen;
+  int fields = 0;
+  ForEachField(RunConfig::descriptor(), seen, [&](const FieldDescriptor* field) {
+    ++fields;
+    EXPECT_TRUE(ResumeClassOf(field).has_value()) << field->full_name();
+  });
+  EXPECT_GT(fields, 150);
+}
+
 // Unset fields are not checked, so every default has to be a value that would pass.
 TEST(FieldRulesTest, EveryDefaultIsInRange) {
   RunConfig config;

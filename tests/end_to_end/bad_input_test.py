@@ -57,6 +57,8 @@ CONFIG_CASES = {
     "more context ranks than ranks": (TEXT + "\nlayout { context_parallel: 2 }\n", {}, 2,
                                       r"layout\.context_parallel: found 2, expected a divisor of the 1 ranks"),
     "pipeline that ranks do not divide": (TEXT + "\nlayout { pipeline_parallel: 3 }\n", {}, 2, r"pipeline_parallel"),
+    "device that is not there": (TEXT + "\nlayout { device: cuda }\n", {}, 2,
+                                 r"layout\.device: found 0 CUDA devices, expected at least 1"),
     "unknown schedule": (TEXT + '\nlayout { schedule: "2f2b" }\n', {}, 2, r"layout\.schedule: found \"2f2b\""),
     "chunks that a schedule has not": (TEXT + '\nlayout { schedule: "zbv" virtual_stages: 3 }\n', {}, 2, r"virtual_stages"),
     "stage layers that do not add up": (TEXT + "\nlayout { stage_layers: 3 }\n", {}, 2, r"stage_layers"),
@@ -276,7 +278,7 @@ class BadInput(unittest.TestCase):
         """A run directory that cannot be made: below a file, which stops root too."""
         blocker = self.root / "a_file"
         blocker.write_text("x")
-        self.check(d.run(d.train_words(blocker / "run"), ranks=2), 1, r"a_file")
+        self.check(d.run(d.train_words(blocker / "run"), ranks=2), 2, r"a_file")
 
     def test_tokens_and_text_that_do_not_fit(self):
         path = self.root / "tokens.jsonl"

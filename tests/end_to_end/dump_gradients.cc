@@ -25,13 +25,13 @@ absl::Status DumpGradients(const std::string& dir, const std::string& tokens,
   ASSIGN_OR_RETURN(const ModelFolder folder, LoadModelFolder(dir, compute));
   std::ifstream file(tokens);
   const auto ids = nlohmann::json::parse(file).get<std::vector<int32_t>>();
-  const std::vector<float> weights(ids.size() - 1, 1.0F);
-  const PackedBatch batch = MakePackedBatch({PackItem{.tokens = ids, .weights = weights}});
+  const PackedBatch batch =
+      MakePackedBatch({PackItem{.tokens = ids, .columns = {{Column::kWeight, {1.0F}}}}});
   const at::Tensor hidden_xd = folder.transformer().Forward(batch, /*with_mtp=*/false).hidden_xd;
   const at::Tensor log_prob_x =
       folder.transformer().LogProbs(hidden_xd, batch.targets_x).log_prob_t;
-  const double count = static_cast<double>(weights.size());
-  (log_prob_x * batch.weights_x).sum().div(-count).backward();
+  const double count = static_cast<double>(ids.size() - 1);
+  (log_prob_x * batch[Column::kWeight]).sum().div(-count).backward();
   std::vector<NamedTensor> gradients;
   for (const Parameter& parameter : folder.transformer().parameters()) {
     const at::Tensor gradient = parameter.Gradient();

@@ -84,6 +84,9 @@ void RunSteps(Communicator& world, Communicator& data, int64_t elements) {
     }
     world.AllGather(at::ones({elements / 4}));
     const std::vector<int64_t> rows(world.size(), elements / 64);
+    world.ReduceScatter(at::ones({elements / 64 * world.size(), 16}), rows, Reduction::kSum);
+    at::Tensor shards = at::ones({elements / 64 * world.size(), 16});
+    world.AllGatherInto(shards, rows);
     world.AllToAll(at::ones({elements / 64 * world.size(), 16}), rows, rows);
     Attend(data);
     world.Barrier();

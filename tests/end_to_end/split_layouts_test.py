@@ -53,7 +53,7 @@ class SplitLayouts(unittest.TestCase):
 
     def test_a_run_goes_on_without_the_axis_and_with_it_again(self):
         run_dir = self.root / "killed"
-        for line, ranks, sets in ((4, 2, [TENSOR]), (9, 1, []), (14, 4, [BOTH])):
+        for line, ranks, sets in ((4, 2, [TENSOR]), (9, 1, ["layout { exact: true }"]), (14, 4, [BOTH])):
             d.train_and_kill(run_dir, line, ranks, sets)
         d.train(run_dir, ranks=2, sets=[TENSOR])
         self.assert_near_one_rank_and_its_own_rollouts(run_dir)

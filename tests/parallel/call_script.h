@@ -6,6 +6,7 @@
 #include <initializer_list>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "parallel/watch/call_history.h"
@@ -64,6 +65,11 @@ class CallScript {
   int64_t Receive(int rank, int peer, int64_t elements = 4, int tag = 0) {
     return Transfer(rank, LedgerCall::Receive, peer, elements, tag);
   }
+  // A send to one rank and a receive from another, in exchange `number` of the rank.
+  std::pair<int64_t, int64_t> Exchange(int rank, int to, int from, int64_t number) {
+    return {Transfer(rank, LedgerCall::Send, to, 4, 0, number),
+            Transfer(rank, LedgerCall::Receive, from, 4, 0, number)};
+  }
   // A message that has arrived.
   void Pass(int from, int to) {
     ledgers_[from]->End(Send(from, to));
@@ -79,13 +85,15 @@ class CallScript {
   }
 
  private:
-  int64_t Transfer(int rank, LedgerCall::Operation operation, int peer, int64_t elements, int tag) {
+  int64_t Transfer(int rank, LedgerCall::Operation operation, int peer, int64_t elements, int tag,
+                   int64_t exchange = -1) {
     const std::vector<int64_t> sizes = {elements};
     return ledgers_[rank]->BeginTransfer(world_, operation,
                                          {.type = static_cast<int>(c10::ScalarType::Float),
                                           .sizes = sizes,
                                           .peer = peer,
-                                          .tag = tag});
+                                          .tag = tag,
+                                          .exchange = exchange});
   }
 
   std::vector<std::unique_ptr<Ledger>> ledgers_;

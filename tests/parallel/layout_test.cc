@@ -29,6 +29,18 @@ TEST(LayoutTest, DataIsTheFastestAxis) {
   }
 }
 
+// Plans are made for machines with devices anywhere; a run is refused where there is none.
+TEST(LayoutTest, ADeviceIsPlannedAnywhereAndCheckedBeforeARun) {
+  const absl::StatusOr<Layout> layout = MakeLayout(Config("device: cuda"), 1, 0);
+  ASSERT_TRUE(layout.ok()) << layout.status();
+  EXPECT_EQ(layout->device, c10::Device(c10::kCUDA));
+  EXPECT_TRUE(CheckDevice(Config("")).ok());
+  const absl::Status status = CheckDevice(Config("device: cuda"));
+  if (!status.ok()) {
+    EXPECT_EQ(status.message(), "layout.device: found 0 CUDA devices, expected at least 1");
+  }
+}
+
 TEST(LayoutTest, PipelineIsTheSlowestAxis) {
   for (int rank = 0; rank < 8; ++rank) {
     const absl::StatusOr<Layout> layout =

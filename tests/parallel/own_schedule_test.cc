@@ -8,10 +8,12 @@
 
 #include "absl/strings/str_replace.h"
 #include "parallel/layout.h"
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/prove.h"
 #include "parallel/pipeline/schedule/dual_pipe.h"
 #include "parallel/pipeline/schedule/schedule_text.h"
 #include "tests/data/temporary_file.h"
+#include "tests/parallel/pipeline/receives_first.h"
 
 namespace deduce {
 namespace {
@@ -49,6 +51,10 @@ TEST(OwnScheduleTest, ItIsPaddedUpToItsNumberAndRepeatedBeyond) {
   ASSERT_EQ(twice.ranks[1].size(), 2 * steps);
   EXPECT_EQ(StepsText({twice.ranks[1][steps]}), "F0.8");
   EXPECT_EQ(Prove(MakePlan(twice), {}), absl::OkStatus());
+  const Plan receives_first = ReceivesFirst(MakePlan(twice));
+  EXPECT_EQ(Prove(receives_first, {.transports = {TransportKind::kChannels}}), absl::OkStatus());
+  EXPECT_THAT(std::string(Prove(receives_first, {}).message()),
+              testing::HasSubstr("found a wait that never ends on ordered peers"));
 }
 
 TEST(OwnScheduleTest, TwoPathsAreRepeatedToo) {
@@ -78,13 +84,12 @@ TEST(OwnScheduleTest, WrongOnesAreRefusedByTheFirstWrongAction) {
   const std::vector<Case> cases = {
       {head + first, "rank 1, action 2 (the end): found no forward of micro-batch 0 in chunk 0"},
       {head + first + "rank 1: F0.0 B0.0 F0.1",
-       "rank 1, action 8 (the end): found no whole backward of micro-batch 1 in chunk 0"},
+       "rank 1, action 10 (the end): found no whole backward of micro-batch 1 in chunk 0"},
       {head + first + "rank 1: F0.0 F0.0 B0.0 F0.1 B0.1",
-       "rank 1, action 3 (F0.0): found this work a second time, expected it once"},
+       "rank 1, action 5 (F0.0): found this work a second time, expected it once"},
       {head + first + "rank 1: F0.0 B0.0 B0.1 F0.1", "found "},
       {head + "rank 0: F0.0 F0.1 B0.1 B0.0\n" + "rank 1: F0.0 F0.1 B0.1 B0.0",
-       "rank 0, action 7 (B0.0): found a weight gradient after that of micro-batch 1"},
-      {head + "rank 0: F0.1 F0.0 B0.0 B0.1\n" + second, "found "},
+       "rank 0, action 8 (B0.0): found a weight gradient after that of micro-batch 1"},
       {head + "rank 0: F0.0 B0.0 F0.1 B0.1\nrank 1: F0.0 F0.1 B0.0 B0.1",
        "found a wait that never ends"},
   };
@@ -97,6 +102,14 @@ TEST(OwnScheduleTest, WrongOnesAreRefusedByTheFirstWrongAction) {
                                testing::HasSubstr(wrong.error)))
         << wrong.text;
   }
+}
+
+// Each rank begins a receive when its message is made, and waits for it when it wants it.
+TEST(OwnScheduleTest, AStageMayTakeMicroBatchesInAnotherOrderThanTheOneBefore) {
+  const TemporaryFile file("another_order",
+                           "micro_batches: 2\npath 0-1: 0.0 1.0\n"
+                           "rank 0: F0.1 F0.0 B0.0 B0.1\nrank 1: F0.0 B0.0 F0.1 B0.1");
+  EXPECT_EQ(LayoutWithFile(file.path(), 2).status(), absl::OkStatus());
 }
 
 TEST(OwnScheduleTest, AFileThatDoesNotFitTheLayoutIsRefused) {

@@ -1,6 +1,9 @@
 // What the machine adds to a schedule: shared cores, pairs in turn, transfers.
 #include <gtest/gtest.h>
 
+#include <vector>
+
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/schedule/dual_pipe.h"
 #include "parallel/pipeline/schedule/gpipe.h"
 #include "parallel/pipeline/schedule/one_f_one_b.h"
@@ -54,6 +57,32 @@ TEST(SimulateMachineTest, PairsWithoutATimeOfTheirOwnAreDoneInTurn) {
       EXPECT_FALSE(timed.step.second);
       EXPECT_GE(timed.begin, end);
       end = timed.end;
+    }
+  }
+}
+
+// As the executor does it: one action, and then the exchange.
+TEST(SimulateMachineTest, APairInTurnIsSentWhenBothAreOver) {
+  const Schedule schedule = DualPipe(2, 4);
+  ScheduleCosts costs;
+  costs.stages.assign(2, {.forward = 1, .backward = 2, .input_gradient = 1, .weight_gradient = 1});
+  costs.overlapped_stages.assign(2, std::vector<double>(2, 1 + 2));
+  const Timeline at_once = Simulate(schedule, costs);
+  costs.overlapped_stages.clear();
+  const Timeline in_turn = Simulate(schedule, costs);
+  EXPECT_EQ(in_turn.makespan, at_once.makespan);
+  EXPECT_EQ(in_turn.bubble, at_once.bubble);
+}
+
+TEST(SimulateMachineTest, WeightsAreGatheredAsOftenAsThePlanSays) {
+  for (const Schedule& schedule : {DualPipeV(2, 6), Zbv(2, 4), Gpipe(2, 2, 3)}) {
+    const Plan plan = WithShardedWeights(MakePlan(schedule));
+    const Timeline timeline = Simulate(schedule, {.gather = 10});
+    for (int rank = 0; rank < 2; ++rank) {
+      double gathers = 0;
+      for (const PlanAction& action : plan.ranks[rank])
+        gathers += action.op == PlanOp::kGatherWeights;
+      EXPECT_EQ(timeline.exposed[rank], 10 * gathers) << schedule.name;
     }
   }
 }

@@ -39,13 +39,17 @@ inline StageConfig TinyGrpoStage() {
 }
 
 // One graded completion.
-inline Sample MakeSample(uint64_t index, std::vector<int32_t> tokens, double reward,
-                         bool truncated = false) {
-  Sample sample{.index = index};
-  sample.completion = {index, tokens, std::vector<float>(tokens.size(), -0.5F), truncated};
-  sample.scored = {.total = reward,
-                   .by_verifier = {{"accuracy", reward}},
-                   .accuracy = reward > 0 ? Verdict::kRight : Verdict::kWrong};
+inline Sample MakeSample(uint64_t index, uint64_t group, const std::vector<int32_t>& tokens,
+                         double reward, Sample::Status status = Sample::finished) {
+  Sample sample;
+  sample.set_sample(index);
+  sample.set_group(group);
+  sample.mutable_completion_tokens()->Assign(tokens.begin(), tokens.end());
+  sample.mutable_sampler_log_probs()->Resize(static_cast<int>(tokens.size()), -0.5F);
+  sample.set_status(status);
+  sample.set_reward(reward);
+  (*sample.mutable_rewards())["accuracy"] = reward;
+  sample.set_verdict(reward > 0 ? Sample::right : Sample::wrong);
   return sample;
 }
 

@@ -77,6 +77,41 @@ class FaultyCommunicator : public Communicator {
     return exchange;
   }
 
+  void AllReduce(at::Tensor& tensor, Reduction reduction) override {
+    const Fault::Kind fault = Meet("AllReduce");
+    if (fault == Fault::kReorder)
+      return Hold([=, this]() mutable { inner_.AllReduce(tensor, reduction); });
+    at::Tensor summed = fault == Fault::kShape ? OneMore(tensor) : tensor;
+    if (fault != Fault::kSkip) inner_.AllReduce(summed, reduction);
+    CallHeld();
+  }
+
+  at::Tensor ReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                           Reduction reduction) override {
+    const Fault::Kind fault = Meet("ReduceScatter");
+    at::Tensor shard = tensor.narrow(0, 0, rows[rank()]);
+    if (fault != Fault::kSkip)
+      shard = inner_.ReduceScatter(tensor, ShardsAfter(fault, rows), reduction);
+    CallHeld();
+    return shard;
+  }
+
+  RowExchange StartReduceScatter(const at::Tensor& tensor, const std::vector<int64_t>& rows,
+                                 Reduction reduction) override {
+    const Fault::Kind fault = Meet("StartReduceScatter");
+    RowExchange shard{tensor.narrow(0, 0, rows[rank()]), std::make_unique<FinishedTransfer>()};
+    if (fault != Fault::kSkip)
+      shard = inner_.StartReduceScatter(tensor, ShardsAfter(fault, rows), reduction);
+    CallHeld();
+    return shard;
+  }
+
+  void AllGatherInto(at::Tensor& buffer, const std::vector<int64_t>& rows) override {
+    const Fault::Kind fault = Meet("AllGatherInto");
+    if (fault != Fault::kSkip) inner_.AllGatherInto(buffer, ShardsAfter(fault, rows));
+    CallHeld();
+  }
+
   std::unique_ptr<Transfer> Send(const at::Tensor& tensor, int peer, int tag) override {
     const Fault::Kind fault = Meet("Send");
     if (fault == Fault::kSkip) return std::make_unique<FinishedTransfer>();
@@ -113,6 +148,15 @@ class FaultyCommunicator : public Communicator {
     if (operation != fault_.operation || nth != fault_.nth) return Fault::kNone;
     if (fault_.act) fault_.act();
     return fault_.kind;
+  }
+
+  // One row of the first rank given to the last.
+  static std::vector<int64_t> ShardsAfter(Fault::Kind fault, std::vector<int64_t> rows) {
+    if (fault == Fault::kShape) {
+      --rows.front();
+      ++rows.back();
+    }
+    return rows;
   }
 
   void Hold(std::function<void()> call) { held_ = std::move(call); }

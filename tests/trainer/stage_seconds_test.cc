@@ -21,7 +21,7 @@ constexpr char kSecond[] =
     " stage_seconds { forward: 3 backward: 7 input_gradient: 4 weight_gradient: 3 }";
 
 RunConfig WithStages(const std::string& stages) {
-  return TreeConfig("tiny_r1_zero", {kTwoStages + stages + " }"});
+  return TreeConfig("tiny_r1", {kTwoStages + stages + " }"});
 }
 
 TEST(StageSecondsTest, TheyAreTheCostsOfThePlan) {

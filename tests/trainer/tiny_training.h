@@ -8,6 +8,7 @@
 #include "configs/run.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "parallel/rank_groups.h"
+#include "trainer/step/learning_rate.h"
 #include "trainer/step/rank_model.h"
 #include "trainer/step/supervised.h"
 #include "trainer/step/tensor_slices.h"
@@ -49,6 +50,12 @@ inline StageConfig TinyChunkTrainer() {
   return stage;
 }
 
+// As a stage's loop gives them to the step.
+inline StepOptions StepOptionsOf(const StageConfig& stage, int64_t step) {
+  return {.learning_rate = LearningRate(stage.optimizer(), step, stage.steps()),
+          .optimizer = stage.optimizer()};
+}
+
 inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
   absl::StatusOr<Tokenizer> tokenizer =
       Tokenizer::Load(std::string(DEDUCE_SOURCE_DIR) + "/configs/recipes/tiny_tokenizer.json");
@@ -60,9 +67,10 @@ inline std::shared_ptr<const Tokenizer> TinyTokenizer() {
 struct TinyTraining {
   TinyTraining(Communicator& world, const LayoutConfig& config,
                const ModelConfig& model_config = TinyTrainingModel(),
-               at::ScalarType type = at::kFloat) {
-    const absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
+               at::ScalarType type = at::kFloat, c10::Device device = c10::kCPU) {
+    absl::StatusOr<Layout> layout = MakeLayout(config, world.size(), world.rank());
     TORCH_CHECK(layout.ok(), layout.status().ToString());
+    layout->device = device;
     ranks = MakeRankGroups(world, *layout);
     model = std::make_unique<RankModel>(model_config, 5, ranks, config.zero_stage() > 0, type);
     state = std::make_unique<TrainState>(*model, config.recompute());
@@ -82,7 +90,7 @@ struct TinyTraining {
     absl::StatusOr<Supervised> supervised =
         Supervised::Create(stage, 5, TinyTokenizer(), 96, "stage[0]");
     TORCH_CHECK(supervised.ok(), supervised.status().ToString());
-    absl::StatusOr<StepStats> stats = supervised->Step(*state, step);
+    absl::StatusOr<StepStats> stats = supervised->Step(*state, step, StepOptionsOf(stage, step));
     TORCH_CHECK(stats.ok(), stats.status().ToString());
     return *stats;
   }

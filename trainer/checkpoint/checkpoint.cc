@@ -50,7 +50,8 @@ absl::StatusOr<std::string> WriteShard(const std::string& partial, int rank,
     TORCH_CHECK(slice.data.dim() == 1, slice.name, ": expected a flat slice, got ",
                 slice.data.sizes());
     const std::string key = KeyOf(slice);
-    if (slice.data.numel() > 0) tensors.push_back({key, slice.data});
+    const at::Tensor data = slice.data.cpu();
+    if (data.numel() > 0) tensors.push_back({key, data});
     list.push_back({{"name", slice.name},
                     {"dtype", static_cast<int>(slice.data.scalar_type())},
                     {"shape", slice.shape},
@@ -58,7 +59,7 @@ absl::StatusOr<std::string> WriteShard(const std::string& partial, int rank,
                     {"key", key},
                     {"begin", slice.begin},
                     {"end", slice.begin + slice.data.numel()},
-                    {"hash", ContentHash(slice.data)}});
+                    {"hash", ContentHash(data)}});
     if (slice.columns) list.back()["columns"] = {slice.columns->begin, slice.columns->end};
   }
   if (!tensors.empty())

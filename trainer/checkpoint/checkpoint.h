@@ -23,7 +23,7 @@ struct TensorSlice {
   std::string name;
   std::vector<int64_t> shape;  // of the whole logical tensor
   int64_t begin = 0;           // elements
-  at::Tensor data;             // [n], contiguous, CPU; any safetensors type; n may be 0
+  at::Tensor data;             // [n], contiguous, anywhere; any safetensors type; n may be 0
   std::optional<ColumnRange> columns = std::nullopt;
 
   ElementRange range() const { return {begin, begin + data.numel(), columns}; }

@@ -25,7 +25,8 @@ absl::StatusOr<std::vector<std::string>> SubFolders(const std::string& path) {
   std::vector<std::string> names;
   std::error_code error;
   fs::directory_iterator entries(path, error);
-  if (error == std::errc::no_such_file_or_directory) return names;
+  if (error == std::errc::no_such_file_or_directory || error == std::errc::not_a_directory)
+    return names;
   for (; !error && entries != fs::directory_iterator(); entries.increment(error)) {
     std::error_code ignored;
     if (entries->is_directory(ignored)) names.push_back(entries->path().filename());
@@ -75,14 +76,22 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListCheckpoints(const std::string& 
   return checkpoints;
 }
 
-absl::Status RemoveOldCheckpoints(const std::string& stage_dir, int64_t keep_last,
-                                  const std::set<int64_t>& always_keep) {
+absl::Status SweepCheckpoints(const std::string& stage_dir) {
   ASSIGN_OR_RETURN(const auto names, SubFolders(stage_dir));
-  std::vector<int64_t> steps;
   for (const std::string& name : names) {
     if (absl::EndsWith(name, kRemoved) || absl::EndsWith(name, kPartial)) {
       RETURN_IF_ERROR(RemoveFolder(absl::StrCat(stage_dir, "/", name)));
     }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status RemoveOldCheckpoints(const std::string& stage_dir, int64_t keep_last,
+                                  const std::set<int64_t>& always_keep) {
+  RETURN_IF_ERROR(SweepCheckpoints(stage_dir));
+  ASSIGN_OR_RETURN(const auto names, SubFolders(stage_dir));
+  std::vector<int64_t> steps;
+  for (const std::string& name : names) {
     if (const auto step = StepOf(name)) steps.push_back(*step);
   }
   std::sort(steps.begin(), steps.end());

@@ -27,8 +27,12 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListCheckpoints(const std::string& 
 
 // Removes a stage's checkpoints except the keep_last of highest step (at least 1) and the steps in
 // always_keep, each renamed before it is deleted, so that what has a checkpoint's name is always
-// complete. Also sweeps what killed runs left behind. For one rank, while no save is under way.
+// complete. Also sweeps. For one rank, while no save is under way.
 absl::Status RemoveOldCheckpoints(const std::string& stage_dir, int64_t keep_last,
                                   const std::set<int64_t>& always_keep);
+
+// Removes what killed runs left of a stage's checkpoints, half written or half removed. For one
+// rank, while no save is under way.
+absl::Status SweepCheckpoints(const std::string& stage_dir);
 
 }  // namespace deduce

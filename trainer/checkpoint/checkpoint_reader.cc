@@ -126,8 +126,13 @@ absl::Status CheckpointReader::Read(const std::string& name, int64_t begin, at::
                      ", expected elements ", RangeText(wanted), " of ",
                      SafetensorsDtype(out_flat.scalar_type())));
   }
-  TORCH_CHECK(out_flat.is_contiguous() && out_flat.is_cpu(), name,
-              ": expected a contiguous CPU tensor to read into");
+  if (!out_flat.is_cpu()) {
+    at::Tensor host_flat = at::empty(out_flat.sizes(), out_flat.options().device(at::kCPU));
+    RETURN_IF_ERROR(Read(name, begin, host_flat, columns));
+    out_flat.copy_(host_flat);
+    return absl::OkStatus();
+  }
+  TORCH_CHECK(out_flat.is_contiguous(), name, ": expected a contiguous tensor to read into");
   const TensorRecord& record = found->second;
   const int64_t width = record.shape.empty() ? 1 : record.shape.back();
   const auto item_bytes = static_cast<int64_t>(out_flat.element_size());

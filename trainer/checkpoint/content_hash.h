@@ -7,11 +7,16 @@
 #include <string>
 #include <string_view>
 
+#include "absl/status/statusor.h"
+
 namespace deduce {
 
 std::string ContentHash(std::string_view bytes);
 
-// The raw bytes of a contiguous CPU tensor, and their hash.
+// That of a regular file's bytes, which are read piece by piece. Errors: ReadableFile's.
+absl::StatusOr<std::string> ContentHashOfFile(const std::string& path);
+
+// The raw bytes of a contiguous CPU tensor; and their hash, of a contiguous tensor anywhere.
 std::string_view TensorBytes(const at::Tensor& tensor);
 std::string ContentHash(const at::Tensor& tensor);
 

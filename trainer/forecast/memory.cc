@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "absl/strings/str_format.h"
-#include "parallel/pipeline/prove.h"
+#include "parallel/pipeline/peak_memory.h"
 #include "trainer/model/attention_gqa.h"
 
 namespace deduce {
@@ -164,8 +164,8 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
   for (int rank = 0; rank < schedule.num_ranks(); ++rank) {
     RankBytes bytes;
     int embeddings = 0;
-    double transient = 0, gathered = 0, micro_batch = 0;
-    std::vector<double> chunk_bytes(schedule.num_chunks, 0);
+    double transient = 0, micro_batch = 0;
+    std::vector<double> chunk_bytes(schedule.num_chunks, 0), chunk_weights(schedule.num_chunks, 0);
     for (const std::vector<Place>& path : schedule.paths) {
       for (size_t stage = 0; stage < path.size(); ++stage) {
         if (path[stage].rank != rank) continue;
@@ -178,7 +178,7 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         bytes.whole_weights += whole;
         bytes.weights +=
             layout.shards_weights() ? settings.weight_bytes() * stage_weights.owned : whole;
-        if (layout.shards_weights()) gathered = std::max(gathered, whole);
+        chunk_weights[path[stage].chunk] = whole;
         const double of_micro_batch =
             stage_weights.dense + stage_weights.pieces + std::max(stage_weights.experts, in_slots);
         const double summed = layout.reduces_each_micro_batch()
@@ -193,7 +193,7 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
         if (again) transient = std::max(transient, all);
       }
     }
-    bytes.weights += gathered;
+    bytes.weights += PeakWeightBytes(plan.ranks[rank], chunk_weights);
     if (layout.reduces_each_micro_batch()) bytes.gradients += micro_batch;
     bytes.activations = PeakActivationBytes(plan.ranks[rank], chunk_bytes) + transient +
                         BlocksUnderWay(config, layout, micro_batch_tokens);

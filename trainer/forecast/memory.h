@@ -13,7 +13,7 @@
 namespace deduce {
 
 struct RankBytes {
-  double weights = 0;      // with zero_stage 3 shares of all, and the chunk that is gathered
+  double weights = 0;      // with zero_stage 3 shares of all, and the chunks gathered at once
   double gradients = 0;    // all sums that are alive at once; with zero_stage 2 or 3, without
                            // exact mode, a micro-batch's and this rank's share of the sum
   double optimizer = 0;    // this rank's share with zero_stage 1 to 3

@@ -34,7 +34,7 @@ absl::Status FillModel(ModelFolder& folder, std::optional<ModelConfig::Compute> 
                        const Read& read) {
   folder.world = MakeOneMemberCommunicator();
   if (compute) folder.config.set_compute(*compute);
-  folder.compute = ResolveComputeType(folder.config, *folder.world);
+  folder.compute = ResolveComputeType(folder.config, c10::kCPU, *folder.world);
   folder.ranks = std::make_unique<RankGroups>(MakeRankGroups(*folder.world, Layout{}));
   folder.model = std::make_unique<RankModel>(folder.config, /*seed=*/std::nullopt, *folder.ranks,
                                              /*sharded=*/true);

@@ -64,11 +64,11 @@ absl::Status ReadOne(const HuggingFaceFolder& folder, const TensorSlice& slice) 
   }
   const auto elements =
       static_cast<int64_t>(tensor->bytes.size() / c10::elementSize(tensor->dtype));
-  if (slice.data.numel() == elements) {
+  if (slice.data.numel() == elements && slice.data.is_cpu()) {
     at::Tensor whole = slice.data;
     return Decode(folder, *tensor, slice.name, whole);
   }
-  // Scales are of blocks that a piece may cut.
+  // Decoded on the host, and whole: scales are of blocks that a piece may cut.
   at::Tensor whole = at::empty({elements}, at::kFloat);
   RETURN_IF_ERROR(Decode(folder, *tensor, slice.name, whole));
   at::Tensor into = slice.data;

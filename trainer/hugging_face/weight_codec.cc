@@ -50,7 +50,7 @@ void ApplyBlockScales(std::string_view scales, const std::vector<int64_t>& shape
 
 at::Tensor EncodeWeights(const at::Tensor& values, at::ScalarType dtype) {
   const at::NoGradGuard no_grad;
-  return values.detach().to(dtype).contiguous();
+  return values.detach().to(at::kCPU, dtype).contiguous();
 }
 
 }  // namespace deduce

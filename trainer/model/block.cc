@@ -1,6 +1,6 @@
 #include "trainer/model/block.h"
 
-#include "kernels/recompute.h"
+#include "kernels/backward/recompute.h"
 #include "kernels/rms_norm.h"
 
 namespace deduce {

@@ -11,8 +11,8 @@ namespace deduce {
 // Exact mode caches expanded keys and values per head (also for MLA), so that cached and packed
 // attention read the same bits.
 struct KvCache {
-  std::vector<at::Tensor>
-      k_spgk;  // per layer, fp32 [slots, max_positions, kv_heads, k], contiguous
+  std::vector<at::Tensor> k_spgk;  // per layer, of the model's type and device, [slots,
+                                   // max_positions, kv_heads, k], contiguous
   std::vector<at::Tensor> v_spgv;
 
   // Writes row i of k_tgk [t, kv_heads, k] and v_tgv at (slots[i], positions[i]) of a layer. A

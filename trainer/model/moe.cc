@@ -2,19 +2,21 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/empty.h>
-#include <ATen/ops/empty_like.h>
+#include <ATen/ops/index_select.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
-#include <algorithm>
 #include <numeric>
 
+#include "kernels/balance_loss.h"
+#include "kernels/expert_rows.h"
 #include "kernels/grouped_matmul.h"
+#include "kernels/host_values.h"
 #include "kernels/linear.h"
 #include "kernels/swiglu.h"
 #include "parallel/experts/expert_dispatch.h"
-#include "trainer/model/balance_loss.h"
-#include "trainer/model/expert_rows.h"
 
 namespace deduce {
 
@@ -33,7 +35,7 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
                .group_score = config.moe().topk_method() == MoeConfig::noaux_tc
                                   ? GroupScore::kTwoBest
                                   : GroupScore::kBest},
-      no_bias_e_(at::zeros({num_experts_}, at::kFloat)),
+      no_bias_e_(at::zeros({num_experts_}, factory.options().dtype(at::kFloat))),
       buffers_(config.moe().topk_method() == MoeConfig::noaux_tc ? &buffers : nullptr),
       placements_(&placements),
       group_(&expert_group) {
@@ -58,17 +60,21 @@ Moe::Moe(const ModelConfig& config, int64_t routed_layer, const std::string& pre
   if (buffers_ == nullptr) return;
   TORCH_CHECK(static_cast<int64_t>(buffers.size()) == routed_layer, prefix, ": found ",
               buffers.size(), " selection biases, expected ", routed_layer);
-  buffers.push_back(
-      {prefix + "gate.e_score_correction_bias", at::zeros({num_experts_}, at::kFloat)});
+  buffers.push_back({prefix + "gate.e_score_correction_bias", at::zeros_like(no_bias_e_)});
 }
 
 at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   const at::Tensor& bias_e = buffers_ ? (*buffers_)[routed_layer_].value : no_bias_e_;
   // In fp32 always: in bf16, rounding would choose other experts.
   const Routing routing = TopKRouting(Linear(x_td, gate_.leaf()), bias_e, routing_);
-  const ExpertOrder order = OrderByExpert(SlotsOf(routing.expert_tk), placement().num_slots());
-  if (at::GradMode::is_enabled()) Report(routing, order.rows_per_expert, context);
-  const RowCounts counts = ExchangeCounts(order.rows_per_expert);
+  const at::Tensor slot_e = SlotOfExpert(x_td.device());
+  const at::Tensor slot_tk =
+      at::index_select(slot_e, 0, routing.expert_tk.flatten()).view(routing.expert_tk.sizes());
+  const ExpertOrder order = OrderByExpert(slot_tk, placement().num_slots());
+  if (at::GradMode::is_enabled()) {
+    Report(routing, at::index_select(order.rows_per_expert_e, 0, slot_e), context);
+  }
+  const RowCounts counts = ExchangeCounts(order.rows_per_expert_e);
 
   // Rows travel while the shared experts compute: a half on the way there, a half on the way back.
   RowDispatch there(GatherRows(x_td, order.row_tk), counts.send, counts.receive, *group_);
@@ -79,32 +85,30 @@ at::Tensor Moe::Forward(const at::Tensor& x_td, ForwardContext& context) const {
   return shared_ ? routed_td.add(shared_td) : routed_td;
 }
 
-at::Tensor Moe::SlotsOf(const at::Tensor& expert_tk) const {
-  const at::Tensor experts = expert_tk.contiguous();
-  at::Tensor slot_tk = at::empty_like(experts);
-  const int64_t* expert = experts.const_data_ptr<int64_t>();
-  int64_t* slot = slot_tk.mutable_data_ptr<int64_t>();
-  for (int64_t pair = 0; pair < experts.numel(); ++pair)
-    slot[pair] = placement().SlotFor(static_cast<int>(expert[pair]), group_->rank());
-  return slot_tk;
+// Where this rank's rows for each expert go, int64 [experts].
+at::Tensor Moe::SlotOfExpert(const at::Device& device) const {
+  std::vector<int64_t> slots(static_cast<size_t>(num_experts_));
+  for (int e = 0; e < num_experts_; ++e) slots[e] = placement().SlotFor(e, group_->rank());
+  return at::tensor(slots, at::TensorOptions(device).dtype(at::kLong));
 }
 
-// Collective. Rows sorted by slot go to the slots' ranks in this order.
-Moe::RowCounts Moe::ExchangeCounts(const std::vector<int64_t>& rows_per_slot) const {
+// Collective. Rows sorted by slot go to the slots' ranks in this order. Counts are computed and
+// exchanged where the model is, and read by the host once.
+Moe::RowCounts Moe::ExchangeCounts(const at::Tensor& rows_per_slot_s) const {
   const int64_t ranks = group_->size();
   const int64_t local_slots = placement().slots_per_rank();
-  at::Tensor send_re = at::empty({ranks, local_slots}, at::kLong);
-  std::copy(rows_per_slot.begin(), rows_per_slot.end(), send_re.mutable_data_ptr<int64_t>());
+  const at::Tensor send_rs = rows_per_slot_s.view({ranks, local_slots});
   const std::vector<int64_t> one_each(ranks, 1);
-  const at::Tensor received_re = group_->AllToAll(send_re, one_each, one_each);
-  const int64_t* received = received_re.const_data_ptr<int64_t>();
+  const at::Tensor received_rs =
+      ranks == 1 ? send_rs : group_->AllToAll(send_rs, one_each, one_each);
+  const std::vector<int64_t> both = HostValues<int64_t>(at::stack({send_rs, received_rs}));
   RowCounts counts;
   for (int64_t r = 0; r < ranks; ++r) {
-    const auto first = rows_per_slot.begin() + r * local_slots;
-    counts.send.push_back(std::accumulate(first, first + local_slots, int64_t{0}));
-    counts.of_source.emplace_back(received + r * local_slots, received + (r + 1) * local_slots);
-    const std::vector<int64_t>& theirs = counts.of_source.back();
-    counts.receive.push_back(std::accumulate(theirs.begin(), theirs.end(), int64_t{0}));
+    const auto sent = both.begin() + r * local_slots;
+    const auto received = both.begin() + (ranks + r) * local_slots;
+    counts.send.push_back(std::accumulate(sent, sent + local_slots, int64_t{0}));
+    counts.of_source.emplace_back(received, received + local_slots);
+    counts.receive.push_back(std::accumulate(received, received + local_slots, int64_t{0}));
   }
   return counts;
 }
@@ -130,11 +134,8 @@ at::Tensor Moe::ExpertsOfSource(const at::Tensor& rows_nd,
   return product(SwiGlu(product(rows_nd, gate_proj_), product(rows_nd, up_proj_)), down_proj_);
 }
 
-void Moe::Report(const Routing& routing, const std::vector<int64_t>& rows_per_slot,
-                 ForwardContext& context) const {
-  int64_t* load = context.expert_load_le.mutable_data_ptr<int64_t>() + routed_layer_ * num_experts_;
-  for (int e = 0; e < num_experts_; ++e)
-    load[e] += rows_per_slot[placement().SlotFor(e, group_->rank())];
+void Moe::Report(const Routing& routing, const at::Tensor& load_e, ForwardContext& context) const {
+  context.expert_load_le.select(0, routed_layer_).add_(load_e);
   at::Tensor load_se = SequenceLoad(routing.expert_tk, num_experts_, *context.sequence_starts);
   if (context.share != nullptr) {
     load_se = AllReduceSum(*context.groups->tensor, load_se);

@@ -46,13 +46,13 @@ class Moe {
     std::vector<std::vector<int64_t>> of_source;
   };
   const ExpertPlacement& placement() const { return (*placements_)[routed_layer_]; }
-  at::Tensor SlotsOf(const at::Tensor& expert_tk) const;
-  RowCounts ExchangeCounts(const std::vector<int64_t>& rows_per_slot) const;
+  at::Tensor SlotOfExpert(const at::Device& device) const;
+  RowCounts ExchangeCounts(const at::Tensor& rows_per_slot_s) const;
   at::Tensor LocalExperts(const at::Tensor& rows_nd, const RowCounts& counts) const;
   at::Tensor ExpertsOfSource(const at::Tensor& rows_nd, const std::vector<int64_t>& rows_per_slot,
                              size_t source) const;
-  void Report(const Routing& routing, const std::vector<int64_t>& rows_per_slot,
-              ForwardContext& context) const;
+  // load_e int64 [experts]: this rank's choices of each.
+  void Report(const Routing& routing, const at::Tensor& load_e, ForwardContext& context) const;
 
   int64_t routed_layer_;
   int64_t num_experts_;

@@ -12,6 +12,9 @@
 namespace deduce {
 namespace {
 
+// Initial weights are made on the host, so that they have the same bits on every device.
+at::TensorOptions HostOptions() { return at::TensorOptions(at::kCPU).dtype(at::kFloat); }
+
 void MakeLeaves(Parameter& parameter, int num_sources) {
   parameter.leaves.clear();
   for (int source = 0; source < num_sources; ++source) {
@@ -45,7 +48,7 @@ at::Tensor Parameter::Gradient() const {
 }
 
 ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
-  parameter.value = parameter.value.to(type_);
+  parameter.value = parameter.value.to(options_);
   MakeLeaves(parameter, num_sources);
   parameters_.push_back(std::move(parameter));
   return {&parameters_, parameters_.size() - 1};
@@ -54,7 +57,7 @@ ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
 Parameter ParameterFactory::RandomMatrix(const std::string& name, int64_t out, int64_t in) const {
   Parameter parameter;
   parameter.names = {name};
-  parameter.value = at::zeros({out, in}, at::kFloat);
+  parameter.value = at::zeros({out, in}, HostOptions());
   parameter.compute = compute_;
   if (seed_) FillNormal(RandomStream(*seed_, name), 0, deviation_, parameter.value);
   return parameter;
@@ -95,12 +98,12 @@ ParameterRef ParameterFactory::Embedding(const std::string& name, int64_t out, i
 }
 
 ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {
-  return Vector(name, at::ones({size}, at::kFloat), SplitBy::kNone);
+  return Vector(name, at::ones({size}, HostOptions()), SplitBy::kNone);
 }
 
 ParameterRef ParameterFactory::Bias(const std::string& name, int64_t size, SplitBy split) {
   TORCH_CHECK(split != SplitBy::kColumns, name, ": found a bias split by columns, expected rows");
-  return Vector(name, at::zeros({size}, at::kFloat), split);
+  return Vector(name, at::zeros({size}, HostOptions()), split);
 }
 
 ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value, SplitBy split) {
@@ -119,7 +122,7 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
               " experts, expected a multiple of the ", expert_ranks_, " expert ranks");
   const int64_t local_experts = num_experts / expert_ranks_;
   Parameter parameter;
-  parameter.value = at::zeros({local_experts, out, in}, at::kFloat);
+  parameter.value = at::zeros({local_experts, out, in}, HostOptions());
   parameter.placement = Placement::kExpertSharded;
   parameter.routed_layer = routed_layer;
   parameter.prefix = prefix;

@@ -98,24 +98,27 @@ class ParameterRef {
 // bits. Without a seed matrices are zero.
 class ParameterFactory {
  public:
-  // deviation: of initial matrices; compute: of their products; type: of all parameters,
-  // kDouble with the numbers of kFloat. The expert rank out of `expert_ranks` holds the stacks'
-  // slices, the tensor rank out of `tensor_ranks` the pieces of what is split.
+  // deviation: of initial matrices; compute: of their products; options: type and device of all
+  // parameters, whose numbers are those of kFloat on the CPU whatever they are. The expert rank out
+  // of `expert_ranks` holds the stacks' slices, the tensor rank out of `tensor_ranks` the pieces of
+  // what is split.
   ParameterFactory(std::optional<uint64_t> seed, double deviation, int expert_rank,
                    int expert_ranks, std::vector<Parameter>& parameters,
-                   ComputeType compute = ComputeType::kFloat32, at::ScalarType type = at::kFloat,
-                   int tensor_rank = 0, int tensor_ranks = 1)
+                   ComputeType compute = ComputeType::kFloat32,
+                   const at::TensorOptions& options = at::kFloat, int tensor_rank = 0,
+                   int tensor_ranks = 1)
       : seed_(seed),
         deviation_(deviation),
         expert_rank_(expert_rank),
         expert_ranks_(expert_ranks),
         parameters_(parameters),
         compute_(compute),
-        type_(type),
+        options_(options),
         tensor_rank_(tensor_rank),
         tensor_ranks_(tensor_ranks) {}
 
   int tensor_ranks() const { return tensor_ranks_; }
+  const at::TensorOptions& options() const { return options_; }
 
   // [out, in], normal numbers; of a split matrix this rank's piece, [out / tensor ranks, in] or
   // [out, in / tensor ranks], cut from the numbers of the whole. Throws c10::Error when the ranks
@@ -146,7 +149,7 @@ class ParameterFactory {
   int expert_ranks_;
   std::vector<Parameter>& parameters_;
   ComputeType compute_;
-  at::ScalarType type_;
+  at::TensorOptions options_;
   int tensor_rank_;
   int tensor_ranks_;
 };

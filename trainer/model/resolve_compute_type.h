@@ -1,6 +1,8 @@
 // In which type a run's matrix products are computed.
 #pragma once
 
+#include <c10/core/Device.h>
+
 #include <string>
 
 #include "configs/model.pb.h"
@@ -11,6 +13,6 @@ namespace deduce {
 // Collective over the world. Where config.compute is bf16_where_native: makes it bf16 if the CPUs
 // of all ranks multiply bf16 numbers, else fp32. Returns one line that says what was chosen and
 // why.
-std::string ResolveComputeType(ModelConfig& config, Communicator& world);
+std::string ResolveComputeType(ModelConfig& config, const c10::Device& device, Communicator& world);
 
 }  // namespace deduce

@@ -1,14 +1,17 @@
 #include "trainer/model/transformer.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/embedding.h>
 #include <ATen/ops/empty.h>
-#include <ATen/ops/from_blob.h>
+#include <ATen/ops/sign.h>
+#include <ATen/ops/sum.h>
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 
 #include <utility>
 
-#include "kernels/autograd.h"
+#include "kernels/backward/autograd.h"
 #include "kernels/rms_norm.h"
 
 namespace deduce {
@@ -46,21 +49,22 @@ std::unique_ptr<Transformer> Transformer::Create(const ModelConfig& config,
                                                  std::optional<uint64_t> seed,
                                                  const ModelGroups& groups,
                                                  std::optional<ModelPart> part,
-                                                 at::ScalarType type) {
+                                                 const at::TensorOptions& options) {
   return std::unique_ptr<Transformer>(
-      new Transformer(config, seed, groups, part.value_or(WholeModel(config)), type));
+      new Transformer(config, seed, groups, part.value_or(WholeModel(config)), options));
 }
 
 Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed,
-                         const ModelGroups& groups, const ModelPart& part, at::ScalarType type)
-    : config_(config), part_(part), groups_(groups), type_(type) {
+                         const ModelGroups& groups, const ModelPart& part,
+                         const at::TensorOptions& options)
+    : config_(config), part_(part), groups_(groups), options_(options) {
   TORCH_CHECK(config_.compute() != ModelConfig::bf16_where_native,
               "Transformer: found compute bf16_where_native, expected ResolveComputeType's answer");
-  const RotaryTable table = MakeTable(config_);
+  const RotaryTable table = MakeTable(config_).To(options.device());
   const ComputeType compute =
       config_.compute() == ModelConfig::bf16 ? ComputeType::kBfloat16 : ComputeType::kFloat32;
   ParameterFactory factory(seed, config_.initializer_range(), groups_.experts->rank(),
-                           groups_.experts->size(), parameters_, compute, type,
+                           groups_.experts->size(), parameters_, compute, options,
                            groups_.tensor_rank(), groups_.tensor_ranks());
   int64_t routed_layers = 0;
   const BlockParts parts{config_, table, factory, buffers_, placements_, groups_, routed_layers};
@@ -81,7 +85,8 @@ Transformer::Transformer(const ModelConfig& config, std::optional<uint64_t> seed
       head_ = factory.Matrix("lm_head.weight", vocabulary, hidden);
     if (config_.num_nextn_predict_layers() > 0) mtp_.emplace(config_.num_hidden_layers(), parts);
   }
-  expert_load_le_ = at::zeros({routed_layers, config_.moe().n_routed_experts()}, at::kLong);
+  expert_load_le_ =
+      at::zeros({routed_layers, config_.moe().n_routed_experts()}, options.dtype(at::kLong));
 }
 
 // The one path of packed and cached tokens: [t, d] after the last of the layers here.
@@ -99,7 +104,7 @@ ForwardResult Transformer::Forward(const PackedBatch& batch, bool with_mtp,
                                    const at::Tensor& input_xd, bool recompute_attention,
                                    const TokenShare* share) {
   const int64_t t = batch.num_tokens();
-  const at::Tensor none = at::empty({0}, at::kLong);
+  const at::Tensor none = at::empty({0}, options_.dtype(at::kLong));
   static const std::vector<int64_t> no_sequences = {0};
   ForwardContext context;
   context.positions_t = t > 0 ? batch.positions_x : none;
@@ -135,12 +140,12 @@ at::Tensor Transformer::ForwardCached(const at::Tensor& tokens_t, const std::vec
   const at::NoGradGuard no_grad;
   const BelowAutograd below_autograd;
   ForwardContext context;
-  context.positions_t = at::from_blob(const_cast<int64_t*>(positions.data()), {t}, at::kLong);
+  context.positions_t = at::tensor(positions, options_.dtype(at::kLong));
   context.groups = &groups_;
   context.cache = &cache;
   context.slots = &slots;
   context.positions = &positions;
-  const at::Tensor x_td = RunBlocks(tokens_t, input_td, context);
+  const at::Tensor x_td = RunBlocks(tokens_t.to(options_.device()), input_td, context);
   return part_.last ? RmsNorm(x_td, norm_.leaf(), config_.rms_norm_eps()) : x_td;
 }
 
@@ -171,8 +176,8 @@ KvCache Transformer::MakeCache(int64_t num_slots, int64_t max_positions) const {
   const int64_t v_dim = mla ? config_.v_head_dim() : k_dim;
   KvCache cache;
   for (size_t layer = 0; layer < blocks_.size(); ++layer) {
-    cache.k_spgk.push_back(at::zeros({num_slots, max_positions, kv_heads, k_dim}, at::kFloat));
-    cache.v_spgv.push_back(at::zeros({num_slots, max_positions, kv_heads, v_dim}, at::kFloat));
+    cache.k_spgk.push_back(at::zeros({num_slots, max_positions, kv_heads, k_dim}, options_));
+    cache.v_spgv.push_back(at::zeros({num_slots, max_positions, kv_heads, v_dim}, options_));
   }
   return cache;
 }
@@ -184,17 +189,11 @@ void Transformer::UpdateRoutingBias(const at::Tensor& global_load_le, double spe
                   global_load_le.scalar_type() == at::kLong,
               "UpdateRoutingBias: found load ", global_load_le.sizes(), " of type ",
               global_load_le.scalar_type(), ", expected int64 ", expert_load_le_.sizes());
-  const at::Tensor load_le = global_load_le.contiguous();
-  const int64_t experts = load_le.size(1);
+  const at::Tensor missing_le =
+      at::sum(global_load_le, 1, /*keepdim=*/true) - global_load_le * global_load_le.size(1);
   for (size_t layer = 0; layer < buffers_.size(); ++layer) {
-    const int64_t* load = load_le.const_data_ptr<int64_t>() + layer * experts;
-    float* bias = buffers_[layer].value.mutable_data_ptr<float>();
-    int64_t total = 0;
-    for (int64_t e = 0; e < experts; ++e) total += load[e];
-    for (int64_t e = 0; e < experts; ++e) {
-      if (load[e] * experts < total) bias[e] += static_cast<float>(speed);
-      if (load[e] * experts > total) bias[e] -= static_cast<float>(speed);
-    }
+    at::Tensor& bias_e = buffers_[layer].value;
+    bias_e.add_(at::sign(missing_le[static_cast<int64_t>(layer)]).to(bias_e.scalar_type()), speed);
   }
 }
 

@@ -41,32 +41,33 @@ class Transformer {
   // every layout starts from the same bits; without a seed they are zero, for whoever reads others
   // from a file. `groups`' experts split routed experts evenly; its tensor ranks the heads of
   // attention and the width of dense feed-forward layers, whose numbers they must divide (else
-  // c10::Error). All must outlive the model. Without a part: the whole model. type: of weights and
-  // all else, kFloat, or kDouble for training steps that are to tell errors from rounding
-  // (kernels/plain/double_precision).
+  // c10::Error). All must outlive the model. Without a part: the whole model. options: type and
+  // device of weights and all else; kFloat, or kDouble for training steps that are to tell errors
+  // from rounding; any device, as the kernels have plain forms.
   static std::unique_ptr<Transformer> Create(const ModelConfig& config,
                                              std::optional<uint64_t> seed,
                                              const ModelGroups& groups,
                                              std::optional<ModelPart> part = std::nullopt,
-                                             at::ScalarType type = at::kFloat);
+                                             const at::TensorOptions& options = at::kFloat);
   // Layers keep the addresses of the members below.
   Transformer(const Transformer&) = delete;
   Transformer& operator=(const Transformer&) = delete;
 
   // Collective over the expert group, and with a share over the groups that have the other tokens.
-  // Forward for training or scoring; builds the graph when gradients are enabled. with_mtp: also
-  // run the prediction module, if it is here. input_xd: x_xd of the part before; undefined for the
-  // first. An empty batch (0 tokens) is allowed and takes part in the collectives, backward
-  // included. recompute_attention: see ForwardContext; batch must outlive the graph then.
-  // share: the batch has these of a micro-batch's tokens, and it must outlive the graph; null: it
-  // is the micro-batch.
+  // Forward for training or scoring of a batch on the model's device; builds the graph when
+  // gradients are enabled. with_mtp: also run the prediction module, if it is here. input_xd: x_xd
+  // of the part before; undefined for the first. An empty batch (0 tokens) is allowed and takes
+  // part in the collectives, backward included. recompute_attention: see ForwardContext; batch must
+  // outlive the graph then. share: the batch has these of a micro-batch's tokens, and it must
+  // outlive the graph; null: it is the micro-batch.
   ForwardResult Forward(const PackedBatch& batch, bool with_mtp, const at::Tensor& input_xd = {},
                         bool recompute_attention = false, const TokenShare* share = nullptr);
 
   // Collective over the expert group. Forward of new tokens of sequences in a cache, without
-  // gradients: row i is the token at positions[i] of slot slots[i]; its keys and values are written
-  // first. Serves prefill and decoding; 0 rows are allowed. Returns what the next part or the head
-  // takes, x_td or hidden_td, with the bits that Forward gives the same token.
+  // gradients: row i is the token, int64 on the host, at positions[i] of slot slots[i]; its keys
+  // and values are written first. Serves prefill and decoding; 0 rows are allowed. Returns what the
+  // next part or the head takes, x_td or hidden_td, with the bits that Forward gives the same
+  // token.
   at::Tensor ForwardCached(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
                            const std::vector<int64_t>& positions, KvCache& cache,
                            const at::Tensor& input_td = {});
@@ -92,9 +93,8 @@ class Transformer {
   std::vector<ExpertPlacement>& placements() { return placements_; }
 
   // Tokens each expert was given by Forward under gradients since the last reset, int64
-  // [routed layers here, experts]: this rank's own tokens only (the sum over replicas is the
-  // step's).
-  // The prediction module's layer is the last row.
+  // [routed layers here, experts] on the model's device: this rank's own tokens only (the sum over
+  // replicas is the step's). The prediction module's layer is the last row.
   at::Tensor expert_load_le() const { return expert_load_le_; }
   void ResetExpertLoad();
 
@@ -102,13 +102,13 @@ class Transformer {
   // -= speed above it.
   void UpdateRoutingBias(const at::Tensor& global_load_le, double speed);
 
-  at::ScalarType type() const { return type_; }
+  const at::TensorOptions& options() const { return options_; }
   const ModelConfig& config() const { return config_; }
   const ModelPart& part() const { return part_; }
 
  private:
   Transformer(const ModelConfig& config, std::optional<uint64_t> seed, const ModelGroups& groups,
-              const ModelPart& part, at::ScalarType type);
+              const ModelPart& part, const at::TensorOptions& options);
   at::Tensor RunBlocks(const at::Tensor& tokens_t, const at::Tensor& input_td,
                        ForwardContext& context) const;
   const at::Tensor& HeadWeight() const;
@@ -120,7 +120,7 @@ class Transformer {
   const ModelConfig config_;
   const ModelPart part_;
   const ModelGroups groups_;
-  const at::ScalarType type_;
+  const at::TensorOptions options_;
   std::vector<Parameter> parameters_;
   std::vector<Buffer> buffers_;
   std::vector<ExpertPlacement> placements_;

@@ -6,34 +6,37 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "configs/layout.pb.h"
 #include "data/records/batch.h"
-#include "kernels/weight_gradient.h"
+#include "kernels/backward/weight_gradient.h"
 #include "parallel/pipeline/executor.h"
+#include "parallel/reduce/gradient_reducer.h"
 #include "parallel/reduce/gradient_tree.h"
-#include "trainer/step/loss.h"
+#include "trainer/step/leaf_gradients.h"
 #include "trainer/step/micro_batch_part.h"
+#include "trainer/step/objective.h"
 #include "trainer/step/rank_model.h"
 #include "trainer/step/step_numbers.h"
 
 namespace deduce {
 
-// What the step's sums are divided by, known to every rank before any work.
-struct Denominators {
-  double main = 0, mtp = 0, balance = 0;
-};
-
 // The same for all stages of a rank. Not owned.
 struct StepWork {
   const std::vector<PackedBatch>& micro_batches;  // of the step
   const std::vector<int64_t>& micro_batch_of;     // by the plan's
-  const LossFn& loss;
-  const Denominators& denominators;
-  double mtp_loss_weight = 0;
+  const Objective& objective;
+  const Counts& counts;
   LayoutConfig::Recompute recompute = LayoutConfig::none;
-  StepNumbers& numbers;  // step/loss, step/mtp_loss, step/balance_loss, then the LossFn's
+  StepNumbers& numbers;  // of loss components, as LossNumber names them, and the objective's
+
+  // What an objective's components are called among the numbers.
+  static std::string LossNumber(const std::string& component) { return "loss/" + component; }
+
+  bool Uses(Head head) const;
 };
 
 class ChunkTrainer : public ChunkWork {
@@ -50,15 +53,18 @@ class ChunkTrainer : public ChunkWork {
   void GatherWeights() override { chunk_.store->GatherWeights(); }
   void ReleaseWeights() override { chunk_.store->ReleaseWeights(); }
 
-  // After Reduce: for each group of the chunk's store, this rank's shard of the gradient.
+  // Collective over each group's holders, after Reduce. Waits for the sums that it has started.
+  void FinishSums();
+  // After FinishSums: for each group of the chunk's store, this rank's shard of the gradient.
   std::vector<at::Tensor>& shards() { return shards_; }
 
  private:
   // What forward leaves for backward.
   struct Held {
-    at::Tensor input_xd;  // leaf; undefined for the first stage
-    at::Tensor root;      // the loss, or the output; undefined if it is to be recomputed
-    std::vector<at::Tensor> balance;  // losses of this stage's routed layers
+    at::Tensor input_xd;     // leaf; undefined for the first stage
+    bool has_graph = false;  // else forward is to be run again
+    at::Tensor output_xd;    // undefined for the last stage
+    std::vector<LossComponent> components;
   };
   // What the first half of backward leaves for the second.
   struct Deferred {
@@ -68,21 +74,36 @@ class ChunkTrainer : public ChunkWork {
 
   // By group and source; undefined until they are written.
   using GradientBuffers = std::vector<std::vector<at::Tensor>>;
+  // A group's gradient during the last backward, added to its sum parameter by parameter.
+  struct EarlySum {
+    std::vector<bool>
+        is_added;  // by parameter; empty before that backward, or if it does not start early
+    std::unique_ptr<GradientReduction> reduction;  // from the first one on
+  };
 
   const MicroBatchPart& Part(int micro_batch);
   bool IsReal(int micro_batch) const;
   Held Compute(int micro_batch, const at::Tensor& input_xd);
-  at::Tensor Loss(int micro_batch, const ForwardResult& forward);
-  void Report(int micro_batch, const std::string& name, double value, int64_t layer = 0,
-              int64_t layers = 1);
+  // Of this chunk's routed layers.
+  std::vector<LossComponent> BalanceComponents(const ForwardResult& forward) const;
+  LossContext ContextOf(const MicroBatchPart& part, const ForwardResult& forward) const;
+  // What the step's sum of a component is divided by.
+  double Divisor(const LossComponent& component) const;
+  // index: which of the micro-batch's numbers of this name, of how many.
+  void Report(int micro_batch, const std::string& name, const at::Tensor& value, double divisor = 1,
+              int64_t index = 0, int64_t num = 1);
   // Runs autograd; returns the gradient of the input.
   at::Tensor RunBackward(int micro_batch, const at::Tensor& grad_output_xd);
   GradientBuffers NoBuffers() const;
   at::Tensor Buffer(GradientBuffers& buffers, size_t group, int source);
   void PlaceGradients(GradientBuffers& buffers, GradientPlaces& places);
   void CollectGradients(int micro_batch, GradientBuffers buffers);
-  void AddToShard(size_t group, const at::Tensor& gradient);
-  at::Tensor ReduceSources(FlatGroup& group, std::vector<at::Tensor> sources, int num_present);
+  std::vector<std::unique_ptr<FinalGradients>> StartEarly(int micro_batch,
+                                                          GradientBuffers& buffers);
+  void AddFinalGradient(size_t group, size_t parameter, at::Tensor flat);
+  int NumPresent(const FlatGroup& group) const;
+  void StartSums(size_t group, std::vector<at::Tensor> sources, int num_present);
+  void FinishSums(size_t group);
   int SourceReplica(const FlatGroup& group, int source) const;
 
   ModelChunk& chunk_;
@@ -94,6 +115,10 @@ class ChunkTrainer : public ChunkWork {
   std::map<int, Deferred> deferred_;
   std::vector<std::vector<GradientTree>> trees_;  // by group and source
   std::vector<std::vector<at::Tensor>> free_;     // by group: buffers of gradients to come
+  const std::unique_ptr<GradientReducer> reducer_;
+  std::vector<EarlySum> early_;  // by group
+  // By group: sums over the holders that have been started, and what they come to.
+  std::vector<std::vector<std::unique_ptr<GradientReduction>>> started_;
   std::vector<at::Tensor> shards_;
 };
 

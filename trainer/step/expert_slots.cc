@@ -11,6 +11,7 @@
 #include <numeric>
 #include <utility>
 
+#include "kernels/host_values.h"
 #include "parallel/experts/expert_balance.h"
 
 namespace deduce {
@@ -29,8 +30,8 @@ at::Tensor JoinClasses(const std::vector<SourceClass>& classes, const std::vecto
 }
 
 std::vector<double> Row(const at::Tensor& load_le, int64_t layer) {
-  const int64_t* load = load_le.const_data_ptr<int64_t>() + layer * load_le.size(1);
-  return std::vector<double>(load, load + load_le.size(1));
+  const std::vector<int64_t> load = HostValues<int64_t>(load_le[layer]);
+  return {load.begin(), load.end()};
 }
 
 }  // namespace
@@ -39,7 +40,8 @@ ExpertSlots::ExpertSlots(Transformer& model, ParameterStore& store, const RankGr
     : model_(model),
       store_(store),
       groups_(groups),
-      load_le_(at::zeros(model.expert_load_le().sizes(), at::kLong)) {
+      load_le_(
+          at::zeros(model.expert_load_le().sizes(), at::TensorOptions(at::kCPU).dtype(at::kLong))) {
   Rebalance();
 }
 
@@ -51,7 +53,7 @@ FlatGroup& ExpertSlots::group() const {
   return *found;
 }
 
-void ExpertSlots::CountLoad(const at::Tensor& load_le) { load_le_.add_(load_le); }
+void ExpertSlots::CountLoad(const at::Tensor& load_le) { load_le_.add_(load_le.cpu()); }
 
 std::vector<int> ExpertSlots::Place(const std::vector<double>& load) const {
   const Layout& layout = groups_.layout;
@@ -91,9 +93,10 @@ void ExpertSlots::Fill() {
         ++receive_rows[home];
       }
     }
-    const at::Tensor weights = at::index_select(stack->value, 0, at::tensor(sent, at::kLong));
+    const at::TensorOptions index_options = stack->value.options().dtype(at::kLong);
+    const at::Tensor weights = at::index_select(stack->value, 0, at::tensor(sent, index_options));
     const at::Tensor received = groups_.experts->AllToAll(weights, send_rows, receive_rows);
-    stack->slots.index_copy_(0, at::tensor(filled, at::kLong), received);
+    stack->slots.index_copy_(0, at::tensor(filled, index_options), received);
   }
 }
 

@@ -1,46 +1,46 @@
 #include "trainer/step/micro_batch_part.h"
 
-#include <ATen/ops/empty.h>
 #include <ATen/ops/index_select.h>
+#include <ATen/ops/max.h>
+#include <ATen/ops/min.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros_like.h>
 
 namespace deduce {
-MtpTargets ShiftTargets(const PackedBatch& batch) {
-  MtpTargets shifted{at::zeros_like(batch.targets_x), at::zeros_like(batch.weights_x)};
-  for (int64_t s = 0; s < batch.num_sequences(); ++s) {
-    const int64_t begin = batch.sequence_starts[s];
-    const int64_t count = batch.sequence_starts[s + 1] - begin - 1;
-    if (count <= 0) continue;
-    shifted.targets_x.narrow(0, begin, count).copy_(batch.targets_x.narrow(0, begin + 1, count));
-    shifted.weights_x.narrow(0, begin, count).copy_(batch.weights_x.narrow(0, begin + 1, count));
-  }
-  return shifted;
+namespace {
+
+void CheckRange(const char* what, const at::Tensor& numbers_x, int64_t end) {
+  if (numbers_x.numel() == 0) return;
+  const auto least = at::min(numbers_x).item<int64_t>(), most = at::max(numbers_x).item<int64_t>();
+  TORCH_CHECK(least >= 0 && most < end, "batch: found ", what, "s from ", least, " to ", most,
+              ", expected 0 to ", end - 1);
 }
 
-MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_mtp) {
+}  // namespace
+
+MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_ahead) {
   MicroBatchPart part{.batch = micro_batch};
-  if (with_mtp) part.mtp = ShiftTargets(micro_batch);
+  if (with_ahead) part.ahead = OneTokenAhead(micro_batch);
   if (layout.num_parts() == 1) return part;
   part.share = std::make_unique<const TokenShare>(SplitTokens(micro_batch.sequence_starts, layout));
-  const at::Tensor token_t = at::tensor(part.share->tokens, at::kLong);
-  PackedBatch& batch = part.batch;
-  for (at::Tensor* tensor : {&batch.tokens_x, &batch.positions_x, &batch.targets_x,
-                             &batch.weights_x, &batch.advantages_x, &batch.old_log_probs_x,
-                             &batch.ref_log_probs_x, &part.mtp.targets_x, &part.mtp.weights_x}) {
-    if (tensor->defined()) *tensor = at::index_select(*tensor, 0, token_t);
-  }
-  batch.sequence_starts = StartsAmong(part.share->tokens, micro_batch.sequence_starts);
+  const at::Tensor token_t = at::tensor(part.share->tokens, micro_batch.tokens_x.options());
+  const auto select = [&](const PackedBatch& whole) {
+    PackedBatch some = whole.Mapped(
+        [&](const at::Tensor& tensor_x) { return at::index_select(tensor_x, 0, token_t); });
+    some.sequence_starts = StartsAmong(part.share->tokens, micro_batch.sequence_starts);
+    return some;
+  };
+  part.batch = select(part.batch);
+  if (with_ahead) part.ahead = select(part.ahead);
   return part;
 }
 
-PackedBatch EmptyBatch() {
-  PackedBatch batch;
-  batch.tokens_x = batch.positions_x = batch.targets_x = at::empty({0}, at::kLong);
-  batch.weights_x = batch.advantages_x = batch.old_log_probs_x = batch.ref_log_probs_x =
-      at::empty({0});
-  batch.sequence_starts = {0};
-  return batch;
+PackedBatch OnDeviceOf(const Transformer& model, const PackedBatch& batch) {
+  const c10::Device device = model.options().device();
+  if (device.is_cpu()) return batch;
+  CheckRange("token", batch.tokens_x, model.config().vocab_size());
+  CheckRange("target", batch.targets_x, model.config().vocab_size());
+  CheckRange("position", batch.positions_x, model.config().max_position_embeddings());
+  return batch.To(device);
 }
 
 }  // namespace deduce

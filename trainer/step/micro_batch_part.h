@@ -6,26 +6,23 @@
 #include "data/records/batch.h"
 #include "parallel/layout.h"
 #include "parallel/sequence/token_split.h"
+#include "trainer/model/transformer.h"
 
 namespace deduce {
-
-// The prediction module's targets: position i of a sequence predicts token i + 2, which is the next
-// position's target.
-struct MtpTargets {
-  at::Tensor targets_x, weights_x;
-};
-MtpTargets ShiftTargets(const PackedBatch& batch);
 
 struct MicroBatchPart {
   PackedBatch batch;                        // with the tokens of the share; sequences may have none
   std::unique_ptr<const TokenShare> share;  // null: all tokens
-  MtpTargets mtp;                           // of the batch's tokens; undefined unless asked for
+  PackedBatch ahead;  // OneTokenAhead of the same tokens; unless asked for, no
+                      // tokens
 };
 
-// The part of this rank of the layout. with_mtp: the prediction module's targets too.
-MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_mtp);
+// The part of this rank of the layout. with_ahead: the prediction module's targets too.
+MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_ahead);
 
-// A batch of no tokens.
-PackedBatch EmptyBatch();
+// A batch of the host where the model is. Numbers that a device would take for addresses are
+// checked first, as the CPU's kernels do themselves and a device could only by waiting: c10::Error
+// for tokens and targets outside the vocabulary and positions beyond the model's.
+PackedBatch OnDeviceOf(const Transformer& model, const PackedBatch& batch);
 
 }  // namespace deduce

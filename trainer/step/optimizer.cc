@@ -20,9 +20,10 @@ void Optimizer::Step(const std::vector<at::Tensor>& shard_gradients, double lear
                      const OptimizerConfig& config) {
   c10::NoGradGuard no_grad;
   ++num_updates_;
-  const at::Tensor step = at::scalar_tensor(static_cast<double>(num_updates_));
   for (size_t i = 0; i < store_.groups().size(); ++i) {
     FlatGroup& group = store_.groups()[i];
+    const at::Tensor step = at::scalar_tensor(static_cast<double>(num_updates_),
+                                              group.values.options().dtype(at::kFloat));
     const int64_t begin = store_.owned_begin(group);
     const int64_t end = begin + store_.owned_size(group);
     const at::Tensor values = store_.owned_values(group);

@@ -26,11 +26,12 @@ RankModel::RankModel(const ModelConfig& config, std::optional<uint64_t> seed, Ra
   for (std::vector<Step>& steps : pipeline_.ranks) steps.clear();
   const auto parts = SplitModel(config, pipeline_.num_stages(), layout.stage_layers);
   TORCH_CHECK(parts.ok(), parts.status().ToString());
+  const at::TensorOptions options = at::TensorOptions(layout.device).dtype(type);
   for (StageGroups& stage : MakeStageGroups(ranks, pipeline_)) {
     ModelChunk chunk{.stage = std::move(stage)};
     const RankGroups& groups = chunk.stage.groups;
-    chunk.model =
-        Transformer::Create(config, seed, ModelGroups(groups), parts->at(chunk.stage.stage), type);
+    chunk.model = Transformer::Create(config, seed, ModelGroups(groups),
+                                      parts->at(chunk.stage.stage), options);
     chunk.store = std::make_unique<ParameterStore>(chunk.model->parameters(), groups, sharded);
     chunks_.push_back(std::move(chunk));
   }
@@ -93,11 +94,12 @@ at::Tensor RankModel::NextLogProbs(const at::Tensor& tokens_t, const std::vector
   const std::vector<Place>& path = pipeline_.paths.front();
   const int rank = ranks_.layout.pipeline_rank;
   const int last = static_cast<int>(path.size()) - 1;
+  const at::TensorOptions& options = chunks_.front().model->options();
   at::Tensor x_td, log_prob_nv;
   for (int stage = 0; stage <= last; ++stage) {
     if (path[stage].rank != rank) continue;
     if (stage > 0 && path[stage - 1].rank != rank) {
-      x_td = at::empty({tokens_t.numel(), config().hidden_size()});
+      x_td = at::empty({tokens_t.numel(), config().hidden_size()}, options);
       ranks_.pipeline->Receive(x_td, path[stage - 1].rank, stage)->Wait();
     }
     const int chunk = path[stage].chunk;
@@ -107,13 +109,13 @@ at::Tensor RankModel::NextLogProbs(const at::Tensor& tokens_t, const std::vector
     if (stage < last && path[stage + 1].rank != rank)
       ranks_.pipeline->Send(x_td.contiguous(), path[stage + 1].rank, stage + 1)->Wait();
     if (stage == last && !wanted.empty()) {
-      log_prob_nv =
-          model.LogProbRows(at::index_select(x_td, 0, at::tensor(wanted, at::kLong)), temperature);
+      const at::Tensor row_n = at::tensor(wanted, options.dtype(at::kLong));
+      log_prob_nv = model.LogProbRows(at::index_select(x_td, 0, row_n), temperature);
     }
   }
   if (wanted.empty() || ranks_.pipeline->size() == 1) return log_prob_nv;
   if (!log_prob_nv.defined()) {
-    log_prob_nv = at::empty({static_cast<int64_t>(wanted.size()), config().vocab_size()});
+    log_prob_nv = at::empty({static_cast<int64_t>(wanted.size()), config().vocab_size()}, options);
   }
   log_prob_nv = log_prob_nv.contiguous();
   ranks_.pipeline->Broadcast(log_prob_nv, path[last].rank);

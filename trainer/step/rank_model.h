@@ -35,7 +35,8 @@ struct RolloutCache {
 class RankModel {
  public:
   // Collective over the world of `ranks` (not owned, address must stay). seed: as Transformer's.
-  // sharded: as ParameterStore's. type: as Transformer's. Throws c10::Error when CheckModelLayout
+  // sharded: as ParameterStore's. type: as Transformer's, on the
+  // device of the layout. Throws c10::Error when CheckModelLayout
   // would refuse.
   RankModel(const ModelConfig& config, std::optional<uint64_t> seed, RankGroups& ranks,
             bool sharded, at::ScalarType type = at::kFloat);
@@ -65,9 +66,9 @@ class RankModel {
   RolloutCache MakeCache(int64_t num_slots, int64_t max_positions) const;
 
   // Collective over the expert group and over the pipeline, whose ranks give the same arguments.
-  // Forward of new tokens in a cache, as Transformer::ForwardCached; returns the log-probabilities
-  // of the whole vocabulary after the rows `wanted`, [wanted, vocabulary] (undefined if none), on
-  // every rank. Weights are whole.
+  // Forward of new tokens, on the host, in a cache, as Transformer::ForwardCached; returns the
+  // log-probabilities of the whole vocabulary after the rows `wanted`, [wanted, vocabulary]
+  // (undefined if none), on every rank's device. Weights are whole.
   at::Tensor NextLogProbs(const at::Tensor& tokens_t, const std::vector<int64_t>& slots,
                           const std::vector<int64_t>& positions, const std::vector<int64_t>& wanted,
                           double temperature, RolloutCache& cache);

@@ -1,12 +1,14 @@
 #include "trainer/step/score_tokens.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
 #include <cstring>
 #include <memory>
 #include <string>
 
+#include "kernels/host_values.h"
 #include "parallel/pipeline/executor.h"
 #include "trainer/step/log_probs_where_weighted.h"
 #include "trainer/step/micro_batch_part.h"
@@ -29,22 +31,25 @@ class ChunkScorer : public ChunkWork {
         empty_(EmptyBatch()) {}
 
   at::Tensor EmptyInput(int micro_batch) override {
-    return at::empty({Batch(micro_batch).num_tokens(), model_.config().hidden_size()});
+    return at::empty({Batch(micro_batch).num_tokens(), model_.config().hidden_size()},
+                     model_.options());
   }
   at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
 
   at::Tensor Forward(int micro_batch, const at::Tensor& input_xd) override {
-    const PackedBatch& batch = Batch(micro_batch);
+    const PackedBatch& host_batch = Batch(micro_batch);
+    const PackedBatch batch = OnDeviceOf(model_, host_batch);
     const ForwardResult forward = model_.Forward(batch, /*with_mtp=*/false, input_xd);
     if (!model_.part().last) return forward.x_xd;
-    if (&batch == &empty_) return {};
+    if (&host_batch == &empty_) return {};
     const at::Tensor log_prob_x = LogProbsWhereWeighted(model_, forward.hidden_xd, batch.targets_x,
-                                                        batch.weights_x, temperature_)
+                                                        batch[Column::kWeight], temperature_)
                                       .log_prob_t;
     const int64_t m = micro_batch_of_[micro_batch];
     bytes_.append(reinterpret_cast<const char*>(&m), sizeof(m));
-    bytes_.append(reinterpret_cast<const char*>(log_prob_x.const_data_ptr<float>()),
-                  log_prob_x.nbytes());
+    const std::vector<float> log_probs = HostValues<float>(log_prob_x);
+    bytes_.append(reinterpret_cast<const char*>(log_probs.data()),
+                  log_probs.size() * sizeof(float));
     return {};
   }
 
@@ -99,9 +104,10 @@ std::vector<at::Tensor> ScoreTokens(RankModel& model, const std::vector<PackedBa
       int64_t m;
       std::memcpy(&m, theirs.data() + at, sizeof(m));
       at += sizeof(m);
-      results[m] = at::empty({micro_batches[m].num_tokens()});
-      std::memcpy(results[m].mutable_data_ptr<float>(), theirs.data() + at, results[m].nbytes());
-      at += results[m].nbytes();
+      std::vector<float> log_probs(static_cast<size_t>(micro_batches[m].num_tokens()));
+      std::memcpy(log_probs.data(), theirs.data() + at, log_probs.size() * sizeof(float));
+      at += log_probs.size() * sizeof(float);
+      results[m] = at::tensor(log_probs, micro_batches[m][Column::kWeight].options());
     }
   }
   return results;

@@ -5,8 +5,7 @@
 
 #include "configs/status.h"
 #include "data/records/packing.h"
-#include "trainer/step/learning_rate.h"
-#include "trainer/step/loss.h"
+#include "trainer/step/cross_entropy.h"
 
 namespace deduce {
 
@@ -19,31 +18,31 @@ absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t
   return Supervised(stage, std::move(stream));
 }
 
-StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
-                         const std::vector<TokenSample>& samples, const SampleLoss& loss,
-                         int64_t step) {
+StepStats TrainOnSamples(TrainState& state, const std::vector<TokenSample>& samples,
+                         int64_t micro_batch_tokens, const SampleLoss& loss,
+                         const StepOptions& options) {
   std::vector<int64_t> lengths;
   for (const TokenSample& sample : samples)
     lengths.push_back(static_cast<int64_t>(sample.tokens.size()));
   StepBatch batch;
-  for (const std::vector<int64_t>& bin : PackEvenly(lengths, stage.micro_batch_tokens())) {
+  for (const std::vector<int64_t>& bin : PackEvenly(lengths, micro_batch_tokens)) {
     std::vector<PackItem> row;
     for (const int64_t i : bin) {
       PackItem item{.tokens = samples[i].tokens, .sample_id = i};
       item.prompt_length = samples[i].prompt_length;
-      item.weights = LossWeights(samples[i], loss.completion_only);
+      item.columns[Column::kWeight] = LossWeights(samples[i], loss.completion_only);
       row.push_back(std::move(item));
     }
     batch.micro_batches.push_back(MakePackedBatch(row));
   }
-  batch.count = CrossEntropyCount(batch.micro_batches);
-  return TrainStep(state, batch, CrossEntropyLoss(/*uses_mtp=*/true),
-                   {.learning_rate = LearningRate(stage.optimizer(), step, stage.steps()),
-                    .mtp_loss_weight = loss.mtp_weight,
-                    .optimizer = stage.optimizer()});
+  const bool has_module = state.model.config().num_nextn_predict_layers() > 0;
+  const CrossEntropy objective(has_module ? loss.mtp_weight : 0);
+  batch.counts = objective.CountsOf(batch.micro_batches);
+  return TrainStep(state, batch, objective, options);
 }
 
-absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) const {
+absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step,
+                                           const StepOptions& options) const {
   const int64_t num_samples = config_.samples_per_step();
   const bool completion_only =
       config_.has_completion_only_loss() ? config_.completion_only_loss() : stage_.has_sft();
@@ -52,7 +51,8 @@ absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step) cons
     ASSIGN_OR_RETURN(samples.emplace_back(),
                      stream_.Sample(static_cast<uint64_t>(step * num_samples + i)));
   }
-  return TrainOnSamples(state, stage_, samples, {completion_only, config_.mtp_loss_weight()}, step);
+  return TrainOnSamples(state, samples, stage_.micro_batch_tokens(),
+                        {completion_only, config_.mtp_loss_weight()}, options);
 }
 
 }  // namespace deduce

@@ -18,11 +18,11 @@ struct SampleLoss {
   double mtp_weight = 0;
 };
 
-// Collective over the world. One optimizer step of `stage` on samples, the same on every rank,
-// with the cross entropy of all their tokens or of their completions only.
-StepStats TrainOnSamples(TrainState& state, const StageConfig& stage,
-                         const std::vector<TokenSample>& samples, const SampleLoss& loss,
-                         int64_t step);
+// Collective over the world. One optimizer step on samples, the same on every rank, with the cross
+// entropy of all their tokens or of their completions only.
+StepStats TrainOnSamples(TrainState& state, const std::vector<TokenSample>& samples,
+                         int64_t micro_batch_tokens, const SampleLoss& loss,
+                         const StepOptions& options);
 
 class Supervised {
  public:
@@ -32,9 +32,9 @@ class Supervised {
                                            int64_t max_tokens, const std::string& where);
 
   // Collective over the world. Optimizer step `step` (from 0) of the stage: samples
-  // step * samples_per_step and following. Pre-training predicts every token, fine-tuning those of
-  // completions.
-  absl::StatusOr<StepStats> Step(TrainState& state, int64_t step) const;
+  // step * samples_per_step and following, with the rate of `options`. Pre-training predicts every
+  // token, fine-tuning those of completions.
+  absl::StatusOr<StepStats> Step(TrainState& state, int64_t step, const StepOptions& options) const;
 
  private:
   Supervised(const StageConfig& stage, SampleStream stream)

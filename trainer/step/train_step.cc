@@ -8,9 +8,11 @@
 #include <cmath>
 #include <memory>
 
+#include "kernels/exact_sum.h"
+#include "kernels/host_values.h"
 #include "parallel/pipeline/executor.h"
+#include "parallel/reduce/exact_norm.h"
 #include "trainer/step/chunk_trainer.h"
-#include "trainer/step/micro_batch_part.h"
 #include "trainer/step/shared_embedding.h"
 #include "trainer/step/step_numbers.h"
 #include "trainer/step/step_plan.h"
@@ -18,45 +20,49 @@
 namespace deduce {
 namespace {
 
-double Sum(const at::Tensor& values_x) {
-  const float* values = values_x.const_data_ptr<float>();
-  double sum = 0;
-  for (int64_t i = 0; i < values_x.numel(); ++i) sum += values[i];
-  return sum;
-}
-
-Denominators StepDenominators(const StepBatch& batch, const ModelConfig& config, bool with_mtp) {
-  Denominators denominators{.main = batch.count};
-  int64_t sequences = 0;
-  for (const PackedBatch& micro_batch : batch.micro_batches) {
-    sequences += micro_batch.num_sequences();
-    if (with_mtp) denominators.mtp += Sum(ShiftTargets(micro_batch).weights_x);
+// What the objective reads is there.
+void CheckNeeds(const StepBatch& batch, const Objective& objective, const ModelConfig& config) {
+  for (const Head head : objective.heads()) {
+    TORCH_CHECK(head != Head::kNextToken || config.num_nextn_predict_layers() > 0,
+                "TrainStep: found a model without prediction module, expected one for its loss");
   }
-  denominators.balance = static_cast<double>(sequences * NumRoutedLayers(config));
-  return denominators;
+  for (const PackedBatch& micro_batch : batch.micro_batches) {
+    for (const Column column : objective.columns()) {
+      TORCH_CHECK(micro_batch.Has(column), "TrainStep: found a micro-batch without column ",
+                  ColumnName(column), ", expected what the objective reads");
+    }
+  }
+  for (const auto& [key, count] : batch.counts) {
+    TORCH_CHECK(count > 0, "TrainStep: found count ", key, " ", count, ", expected a positive one");
+  }
 }
 
-void FillStats(const std::vector<std::pair<std::string, double>>& sums,
-               const Denominators& denominators, StepStats& stats) {
+Counts StepCounts(const StepBatch& batch) {
+  Counts counts = batch.counts;
+  double& sequences = counts[kSequences];
+  for (const PackedBatch& micro_batch : batch.micro_batches)
+    sequences += static_cast<double>(micro_batch.num_sequences());
+  return counts;
+}
+
+void FillStats(const std::vector<std::pair<std::string, double>>& sums, StepStats& stats) {
+  const std::string prefix = StepWork::LossNumber("");
   for (const auto& [name, sum] : sums) {
-    if (name == "step/loss") {
-      stats.loss = sum / denominators.main;
-    } else if (name == "step/mtp_loss") {
-      stats.mtp_loss = sum / denominators.mtp;
-    } else if (name == "step/balance_loss") {
-      stats.balance_loss = sum / denominators.balance;
+    if (name.starts_with(prefix)) {
+      stats.losses[name.substr(prefix.size())] = sum;
     } else {
       stats.metric_sums.emplace_back(name, sum);
     }
   }
 }
 
-// Collective. Square root of the sum of squares of the step's gradient.
+// Collective. Square root of the sum of squares of the step's gradient: the same bits on every
+// layout.
 double GradientNorm(RankModel& model, const std::vector<std::unique_ptr<ChunkTrainer>>& stages) {
-  std::string squares;
+  at::Tensor squares = ZeroExactSum(model.chunks().front().store->groups().front().values.device());
   for (size_t c = 0; c < stages.size(); ++c)
-    model.chunks()[c].store->AppendBlockSquares(stages[c]->shards(), squares);
-  return GlobalNorm(squares, *model.ranks().world);
+    model.chunks()[c].store->AddShardSquares(stages[c]->shards(), squares);
+  return ExactNorm(squares, *model.ranks().world);
 }
 
 // Collective. Clips by the global norm and updates, or skips when a number is not finite; the norm
@@ -84,7 +90,7 @@ void Update(TrainState& state, const std::vector<std::unique_ptr<ChunkTrainer>>&
 // Largest load of an expert over the mean, over layers.
 double MaxOverMean(const at::Tensor& load_le) {
   double worst = 0;
-  const int64_t* load = load_le.const_data_ptr<int64_t>();
+  const std::vector<int64_t> load = HostValues<int64_t>(load_le);
   const int64_t experts = load_le.size(1);
   for (int64_t l = 0; l < load_le.size(0); ++l) {
     int64_t most = 0, sum = 0;
@@ -101,11 +107,12 @@ double MaxOverMean(const at::Tensor& load_le) {
 // Largest load of a rank of the expert group over the mean, over layers.
 double MaxOverMeanRankLoad(Transformer& model, const at::Tensor& load_le) {
   double worst = 0;
-  const int64_t* load = load_le.const_data_ptr<int64_t>();
+  const std::vector<double> load = HostValues<double>(load_le);
+  auto layer = load.begin();
   for (const ExpertPlacement& placement : model.placements()) {
-    const std::vector<double> loads(load, load + load_le.size(1));
+    const std::vector<double> loads(layer, layer + load_le.size(1));
     worst = std::max(worst, placement.MaxOverMeanRankLoad(loads));
-    load += load_le.size(1);
+    layer += load_le.size(1);
   }
   return worst;
 }
@@ -121,9 +128,10 @@ void BalanceExperts(TrainState& state, StepStats& stats) {
         chunk.model->expert_load_le().clone();  // the next line clears the original
     chunk.model->ResetExpertLoad();
     if (own_le.numel() == 0) continue;
-    const at::Tensor load_le = AllReduceSum(*chunk.stage.groups.replicas, own_le);
+    const at::Tensor sum_le = AllReduceSum(*chunk.stage.groups.replicas, own_le);
     if (stats.finite)
-      chunk.model->UpdateRoutingBias(load_le, model.config().moe().bias_update_speed());
+      chunk.model->UpdateRoutingBias(sum_le, model.config().moe().bias_update_speed());
+    const at::Tensor load_le = sum_le.cpu();
     stats.max_over_mean_load = std::max(stats.max_over_mean_load, MaxOverMean(load_le));
     stats.max_over_mean_rank_load =
         std::max(stats.max_over_mean_rank_load, MaxOverMeanRankLoad(*chunk.model, load_le));
@@ -132,8 +140,8 @@ void BalanceExperts(TrainState& state, StepStats& stats) {
     if (state.num_updates() % rebalance_every == 0) chunk.slots->Rebalance();
     chunk.slots->Fill();
   }
-  const at::Tensor own =
-      at::tensor({stats.max_over_mean_load, stats.max_over_mean_rank_load}, at::kDouble);
+  const at::Tensor own = at::tensor({stats.max_over_mean_load, stats.max_over_mean_rank_load},
+                                    at::TensorOptions(at::kCPU).dtype(at::kDouble));
   const at::Tensor most = at::amax(model.ranks().world->AllGather(own), 0);
   stats.max_over_mean_load = most[0].item<double>();
   stats.max_over_mean_rank_load = most[1].item<double>();
@@ -150,18 +158,21 @@ void TrainState::set_num_updates(int64_t value) {
   for (Optimizer& optimizer : optimizers) optimizer.set_num_updates(value);
 }
 
-StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& loss,
+double StepStats::Loss(const std::string& component) const {
+  const auto found = losses.find(component);
+  return found == losses.end() ? 0 : found->second;
+}
+
+StepStats TrainStep(TrainState& state, const StepBatch& batch, const Objective& objective,
                     const StepOptions& options) {
-  TORCH_CHECK(batch.count > 0, "TrainStep: found count ", batch.count, ", expected a positive one");
   RankModel& model = state.model;
-  const bool with_mtp = loss.uses_mtp() && options.mtp_loss_weight > 0 &&
-                        model.config().num_nextn_predict_layers() > 0;
-  const Denominators denominators = StepDenominators(batch, model.config(), with_mtp);
+  CheckNeeds(batch, objective, model.config());
+  const Counts counts = StepCounts(batch);
   const StepPlan step = MakeStepPlan(model, static_cast<int64_t>(batch.micro_batches.size()),
                                      /*forward_only=*/false);
   StepNumbers numbers;
-  const StepWork work{batch.micro_batches,     step.micro_batch_of, loss,   denominators,
-                      options.mtp_loss_weight, state.recompute,     numbers};
+  const StepWork work{
+      batch.micro_batches, step.micro_batch_of, objective, counts, state.recompute, numbers};
   std::vector<std::unique_ptr<ChunkTrainer>> stages;
   std::vector<ChunkWork*> driven;
   for (ModelChunk& chunk : model.chunks()) {
@@ -173,7 +184,8 @@ StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& los
   StepStats stats;
   for (const PackedBatch& micro_batch : batch.micro_batches)
     stats.num_tokens += micro_batch.num_tokens();
-  FillStats(numbers.Sums(*model.ranks().world), denominators, stats);
+  FillStats(numbers.Sums(*model.ranks().world), stats);
+  for (const size_t c : model.ChunksByStage()) stages[c]->FinishSums();
   std::vector<std::vector<at::Tensor>*> shards;
   for (const auto& stage : stages) shards.push_back(&stage->shards());
   AddSharedEmbedding(model, shards);

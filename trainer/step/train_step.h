@@ -1,8 +1,9 @@
 // The only place that trains. Pre-training, fine-tuning, distillation and GRPO differ in the batch
-// and the LossFn.
+// and the Objective.
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -11,7 +12,7 @@
 #include "configs/objective.pb.h"
 #include "data/records/batch.h"
 #include "parallel/pipeline/action_recorder.h"
-#include "trainer/step/loss.h"
+#include "trainer/step/objective.h"
 #include "trainer/step/optimizer.h"
 #include "trainer/step/rank_model.h"
 
@@ -36,32 +37,34 @@ struct TrainState {
 // micro-batches.
 struct StepBatch {
   std::vector<PackedBatch> micro_batches;  // by global index
-  double count = 0;                        // what the loss sum is divided by; > 0
+  Counts counts;  // of the objective's components, > 0; the step adds kSequences
 };
 
 struct StepOptions {
   double learning_rate = 0;
-  double mtp_loss_weight =
-      0;  // lambda of the prediction module's loss, used when the LossFn wants it
   OptimizerConfig optimizer;
 };
 
 struct StepStats {
-  double loss = 0;                     // main loss sum / count
-  double mtp_loss = 0;                 // per predicted token; 0 without the module
-  double balance_loss = 0;             // mean over sequences and routed layers, without alpha
+  // Of every loss component sum / count, without its weight: loss; mtp_loss, a predicted token;
+  // balance_loss, the mean over sequences and routed layers.
+  std::map<std::string, double> losses;
   double grad_norm = 0;                // before clipping
   bool finite = true;                  // false: the update was skipped, on all ranks
   double max_over_mean_load = 0;       // of experts, worst layer; 0 without experts
   double max_over_mean_rank_load = 0;  // of ranks that share experts, worst layer; of the layout
   int64_t num_tokens = 0;
-  std::vector<std::pair<std::string, double>> metric_sums;  // of the LossFn, over the step
+  std::vector<std::pair<std::string, double>> metric_sums;  // of the Objective, over the step
+
+  // 0 for a component that there was not.
+  double Loss(const std::string& component = "loss") const;
 };
 
 // Collective over the world. Zero gradients; forward and backward of all micro-batches; reduce;
 // norm and clip; agree that all is finite; optimizer step; routing bias. The result has the same
-// bits on every layout (DESIGN.md, Numerics).
-StepStats TrainStep(TrainState& state, const StepBatch& batch, const LossFn& loss,
+// bits on every layout (DESIGN.md, Numerics). A column, a head or a count that the objective needs
+// and the batch or the model does not have is a c10::Error before any work.
+StepStats TrainStep(TrainState& state, const StepBatch& batch, const Objective& objective,
                     const StepOptions& options);
 
 }  // namespace deduce

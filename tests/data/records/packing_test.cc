@@ -21,7 +21,8 @@ PackItem Item(std::vector<int32_t> tokens, int64_t prompt_length, int64_t sample
   item.tokens = std::move(tokens);
   item.prompt_length = prompt_length;
   item.sample_id = sample_id;
-  item.weights = LossWeights({item.tokens, prompt_length}, /*completion_only=*/true);
+  item.columns[Column::kWeight] =
+      LossWeights({item.tokens, prompt_length}, /*completion_only=*/true);
   return item;
 }
 
@@ -87,39 +88,37 @@ TEST(PackedBatchTest, LaysSequencesEndToEnd) {
   EXPECT_THAT(Values<int64_t>(batch.tokens_x), ElementsAre(1, 5, 6, 2, 1, 7, 2));
   EXPECT_THAT(Values<int64_t>(batch.positions_x), ElementsAre(0, 1, 2, 3, 0, 1, 2));
   EXPECT_THAT(Values<int64_t>(batch.targets_x), ElementsAre(5, 6, 2, 0, 7, 2, 0));
-  EXPECT_THAT(Values<float>(batch.weights_x), ElementsAre(0, 1, 1, 0, 1, 1, 0));
+  EXPECT_THAT(Values<float>(batch[Column::kWeight]), ElementsAre(0, 1, 1, 0, 1, 1, 0));
 }
 
-TEST(PackedBatchTest, SupervisedBatchHasNoRolloutTensors) {
+TEST(PackedBatchTest, HasTheColumnsOfItsItemsAndNoOthers) {
   const PackedBatch batch = MakePackedBatch({Item({1, 5, 2}, 2, 0)});
-  EXPECT_FALSE(batch.advantages_x.defined());
-  EXPECT_FALSE(batch.old_log_probs_x.defined());
-  EXPECT_FALSE(batch.ref_log_probs_x.defined());
+  EXPECT_EQ(batch.columns.size(), 1U);
 }
 
-TEST(PackedBatchTest, RolloutValuesStandAtThePredictionsOfTheCompletion) {
+TEST(PackedBatchTest, ValuesOfACompletionStandAtThePredictionsOfItsTokens) {
   PackItem first = Item({1, 5, 6, 2}, 2, 0);
-  first.advantage = -2;
-  first.old_log_probs = {-0.5, -0.25};
+  first.columns[Column::kAdvantage] = {-2};
+  first.columns[Column::kSamplerLogProb] = {-0.5, -0.25};
   PackItem second = Item({1, 7, 8, 2}, 3, 1);
-  second.advantage = 3;
-  second.old_log_probs = {-4};
+  second.columns[Column::kAdvantage] = {3};
+  second.columns[Column::kSamplerLogProb] = {-4};
   const PackedBatch batch = MakePackedBatch({first, second});
-  EXPECT_THAT(Values<float>(batch.advantages_x), ElementsAre(0, -2, -2, 0, 0, 0, 3, 0));
-  EXPECT_THAT(Values<float>(batch.old_log_probs_x), ElementsAre(0, -0.5, -0.25, 0, 0, 0, -4, 0));
-  EXPECT_FALSE(batch.ref_log_probs_x.defined());
+  EXPECT_THAT(Values<float>(batch[Column::kAdvantage]), ElementsAre(0, -2, -2, 0, 0, 0, 3, 0));
+  EXPECT_THAT(Values<float>(batch[Column::kSamplerLogProb]),
+              ElementsAre(0, -0.5, -0.25, 0, 0, 0, -4, 0));
 }
 
 TEST(PackedBatchTest, RefusesItemsThatDoNotFitTogether) {
   PackItem with = Item({1, 5, 2}, 2, 0);
-  with.advantage = 1;
+  with.columns[Column::kAdvantage] = {1};
   EXPECT_ANY_THROW(MakePackedBatch({with, Item({1, 5, 2}, 2, 1)}));
-  PackItem few = Item({1, 5, 2}, 1, 0);
-  few.ref_log_probs = {-1};
+  PackItem few = Item({1, 5, 6, 2}, 1, 0);
+  few.columns[Column::kReferenceLogProb] = {-1, -2};
   EXPECT_ANY_THROW(MakePackedBatch({few}));
-  PackItem weights = Item({1, 5, 2}, 1, 0);
-  weights.weights.pop_back();
-  EXPECT_ANY_THROW(MakePackedBatch({weights}));
+  PackItem weightless = Item({1, 5, 2}, 1, 0);
+  weightless.columns.erase(Column::kWeight);
+  EXPECT_ANY_THROW(MakePackedBatch({weightless}));
   EXPECT_ANY_THROW(MakePackedBatch({}));
 }
 

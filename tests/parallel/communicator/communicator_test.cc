@@ -2,12 +2,17 @@
 #include "parallel/communicator/communicator.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/amax.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/full_like.h>
 #include <ATen/ops/ones.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -183,6 +188,47 @@ TEST_P(CommunicatorTest, MessagesMatchByTagInOrderOfIssue) {
   });
 }
 
+// Every rank sends to both neighbours of a ring and receives from both, with the receives first in
+// one exchange and last in the other: an exchange that waited for one of its messages before it
+// began the next would never end.
+TEST_P(CommunicatorTest, MessagesOfAnExchangeBeginTogether) {
+  Run([](Communicator& group) {
+    const int next = (group.rank() + 1) % group.size();
+    const int previous = (group.rank() + group.size() - 1) % group.size();
+    for (const bool receives_first : {true, false}) {
+      const at::Tensor up = at::full({1 << 16}, group.rank(), at::kLong), down = up + 100;
+      at::Tensor from_previous = at::zeros_like(up), from_next = at::zeros_like(up);
+      std::vector<PointToPoint> messages = {{PointToPoint::kReceive, from_previous, previous, 1},
+                                            {PointToPoint::kReceive, from_next, next, 2},
+                                            {PointToPoint::kSend, up, next, 1},
+                                            {PointToPoint::kSend, down, previous, 2}};
+      if (!receives_first) std::reverse(messages.begin(), messages.end());
+      const std::vector<std::unique_ptr<Transfer>> transfers = group.Exchange(messages);
+      ASSERT_EQ(transfers.size(), messages.size());
+      for (const std::unique_ptr<Transfer>& transfer : transfers) transfer->Wait();
+      EXPECT_TRUE(at::equal(from_previous, at::full({1 << 16}, previous, at::kLong)));
+      EXPECT_TRUE(at::equal(from_next, at::full({1 << 16}, next + 100, at::kLong)));
+    }
+  });
+}
+
+// A message that is alone at one end may be part of an exchange at the other.
+TEST_P(CommunicatorTest, AnExchangeMeetsSinglesInOrderOfIssue) {
+  Run([](Communicator& group) {
+    const int next = (group.rank() + 1) % group.size();
+    const int previous = (group.rank() + group.size() - 1) % group.size();
+    const at::Tensor first = Ints({1, group.rank()}), second = Ints({2, group.rank()});
+    const auto sends = group.Exchange(
+        {{PointToPoint::kSend, first, next, 3}, {PointToPoint::kSend, second, next, 3}});
+    at::Tensor got_first = at::zeros({2}, at::kLong), got_second = got_first.clone();
+    group.Receive(got_first, previous, 3)->Wait();
+    group.Receive(got_second, previous, 3)->Wait();
+    for (const auto& send : sends) send->Release();
+    EXPECT_TRUE(at::equal(got_first, Ints({1, previous})));
+    EXPECT_TRUE(at::equal(got_second, Ints({2, previous})));
+  });
+}
+
 TEST_P(CommunicatorTest, SplitGroupsByColorAndOrdersByKey) {
   Run([](Communicator& group) {
     const std::unique_ptr<Communicator> half = group.Split(group.rank() % 2, -group.rank());
@@ -197,12 +243,135 @@ TEST_P(CommunicatorTest, SplitGroupsByColorAndOrdersByKey) {
   });
 }
 
-TEST_P(CommunicatorTest, AllReduceSumHasTheBitsOfTreeSumOnEveryRank) {
+// Small ones are sent to everybody, large ones are added up in shards.
+constexpr int64_t kReductionSizes[] = {0, 1, 100, 40003};
+
+// The rank's numbers of a reduction, rough or (of types that hold few digits) small integers.
+at::Tensor PartOf(int rank, int64_t count, at::ScalarType type = at::kFloat) {
+  if (type == at::kFloat) return RoughFloats(count, rank);
+  return at::arange(count, at::kLong).add(rank).remainder(5).to(type);
+}
+
+std::vector<at::Tensor> PartsOf(int ranks, int64_t count, at::ScalarType type = at::kFloat) {
   std::vector<at::Tensor> parts;
-  for (int r = 0; r < GetParam(); ++r) parts.push_back(RoughFloats(100, r));
-  const at::Tensor expected = TreeSum(parts);
+  for (int r = 0; r < ranks; ++r) parts.push_back(PartOf(r, count, type));
+  return parts;
+}
+
+TEST_P(CommunicatorTest, AllReduceByTreeHasTheBitsOfTreeSumOnEveryRank) {
+  for (const int64_t count : kReductionSizes) {
+    const std::vector<at::Tensor> parts = PartsOf(GetParam(), count);
+    const at::Tensor expected = TreeSum(parts);
+    Run([&](Communicator& group) {
+      at::Tensor sum = parts[group.rank()].clone();
+      group.AllReduce(sum, Reduction::kTreeSum);
+      EXPECT_TRUE(SameBits(sum, expected)) << count;
+      EXPECT_TRUE(SameBits(AllReduceSum(group, parts[group.rank()]), expected)) << count;
+    });
+  }
+}
+
+// Every order of n additions is within (n - 1) / 2 units in the last place of the sum of
+// magnitudes.
+TEST_P(CommunicatorTest, AllReduceInAnyOrderIsWithinRoundingAndTheSameOnEveryRank) {
+  for (const int64_t count : kReductionSizes) {
+    const std::vector<at::Tensor> parts = PartsOf(GetParam(), count);
+    const at::Tensor expected = TreeSum(parts);
+    at::Tensor bound = at::zeros({count});
+    for (const at::Tensor& part : parts) bound += part.abs() * GetParam() * 0x1p-23;
+    Run([&](Communicator& group) {
+      at::Tensor sum = parts[group.rank()].clone();
+      group.AllReduce(sum, Reduction::kSum);
+      EXPECT_TRUE((sum - expected).abs().le(bound).all().item<bool>()) << count;
+      at::Tensor of_first = sum.clone();
+      group.Broadcast(of_first, 0);
+      EXPECT_TRUE(SameBits(sum, of_first)) << count;
+    });
+  }
+}
+
+TEST_P(CommunicatorTest, AllReduceAddsAndComparesNumbersOfAnyType) {
+  for (const at::ScalarType type : {at::kDouble, at::kInt, at::kLong, at::kBFloat16}) {
+    const std::vector<at::Tensor> parts = PartsOf(GetParam(), 7, type);
+    const at::Tensor sum = TreeSum(parts), most = at::amax(at::stack(parts), 0);
+    Run([&](Communicator& group) {
+      at::Tensor summed = parts[group.rank()].clone(), compared = summed.clone();
+      group.AllReduce(summed, Reduction::kSum);
+      group.AllReduce(compared, Reduction::kMax);
+      EXPECT_TRUE(at::equal(summed, sum)) << type;
+      EXPECT_TRUE(at::equal(compared, most)) << type;
+    });
+  }
+}
+
+// Uneven shards: rank r has r rows of 3.
+std::vector<int64_t> UnevenRows(int ranks) {
+  std::vector<int64_t> rows;
+  for (int r = 0; r < ranks; ++r) rows.push_back(r);
+  return rows;
+}
+
+TEST_P(CommunicatorTest, ReduceScatterGivesEveryRankItsRowsOfTheSum) {
+  const int ranks = GetParam(), all = ranks * (ranks - 1) / 2;
+  const std::vector<at::Tensor> parts = PartsOf(ranks, 3 * all);
+  const at::Tensor expected = TreeSum(parts).view({all, 3});
+  const std::vector<int64_t> rows = UnevenRows(ranks);
   Run([&](Communicator& group) {
-    EXPECT_TRUE(SameBits(AllReduceSum(group, parts[group.rank()]), expected));
+    const at::Tensor own = parts[group.rank()].view({all, 3});
+    const int64_t begin = group.rank() * (group.rank() - 1) / 2;
+    const at::Tensor mine = expected.narrow(0, begin, rows[group.rank()]);
+    EXPECT_TRUE(SameBits(group.ReduceScatter(own, rows, Reduction::kTreeSum), mine));
+    EXPECT_TRUE(at::allclose(group.ReduceScatter(own, rows, Reduction::kSum), mine));
+    EXPECT_THROW(group.ReduceScatter(own, rows, Reduction::kMax), c10::Error);
+  });
+}
+
+TEST_P(CommunicatorTest, AStartedReduceScatterLetsOtherCallsPass) {
+  const int ranks = GetParam(), all = ranks * (ranks - 1) / 2;
+  const std::vector<int64_t> rows = UnevenRows(ranks);
+  Run([&](Communicator& group) {
+    std::vector<RowExchange> sums;
+    for (int i = 0; i < 2; ++i) {
+      sums.push_back(group.StartReduceScatter(at::full({all, 3}, i + 1.0), rows, Reduction::kSum));
+      group.Barrier();
+    }
+    for (int i = 1; i >= 0; --i) {
+      sums[i].transfer->Wait();
+      EXPECT_TRUE(
+          at::equal(sums[i].received, at::full({rows[group.rank()], 3}, (i + 1.0) * ranks)));
+    }
+  });
+}
+
+TEST_P(CommunicatorTest, StartTreeSumLeavesOutTheLastRanks) {
+  const int ranks = GetParam();
+  const std::vector<at::Tensor> parts = PartsOf(ranks, 2 * ranks);
+  const std::vector<int64_t> rows(ranks, 2);
+  Run([&](Communicator& group) {
+    for (int adding = 1; adding <= ranks; ++adding) {
+      const at::Tensor own =
+          group.rank() < adding ? parts[group.rank()] : at::empty({0}, at::kFloat);
+      RowExchange sum = StartTreeSum(group, own, rows, adding);
+      sum.transfer->Wait();
+      const at::Tensor expected = TreeSum({parts.begin(), parts.begin() + adding});
+      EXPECT_TRUE(SameBits(sum.received, expected.narrow(0, 2 * group.rank(), 2))) << adding;
+    }
+  });
+}
+
+TEST_P(CommunicatorTest, AllGatherIntoFillsInTheShardsOfTheOthers) {
+  const int ranks = GetParam(), all = ranks * (ranks - 1) / 2;
+  const std::vector<int64_t> rows = UnevenRows(ranks);
+  Run([&](Communicator& group) {
+    for (const at::ScalarType type : {at::kFloat, at::kBFloat16, at::kLong}) {
+      const at::Tensor whole = at::arange(3 * all, at::kLong).to(type).view({all, 3});
+      at::Tensor buffer = at::full_like(whole, -1).set_requires_grad(type == at::kFloat);
+      const int64_t begin = group.rank() * (group.rank() - 1) / 2;
+      at::Tensor own = buffer.detach().narrow(0, begin, rows[group.rank()]);
+      own.copy_(whole.narrow(0, begin, rows[group.rank()]));
+      group.AllGatherInto(buffer, rows);
+      EXPECT_TRUE(at::equal(buffer, whole)) << type;
+    }
   });
 }
 
@@ -229,6 +398,8 @@ TEST(CommunicatorPayloadTest, WrongArgumentsAreProgrammingErrors) {
   EXPECT_THROW(alone->AllToAll(tensor, {2}, {1}), c10::Error);
   EXPECT_THROW(alone->AllToAll(tensor, {1, 1}, {1, 1}), c10::Error);
   EXPECT_THROW(alone->Send(tensor, -1, 0), c10::Error);
+  EXPECT_THROW(alone->AllGatherInto(tensor, {1}), c10::Error);
+  EXPECT_THROW(alone->ReduceScatter(tensor, {1, 1}, Reduction::kSum), c10::Error);
   EXPECT_THROW(alone->Receive(tensor, 0, 0)->Wait(), c10::Error);
 }
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -34,6 +35,24 @@ TEST(MpiCommunicatorTest, ASplitAllGatherArrivesWhole) {
     EXPECT_TRUE(at::equal(gathered[r], at::arange(101) + r)) << r;
     EXPECT_EQ(texts[r], std::string(100 * r + 1, 'a' + r));
   }
+}
+
+TEST(MpiCommunicatorTest, SplitReductionsAndShardsArriveWhole) {
+  const std::unique_ptr<Communicator> world = MakeMpiWorld(nullptr, nullptr, kTinyMessage);
+  const int64_t n = world->size(), rank = world->rank();
+  const std::vector<int64_t> rows(n, 37);
+  const at::Tensor all = at::arange(37 * n).to(at::kFloat);
+  for (const Reduction reduction : {Reduction::kTreeSum, Reduction::kSum}) {
+    at::Tensor sum = all.clone();
+    world->AllReduce(sum, reduction);
+    EXPECT_TRUE(at::equal(sum, all * n));
+    EXPECT_TRUE(
+        at::equal(world->ReduceScatter(all, rows, reduction), all.narrow(0, 37 * rank, 37) * n));
+  }
+  at::Tensor shards = at::zeros_like(all);
+  shards.narrow(0, 37 * rank, 37).copy_(all.narrow(0, 37 * rank, 37));
+  world->AllGatherInto(shards, rows);
+  EXPECT_TRUE(at::equal(shards, all));
 }
 
 TEST(MpiCommunicatorTest, ASplitAllToAllArrivesWhole) {

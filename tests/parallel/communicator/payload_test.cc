@@ -41,6 +41,15 @@ TEST(CheckRowsTest, CountsMustFitRanksAndRows) {
   EXPECT_THROW(CheckRows(at::zeros({}), {1, 0}, {0, 0}, 2), c10::Error);
 }
 
+TEST(CheckShardsTest, ShardsAreAllRowsAndOneForEachRank) {
+  const at::Tensor tensor = at::zeros({5, 2});
+  EXPECT_NO_THROW(CheckShards(tensor, {5, 0}, 2, "AllGatherInto"));
+  EXPECT_THROW(CheckShards(tensor, {5}, 2, "AllGatherInto"), c10::Error);
+  EXPECT_THROW(CheckShards(tensor, {5, 1}, 2, "AllGatherInto"), c10::Error);
+  EXPECT_THROW(CheckShards(tensor, {6, -1}, 2, "AllGatherInto"), c10::Error);
+  EXPECT_THROW(CheckShards(at::zeros({}), {1, 0}, 2, "AllGatherInto"), c10::Error);
+}
+
 TEST(CheckMemberTest, RanksAreThoseOfTheGroup) {
   EXPECT_NO_THROW(CheckMember(0, 2, "Broadcast"));
   EXPECT_NO_THROW(CheckMember(1, 2, "Broadcast"));

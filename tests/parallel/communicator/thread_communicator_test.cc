@@ -39,6 +39,10 @@ TEST(ThreadCommunicatorTest, AFailureWakesRanksInCollectives) {
   ExpectWokenByFailure([](Communicator& world) { world.AllGather(at::zeros({2})); });
   ExpectWokenByFailure([](Communicator& world) { world.AllGatherBytes("x"); });
   ExpectWokenByFailure([](Communicator& world) {
+    at::Tensor shards = at::zeros({world.size()});
+    world.AllGatherInto(shards, std::vector<int64_t>(world.size(), 1));
+  });
+  ExpectWokenByFailure([](Communicator& world) {
     world.AllToAll(at::zeros({3, 1}), {1, 1, 1}, {1, 1, 1});
   });
   ExpectWokenByFailure([](Communicator& world) { world.Split(0, 0); });

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "parallel/pipeline/executor.h"
+#include "parallel/pipeline/make_plan.h"
 #include "parallel/pipeline/schedule/zb_h1.h"
 #include "tests/testing/rank_group.h"
 

@@ -6,26 +6,38 @@
 #include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "parallel/pipeline/make_plan.h"
+#include "parallel/pipeline/peak_memory.h"
 #include "parallel/pipeline/schedule/make_schedule.h"
 #include "tests/testing/rank_group.h"
 
 namespace deduce {
 namespace {
 
+// Tensors that the stages of a rank have been asked for and have not used yet.
+struct Asked {
+  int now = 0, most = 0;
+  int pairs = 0;
+};
+
 // Stage s of S computes x * 2 + s, with a weight gradient of x times the output's. Numbers are
 // small integers, so sums are the same in any order.
 class ToyStage : public ChunkWork {
  public:
   // shards_weights: work that reads weights expects them gathered.
-  ToyStage(int stage, int last, bool shards_weights = false)
-      : stage_(stage), last_(last), are_here_(!shards_weights) {}
+  ToyStage(int stage, int last, bool shards_weights = false, Asked* asked = nullptr)
+      : stage_(stage), last_(last), are_here_(!shards_weights), asked_(asked) {}
 
-  at::Tensor EmptyInput(int micro_batch) override { return at::empty({micro_batch + 1}); }
+  at::Tensor EmptyInput(int micro_batch) override {
+    if (asked_ != nullptr) asked_->most = std::max(asked_->most, ++asked_->now);
+    return at::empty({micro_batch + 1});
+  }
   at::Tensor EmptyOutput(int micro_batch) override { return EmptyInput(micro_batch); }
 
   at::Tensor Forward(int m, const at::Tensor& input) override {
@@ -51,6 +63,10 @@ class ToyStage : public ChunkWork {
     inputs_.erase(m);
     gradients_.erase(m);
   }
+  PairResult ForwardAndBackward(const Pair& pair, ChunkWork& other) override {
+    if (asked_ != nullptr) ++asked_->pairs;
+    return ChunkWork::ForwardAndBackward(pair, other);
+  }
   void Reduce() override { ++reduced_; }
   void GatherWeights() override { are_here_ = true; }
   void ReleaseWeights() override { are_here_ = false; }
@@ -64,6 +80,7 @@ class ToyStage : public ChunkWork {
   std::map<int, at::Tensor> inputs_, gradients_;
   double weight_gradient_ = 0;
   bool are_here_;
+  Asked* asked_;
   int reduced_ = 0;
 };
 
@@ -84,19 +101,23 @@ void ExpectEveryStageComputes(const std::string& name, int num_ranks, int num_mi
     if (shards_weights) plan = WithShardedWeights(std::move(plan));
     const Schedule& schedule = plan.schedule;
     const int last = schedule.num_stages() - 1;
+    Asked asked;
     std::vector<std::unique_ptr<ToyStage>> stages(schedule.num_chunks);
     std::vector<int> paths(schedule.num_chunks);
     for (size_t path = 0; path < schedule.paths.size(); ++path) {
       for (int stage = 0; stage <= last; ++stage) {
         const Place place = schedule.paths[path][stage];
         if (place.rank != world.rank()) continue;
-        stages[place.chunk] = std::make_unique<ToyStage>(stage, last, shards_weights);
+        stages[place.chunk] = std::make_unique<ToyStage>(stage, last, shards_weights, &asked);
         paths[place.chunk] = static_cast<int>(path);
       }
     }
     std::vector<ChunkWork*> driven;
     for (const auto& stage : stages) driven.push_back(stage.get());
     Execute(plan, driven, world);
+    int pairs = 0;
+    for (const Step& step : schedule.ranks[world.rank()]) pairs += step.second.has_value();
+    EXPECT_EQ(asked.pairs, pairs);
     for (int chunk = 0; chunk < schedule.num_chunks; ++chunk) {
       double expected = 0;
       for (int m = 0; m < padded; ++m) {
@@ -123,6 +144,45 @@ TEST(ExecutorTest, EveryScheduleComputesEveryGradientOnFourRanks) {
 TEST(ExecutorTest, ShardedWeightsAreGatheredWhereTheyAreRead) {
   for (const char* name : {"gpipe", "1f1b", "interleaved_1f1b", "zb_h1", "zbv", "dualpipev"})
     ExpectEveryStageComputes(name, 2, 5, /*shards_weights=*/true);
+}
+
+// Stages whose work gives back what it was given to fill.
+class CountingStage : public ToyStage {
+ public:
+  CountingStage(int stage, int last, Asked& asked)
+      : ToyStage(stage, last, /*shards_weights=*/false, &asked), count_(asked) {}
+  at::Tensor Forward(int m, const at::Tensor& input) override {
+    count_.now -= input.defined();
+    return ToyStage::Forward(m, input);
+  }
+  at::Tensor InputGradient(int m, const at::Tensor& grad_output) override {
+    count_.now -= grad_output.defined();
+    return ToyStage::InputGradient(m, grad_output);
+  }
+
+ private:
+  Asked& count_;
+};
+
+TEST(ExecutorTest, ReceivedTensorsAreMadeWhenThePlanBeginsTheirReceives) {
+  for (const char* name : {"gpipe", "1f1b", "zb_h1"}) {
+    RunRanks(4, [&](Communicator& world) {
+      const Plan plan = MakePlan(MakeSchedule(name, 4, 1, 12));
+      Asked asked;
+      CountingStage stage(world.rank(), 3, asked);
+      Execute(plan, {&stage}, world);
+      EXPECT_EQ(asked.most, PeakReceives(plan.ranks[world.rank()])) << name;
+    });
+  }
+}
+
+TEST(ExecutorTest, AReceiveThatNobodyHasBegunIsAnError) {
+  RunRanks(1, [](Communicator& world) {
+    Plan plan = MakePlan(MakeSchedule("1f1b", 2, 1, 1));
+    plan.ranks[0] = {{PlanOp::kReceiveGradient, 0, 0, 1}};
+    ToyStage stage(0, 1);
+    EXPECT_THROW(Execute(plan, {&stage}, world), c10::Error);
+  });
 }
 
 TEST(ExecutorTest, OneRankIsAPipelineOfOneStage) { ExpectEveryStageComputes("zb_h1", 1, 3); }

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cmath>
 #include <random>
+#include <utility>
 
 #include "parallel/communicator/communicator.h"
 #include "tests/testing/same_bits.h"
@@ -59,6 +60,29 @@ TEST(GradientTreeTest, ClassesCombineToTheBitsOfTreeSum) {
       EXPECT_TRUE(SameBits(TreeSum(present), expected))
           << num_micro_batches << " in " << modulus << " classes";
     }
+  }
+}
+
+TEST(GradientTreeTest, ALastLeafThatIsMergedInPartsLeavesTheBitsAlone) {
+  for (int64_t num_micro_batches = 1; num_micro_batches <= 17; ++num_micro_batches) {
+    const std::vector<at::Tensor> gradients = RoughGradients(num_micro_batches);
+    GradientTree tree(num_micro_batches, 0, 2);
+    std::vector<at::Tensor> free;
+    for (const int64_t m : TreeOrder(num_micro_batches, 0, 2)) {
+      if (!tree.at_last()) {
+        tree.Add(gradients[m].clone(), free);
+        continue;
+      }
+      at::Tensor last = at::zeros({70});
+      const at::Tensor sum = tree.AddLast(last);
+      for (const auto& [begin, end] : {std::pair(50, 70), std::pair(0, 20), std::pair(20, 50)}) {
+        last.narrow(0, begin, end - begin).copy_(gradients[m].narrow(0, begin, end - begin));
+        tree.MergeLast(begin, end);
+        const at::Tensor expected = ClassSum(gradients, 0, 2).narrow(0, begin, end - begin);
+        EXPECT_TRUE(SameBits(sum.narrow(0, begin, end - begin), expected));
+      }
+    }
+    EXPECT_TRUE(SameBits(tree.Finish(), ClassSum(gradients, 0, 2))) << num_micro_batches;
   }
 }
 

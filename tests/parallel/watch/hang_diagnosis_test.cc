@@ -185,6 +185,18 @@ TEST(HangDiagnosisTest, MessagesToOthersOrWithOtherTags) {
          "tag 0 (Float [4]), for which rank 0 waits: wrong tag");
 }
 
+// Rank 1 waits for its receive from rank 0, which has sent; what does not end is its send to rank
+// 2, which ends with it.
+TEST(HangDiagnosisTest, AMessageOfTheSameExchangeThatIsMissing) {
+  CallScript script = Steps(2);
+  script.Send(0, 1);
+  script.ledger(1).BeginWait(script.Exchange(1, /*to=*/2, /*from=*/0, 0).second);
+  for (const int r : {0, 2, 3}) script.Enter(r, LedgerCall::Barrier);
+  Expect(script, HangVerdict::kCircle, 2,
+         "rank 2: found Barrier 4 of world, expected Receive 2 from rank 1, tag 0 (Float [4]), for "
+         "which rank 1 waits: skipped or reordered");
+}
+
 TEST(HangDiagnosisTest, ASkippedSendOrReceive) {
   CallScript send = Steps(2);
   send.ledger(1).BeginWait(send.Receive(1, 0));

@@ -118,6 +118,22 @@ TEST(LedgerTest, ActionsNest) {
   EXPECT_EQ(ledger.Record(1).call(0).action(), "sft step 3, F0.1");
 }
 
+TEST(LedgerTest, MembersMustAgreeOnShards) {
+  const auto record = [](std::vector<int64_t> rows) {
+    Ledger ledger(0);
+    const int world = ledger.AddGroup("world", "world", {0, 1});
+    const std::vector<int64_t> sizes = {3};
+    ledger.BeginCollective(world, LedgerCall::AllGatherInto,
+                           {.type = kFloat, .sizes = sizes, .shard_rows = rows});
+    return ledger.Record(1);
+  };
+  const LedgerRecord one = record({1, 2}), other = record({2, 1});
+  EXPECT_EQ(CallSignature(record({1, 2}).call(0)), CallSignature(one.call(0)));
+  EXPECT_NE(CallSignature(other.call(0)), CallSignature(one.call(0)));
+  EXPECT_NE(other.group(0).last_digest(), one.group(0).last_digest());
+  EXPECT_NE(CallText(other.call(0), other.group(0)), CallText(one.call(0), one.group(0)));
+}
+
 TEST(LedgerTest, TextsSayWhatMembersMustAgreeOn) {
   Ledger ledger(0);
   const int world = ledger.AddGroup("world", "world", {0, 1, 2});
@@ -126,12 +142,16 @@ TEST(LedgerTest, TextsSayWhatMembersMustAgreeOn) {
   ledger.BeginTransfer(world, LedgerCall::Receive,
                        {.type = kFloat, .sizes = sizes, .peer = 1, .tag = 7});
   ledger.BeginCollective(world, LedgerCall::Barrier, {});
-  const LedgerRecord record = ledger.Record(3);
+  ledger.BeginTransfer(world, LedgerCall::Send,
+                       {.type = kFloat, .sizes = sizes, .peer = 1, .tag = 7, .exchange = 5});
+  const LedgerRecord record = ledger.Record(4);
   EXPECT_EQ(CallText(record.call(0), record.group(0)),
             "Broadcast 0 of world (Float [3, 4] from rank 2)");
   EXPECT_EQ(CallText(record.call(1), record.group(0)),
             "Receive 0 from rank 1, tag 7 (Float [3, 4])");
   EXPECT_EQ(CallText(record.call(2), record.group(0)), "Barrier 1 of world");
+  EXPECT_EQ(CallText(record.call(3), record.group(0)),
+            "Send 0 to rank 1, tag 7, in an exchange (Float [3, 4])");
   LedgerCall other = record.call(0);
   other.set_number(100);
   EXPECT_EQ(CallSignature(other), CallSignature(record.call(0)));

@@ -34,6 +34,18 @@ TEST(RecordedCommunicatorTest, EveryCallDoesWhatTheTransportDoesAndIsRecorded) {
                         me == 0 ? std::vector<int64_t>{0, 3} : std::vector<int64_t>{3, 0},
                         me == 0 ? std::vector<int64_t>{0, 3} : std::vector<int64_t>{3, 0}),
         Full(3, other)));
+    at::Tensor sum = Full(1, me), most = Full(1, me);
+    world->AllReduce(sum, Reduction::kSum);
+    world->AllReduce(most, Reduction::kMax);
+    EXPECT_TRUE(at::equal(sum, Full(1, 1)) && at::equal(most, Full(1, 1)));
+    EXPECT_TRUE(
+        at::equal(world->ReduceScatter(Full(3, me), {1, 2}, Reduction::kSum), Full(1 + me, 1)));
+    RowExchange shard = world->StartReduceScatter(Full(3, me), {1, 2}, Reduction::kTreeSum);
+    shard.transfer->Wait();
+    EXPECT_TRUE(at::equal(shard.received, Full(1 + me, 1)));
+    at::Tensor shards = Full(3, 1);
+    world->AllGatherInto(shards, {2, 1});
+    EXPECT_TRUE(at::equal(shards, Full(3, 1)));
     at::Tensor theirs = Full(1, -1);
     const auto receive = world->Receive(theirs, other, 4);
     const at::Tensor sent = Full(1, me);
@@ -48,10 +60,40 @@ TEST(RecordedCommunicatorTest, EveryCallDoesWhatTheTransportDoesAndIsRecorded) {
       operations += LedgerCall::Operation_Name(call.operation()) + " ";
       EXPECT_GE(call.ended_ns(), call.began_ns());
     }
-    EXPECT_EQ(operations, "Barrier Broadcast AllGather AllGatherBytes AllToAll Receive Send ");
+    EXPECT_EQ(operations,
+              "Barrier Broadcast AllGather AllGatherBytes AllToAll AllReduceSum AllReduceMax "
+              "ReduceScatter ReduceScatter AllGatherInto Receive Send ");
+    EXPECT_EQ(record.call(7).shard_digest(), record.call(8).shard_digest());
+    EXPECT_NE(record.call(7).shard_digest(), record.call(9).shard_digest());
     EXPECT_EQ(record.call(1).peer(), 1);
     EXPECT_EQ(record.call(4).send_row(other), 3);
     EXPECT_EQ(record.blocked(), -1);
+  });
+}
+
+TEST(RecordedCommunicatorTest, MessagesOfAnExchangeAreRecordedAsOne) {
+  RunRanks(2, [](Communicator& transport) {
+    const auto recording = std::make_shared<Recording>(transport.rank());
+    const auto world = MakeRecordedCommunicator(transport, recording);
+    const int other = 1 - world->rank();
+    const at::Tensor sent = Full(1, world->rank());
+    at::Tensor alone = Full(1, -1), received = Full(1, -1);
+    const auto first = world->Send(sent, other, 4);
+    world->Receive(alone, other, 4)->Wait();
+    first->Release();
+    const auto transfers = world->Exchange(
+        {{PointToPoint::kSend, sent, other, 4}, {PointToPoint::kReceive, received, other, 4}});
+    for (const auto& transfer : transfers) transfer->Wait();
+    EXPECT_TRUE(at::equal(received, Full(1, other)));
+
+    const LedgerRecord record = recording->ledger.Record(100);
+    ASSERT_EQ(record.call_size(), 4);
+    EXPECT_EQ(record.call(0).exchange(), -1);
+    EXPECT_EQ(record.call(2).exchange(), 0);
+    EXPECT_EQ(record.call(3).exchange(), 0);
+    EXPECT_EQ(record.call(3).operation(), LedgerCall::Receive);
+    EXPECT_EQ(record.call(3).number(), 1) << "the second message of its lane";
+    for (const LedgerCall& call : record.call()) EXPECT_GE(call.ended_ns(), call.began_ns());
   });
 }
 

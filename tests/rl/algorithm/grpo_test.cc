@@ -24,7 +24,8 @@ struct TinyRl {
   GrpoResult Step(const StageConfig& stage, int64_t step) {
     const auto grpo = Grpo::Create(stage, 5, TinyTokenizer(), "stage[0]");
     TORCH_CHECK(grpo.ok(), grpo.status().ToString());
-    absl::StatusOr<GrpoResult> result = grpo->Step(*policy.state, *reference.model, step);
+    absl::StatusOr<GrpoResult> result =
+        grpo->Step(*policy.state, *reference.model, step, StepOptionsOf(stage, step));
     TORCH_CHECK(result.ok(), result.status().ToString());
     return *std::move(result);
   }
@@ -63,9 +64,9 @@ Outcome Train(int num_ranks, int expert_parallel) {
         const bool time = name.starts_with("timing_s/") || name == "rollout/tokens_per_second";
         if (!time) own.metrics.emplace_back(name, value);
       }
-      own.advantages.insert(own.advantages.end(), result.advantages.begin(),
-                            result.advantages.end());
-      own.losses.push_back(result.last_update.loss);
+      for (const Sample& sample : result.samples.sample())
+        own.advantages.push_back(sample.advantage());
+      own.losses.push_back(result.last_update.Loss());
       own.losses.push_back(result.last_update.grad_norm);
     }
     own.policy_hash = rl.policy.Hash();
@@ -135,30 +136,26 @@ TEST(GrpoTest, EveryMiniBatchOfEveryEpochIsOneUpdate) {
     const GrpoResult result = rl.Step(stage, 0);
     EXPECT_EQ(rl.policy.state->num_updates(), 8);
     int64_t tokens = 0;  // every sample once in every epoch
-    for (const Sample& sample : result.samples) {
-      tokens += static_cast<int64_t>(sample.completion.tokens.size() +
-                                     result.prompts[sample.index / 4].tokens.size());
-    }
+    for (const Sample& sample : result.samples.sample())
+      tokens += sample.prompt_tokens_size() + sample.completion_tokens_size();
     EXPECT_EQ(result.num_tokens, 2 * tokens);
   });
 }
 
 // Sum over samples of advantage * mean log-probability of the completion's tokens.
-double Objective(TinyTraining& policy, const GrpoResult& result, int64_t num_generations) {
+double Objective(TinyTraining& policy, const SampleTable& table) {
   double objective = 0;
-  for (size_t i = 0; i < result.samples.size(); ++i) {
-    const Prompt& prompt = result.prompts[i / num_generations];
-    std::vector<int32_t> tokens = prompt.tokens;
-    const std::vector<int32_t>& completion = result.samples[i].completion.tokens;
-    tokens.insert(tokens.end(), completion.begin(), completion.end());
-    const PackedBatch alone = MakePackedBatch(
-        {PackItem{.tokens = tokens, .weights = std::vector<float>(tokens.size() - 1, 1)}});
+  for (const Sample& sample : table.sample()) {
+    std::vector<int32_t> tokens(sample.prompt_tokens().begin(), sample.prompt_tokens().end());
+    tokens.insert(tokens.end(), sample.completion_tokens().begin(),
+                  sample.completion_tokens().end());
+    const PackedBatch alone =
+        MakePackedBatch({PackItem{.tokens = tokens, .columns = {{Column::kWeight, {1}}}}});
     const at::Tensor log_prob_x = ScoreTokens(*policy.model, {alone}, 1)[0];
     double sum = 0;
-    for (size_t t = prompt.tokens.size() - 1; t + 1 < tokens.size(); ++t) {
-      sum += log_prob_x[static_cast<int64_t>(t)].item<double>();
-    }
-    objective += result.advantages[i] * sum / static_cast<double>(completion.size());
+    for (int64_t t = sample.prompt_tokens_size() - 1; t + 1 < log_prob_x.numel(); ++t)
+      sum += log_prob_x[t].item<double>();
+    objective += sample.advantage() * sum / sample.completion_tokens_size();
   }
   return objective;
 }
@@ -171,7 +168,7 @@ TEST(GrpoTest, AnUpdateMakesBetterSamplesMoreProbable) {
     const GrpoResult result = rl.Step(stage, 0);
     ASSERT_GT(Value(result, "reward_std"), 0);
     // The reference still has the weights that sampled.
-    EXPECT_GT(Objective(rl.policy, result, 4), Objective(rl.reference, result, 4));
+    EXPECT_GT(Objective(rl.policy, result.samples), Objective(rl.reference, result.samples));
   });
 }
 

@@ -12,8 +12,6 @@
 namespace deduce {
 namespace {
 
-constexpr int64_t kGenerations = 3;
-
 GenerationOptions Options() {
   return {.max_new_tokens = 12,
           .end_ids = {TinyTokenizer()->eos_id()},
@@ -21,71 +19,82 @@ GenerationOptions Options() {
           .max_batch = 4};
 }
 
-// Five prompts: no number of ranks here divides them evenly.
-std::vector<Prompt> Prompts() {
+// Five prompts with three completions each: no number of ranks here divides them evenly.
+std::vector<RolloutGroup> Groups(const std::vector<int64_t>& sizes = {3, 3, 3, 3, 3}) {
   const auto stream = PromptStream::Create(TinyGrpoStage().data(), 5, TinyTokenizer(), 16);
-  std::vector<Prompt> prompts;
-  for (uint64_t n = 0; n < 5; ++n) prompts.push_back(*stream->Get(Split::kTrain, n));
-  return prompts;
+  std::vector<RolloutGroup> groups;
+  for (uint64_t n = 0; n < sizes.size(); ++n)
+    groups.push_back({*stream->Get(Split::kTrain, n + 7), n + 7, sizes[n]});
+  return groups;
 }
 
 RewardSet Rewards() { return *RewardSet::Create(TinyGrpoStage().grpo().reward()); }
 
-// What the last rank has.
-std::vector<Sample> Collect(int num_ranks, int expert_parallel) {
-  std::vector<Sample> samples;
+// What the last rank has, without times.
+SampleTable Collect(int num_ranks, int expert_parallel,
+                    const std::vector<RolloutGroup>& groups = Groups()) {
+  SampleTable table;
   RunRanks(num_ranks, [&](Communicator& world) {
     TinyTraining training(world, expert_parallel, true);
-    SampleSet set = RolloutAndGrade(*training.model, training.ranks, *TinyTokenizer(), Prompts(),
-                                    kGenerations, Options(), Rewards());
-    if (world.rank() == world.size() - 1) samples = std::move(set.samples);
+    SampleTable own = RolloutAndGrade(*training.model, training.ranks, *TinyTokenizer(), groups,
+                                      Options(), Rewards());
+    own.clear_rollout_seconds();
+    own.clear_reward_seconds();
+    if (world.rank() == world.size() - 1) table = std::move(own);
   });
-  return samples;
+  return table;
 }
 
-void ExpectSame(const std::vector<Sample>& found, const std::vector<Sample>& expected) {
-  ASSERT_EQ(found.size(), expected.size());
-  for (size_t i = 0; i < found.size(); ++i) {
-    SCOPED_TRACE("sample " + std::to_string(i));
-    EXPECT_EQ(found[i].index, expected[i].index);
-    EXPECT_EQ(found[i].completion.tokens, expected[i].completion.tokens);
-    EXPECT_EQ(found[i].completion.log_probs, expected[i].completion.log_probs);
-    EXPECT_EQ(found[i].completion.truncated, expected[i].completion.truncated);
-    EXPECT_EQ(found[i].text, expected[i].text);
-    EXPECT_EQ(found[i].scored.total, expected[i].scored.total);
-    EXPECT_EQ(found[i].scored.by_verifier, expected[i].scored.by_verifier);
-    EXPECT_EQ(found[i].scored.accuracy, expected[i].scored.accuracy);
+TEST(RolloutAndGradeTest, EveryRankHasTheSamplesOfOneRank) {
+  const std::string one = Collect(1, 1).DebugString();
+  EXPECT_EQ(Collect(2, 1).DebugString(), one);
+  EXPECT_EQ(Collect(2, 2).DebugString(), one);
+  EXPECT_EQ(Collect(4, 2).DebugString(), one);
+}
+
+TEST(RolloutAndGradeTest, GroupsOfAnySizeComeWholeInTheirOrder) {
+  const std::vector<uint64_t> group_of = {0, 0, 1, 2, 2, 2, 2};
+  for (const int num_ranks : {1, 2}) {
+    const std::vector<RolloutGroup> groups = Groups({2, 1, 4});
+    const SampleTable table = Collect(num_ranks, 1, groups);
+    ASSERT_EQ(table.sample_size(), 7);
+    for (int i = 0; i < 7; ++i) {
+      const Sample& sample = table.sample(i);
+      const RolloutGroup& group = groups[group_of[i]];
+      EXPECT_EQ(sample.sample(), static_cast<uint64_t>(i));
+      EXPECT_EQ(sample.group(), group_of[i]);
+      EXPECT_EQ(sample.prompt_id(), group.prompt_id);
+      EXPECT_EQ(std::vector<int32_t>(sample.prompt_tokens().begin(), sample.prompt_tokens().end()),
+                group.prompt.tokens);
+    }
   }
 }
 
-TEST(CollectSamplesTest, EveryRankHasTheSamplesOfOneRank) {
-  const std::vector<Sample> one = Collect(1, 1);
-  ExpectSame(Collect(2, 1), one);
-  ExpectSame(Collect(2, 2), one);
-  ExpectSame(Collect(4, 2), one);
+TEST(RolloutAndGradeTest, ASamplesCompletionDoesNotDependOnTheSizesOfItsGroup) {
+  // Sample 2 is the third of prompt 7 here, and the only one of its own group there.
+  std::vector<RolloutGroup> same = Groups({2, 1});
+  same[1].prompt = same[0].prompt;
+  const SampleTable apart = Collect(1, 1, same), together = Collect(1, 1, Groups({3}));
+  for (int i = 0; i < 3; ++i)
+    EXPECT_EQ(apart.sample(i).completion(), together.sample(i).completion());
 }
 
-TEST(CollectSamplesTest, WholeGroupsComeInTheOrderOfPrompts) {
-  const std::vector<Sample> samples = Collect(2, 1);
-  ASSERT_EQ(samples.size(), 5U * kGenerations);
-  for (size_t i = 0; i < samples.size(); ++i) {
-    EXPECT_EQ(samples[i].index, i);
-    EXPECT_EQ(samples[i].completion.sample, i);
-  }
-}
-
-TEST(CollectSamplesTest, ASampleIsGradedAgainstItsOwnPromptWithoutItsEndToken) {
-  const std::vector<Prompt> prompts = Prompts();
+TEST(RolloutAndGradeTest, ASampleIsGradedAgainstItsOwnPromptWithoutItsEndToken) {
+  const std::vector<RolloutGroup> groups = Groups();
   const auto tokenizer = TinyTokenizer();
   int finished = 0;
-  for (const Sample& sample : Collect(1, 1)) {
-    EXPECT_EQ(sample.text.find("<|end|>"), std::string::npos);
-    const std::string whole = tokenizer->Decode(sample.completion.tokens);
-    EXPECT_EQ(sample.completion.truncated ? sample.text : sample.text + "<|end|>", whole);
-    finished += sample.completion.truncated ? 0 : 1;
+  const SampleTable table = Collect(1, 1);
+  for (const Sample& sample : table.sample()) {
+    EXPECT_EQ(sample.completion().find("<|end|>"), std::string::npos);
+    const std::string whole = tokenizer->Decode(
+        std::vector<int32_t>(sample.completion_tokens().begin(), sample.completion_tokens().end()));
+    const bool truncated = sample.status() == Sample::truncated;
+    EXPECT_EQ(truncated ? sample.completion() : sample.completion() + "<|end|>", whole);
+    finished += truncated ? 0 : 1;
     const Scored scored =
-        Rewards().Score(prompts[sample.index / kGenerations].problem, sample.text);
-    EXPECT_EQ(sample.scored.total, scored.total);
+        Rewards().Score(groups[sample.group()].prompt.problem, sample.completion());
+    EXPECT_EQ(sample.has_reward(), !scored.unscorable);
+    EXPECT_EQ(sample.reward(), scored.unscorable ? 0 : scored.total);
   }
   EXPECT_GT(finished, 0);  // or the end token was never put to the test
 }

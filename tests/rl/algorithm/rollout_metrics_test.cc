@@ -12,22 +12,23 @@
 namespace deduce {
 namespace {
 
-// Two groups of three: rewards 0, 1, 2 (lengths 1, 2, 3) and 1, 1 and one that could not be graded.
-std::vector<Sample> Samples() {
-  std::vector<Sample> samples = {MakeSample(0, {2}, 0),       MakeSample(1, {9, 2}, 1),
-                                 MakeSample(2, {9, 9, 2}, 2), MakeSample(3, {9, 9}, 1, true),
-                                 MakeSample(4, {9, 9, 2}, 1), MakeSample(5, {9, 2}, 7)};
-  samples[5].scored.unscorable = true;
-  samples[5].scored.by_verifier.clear();
-  return samples;
+// Groups of three, two and one: rewards 0, 1, 2 (lengths 1, 2, 3); 1 and 1; one that could not be
+// graded. The samples of the first two are mixed.
+SampleTable Table() {
+  SampleTable table;
+  table.set_rollout_seconds(2);
+  table.set_reward_seconds(3);
+  for (const Sample& sample :
+       {MakeSample(0, 0, {2}, 0), MakeSample(1, 1, {9, 9}, 1, Sample::truncated),
+        MakeSample(2, 0, {9, 2}, 1), MakeSample(3, 0, {9, 9, 2}, 2), MakeSample(4, 1, {9, 9, 2}, 1),
+        MakeSample(5, 2, {9, 2}, 7)})
+    *table.add_sample() = sample;
+  table.mutable_sample(5)->clear_reward();
+  table.mutable_sample(5)->clear_rewards();
+  return table;
 }
 
-RolloutMetrics Make() {
-  GrpoConfig config;
-  config.set_num_generations(3);
-  return RolloutMetrics(Samples(), config,
-                        SampleSet{{}, /*rollout_seconds=*/2, /*reward_seconds=*/3});
-}
+RolloutMetrics Make() { return RolloutMetrics(Table()); }
 
 double Value(const RolloutMetrics& metrics, const std::string& wanted) {
   for (const auto& [name, value] : metrics.Record()) {
@@ -39,13 +40,13 @@ double Value(const RolloutMetrics& metrics, const std::string& wanted) {
 
 TEST(RolloutMetricsTest, RewardsAreOverScorableSamples) {
   EXPECT_DOUBLE_EQ(Value(Make(), "reward"), 1);
-  EXPECT_DOUBLE_EQ(Value(Make(), "reward_std"), std::sqrt(2.0 / 4));  // of 0, 1, 2, 1, 1
+  EXPECT_DOUBLE_EQ(Value(Make(), "reward_std"), std::sqrt(2.0 / 4));  // of 0, 1, 1, 2, 1
   EXPECT_DOUBLE_EQ(Value(Make(), "rewards/accuracy/mean"), 1);
   EXPECT_DOUBLE_EQ(Value(Make(), "rewards/unscorable_ratio"), 1.0 / 6);
 }
 
 TEST(RolloutMetricsTest, AGroupWhoseScorableRewardsAgreeHasZeroDeviation) {
-  EXPECT_DOUBLE_EQ(Value(Make(), "frac_reward_zero_std"), 0.5);
+  EXPECT_DOUBLE_EQ(Value(Make(), "frac_reward_zero_std"), 2.0 / 3);
 }
 
 TEST(RolloutMetricsTest, LengthsAreOverAllSamples) {
@@ -81,13 +82,17 @@ TEST(RolloutMetricsTest, TokenMetricsAreMeansOverTheTokensOfAllUpdates) {
 
 TEST(RolloutMetricsTest, OneUpdateThatIsNotFiniteShowsInTheStep) {
   RolloutMetrics metrics = Make();
-  metrics.AddUpdate({.loss = 1, .grad_norm = 3, .max_over_mean_load = 2, .num_tokens = 5});
-  EXPECT_TRUE(metrics.Combined().finite);
   metrics.AddUpdate(
-      {.loss = 2, .grad_norm = 5, .finite = false, .max_over_mean_load = 1, .num_tokens = 6});
+      {.losses = {{"loss", 1}}, .grad_norm = 3, .max_over_mean_load = 2, .num_tokens = 5});
+  EXPECT_TRUE(metrics.Combined().finite);
+  metrics.AddUpdate({.losses = {{"loss", 2}},
+                     .grad_norm = 5,
+                     .finite = false,
+                     .max_over_mean_load = 1,
+                     .num_tokens = 6});
   const StepStats combined = metrics.Combined();
   EXPECT_FALSE(combined.finite);
-  EXPECT_DOUBLE_EQ(combined.loss, 1.5);
+  EXPECT_DOUBLE_EQ(combined.Loss(), 1.5);
   EXPECT_DOUBLE_EQ(combined.grad_norm, 4);
   EXPECT_DOUBLE_EQ(combined.max_over_mean_load, 2);
   EXPECT_EQ(combined.num_tokens, 11);

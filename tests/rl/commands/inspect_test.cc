@@ -7,6 +7,8 @@
 #include <sstream>
 
 #include "parallel/communicator/thread_communicator.h"
+#include "rl/run/run.h"
+#include "tests/rl/run/tiny_run.h"
 #include "tests/trainer/random_layout.h"
 #include "tests/trainer/scratch_dir.h"
 
@@ -73,6 +75,39 @@ TEST_F(InspectTest, DamageIsFoundByVerifyAloneAndNothingIsPrinted) {
   out.str("");
   EXPECT_EQ(Inspect(dir_ / "c", true, out).code(), absl::StatusCode::kDataLoss);
   EXPECT_EQ(out.str(), "");
+}
+
+// The stages of a run, from its folder alone.
+TEST(InspectRunTest, PrintsASummaryALineAStageAndTheChanges) {
+  const RunDirectory root;
+  RunConfig config = TinyRun(root.path());
+  {
+    absl::StatusOr<deduce::Run> run = deduce::Run::Open(root.path(), deduce::Run::Access::kWrite);
+    ASSERT_TRUE(run->GoOn(config, std::vector<std::vector<Artifact>>(3)).ok());
+    Publish(root.path(), "base", 10, "first", {{"num_tokens", 70}});
+    Publish(root.path(), "cold", 4);
+    config.mutable_stage(1)->set_steps(12);
+    ASSERT_TRUE(run->GoOn(config, std::vector<std::vector<Artifact>>(3)).ok());
+  }
+  std::ostringstream out;
+  ASSERT_EQ(Inspect(root.path(), true, out), absl::OkStatus());
+  std::istringstream lines(out.str());
+  std::vector<nlohmann::json> parsed;
+  for (std::string line; std::getline(lines, line);) parsed.push_back(nlohmann::json::parse(line));
+  ASSERT_EQ(parsed.size(), 5U);
+  EXPECT_EQ(parsed[0]["name"], "r");
+  EXPECT_EQ(parsed[0]["state"], "stopped");
+  EXPECT_TRUE(parsed[0]["writer"].is_null());
+  EXPECT_EQ(parsed[1]["state"], "finished");
+  EXPECT_EQ(parsed[1]["weights_hash"], "first");
+  EXPECT_EQ(parsed[1]["num_tokens"], 70);
+  EXPECT_TRUE(parsed[1]["seconds"].is_null());
+  EXPECT_EQ(parsed[2]["state"], "begun");
+  EXPECT_EQ(parsed[2]["step"], 4);
+  EXPECT_EQ(parsed[2]["steps"], 12);
+  EXPECT_EQ(parsed[3]["state"], "waiting");
+  EXPECT_TRUE(parsed[3]["checkpoint"].is_null());
+  EXPECT_EQ(parsed[4]["field"], "stage[1].steps");
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <limits>
+
 #include "nlohmann/json.hpp"
 
 namespace deduce {
@@ -42,11 +44,15 @@ TEST(PageDataTest, NoTextCanEndItsScriptElementAndAllOfItComesBack) {
       "</script><!--<script>alert('x')</script> \"q\" & \\ \xe2\x80\xa8 \xe4\xb8\x89";
   ReportedRun run = RunWith({{.step = 1, .values = {{hostile, 1}}}});
   run.metrics.name = run.metrics.stages[0].name = hostile;
-  ReportedSample sample{
-      .prompt = hostile, .answer = hostile, .completion = hostile, .verdict = "right"};
-  sample.tokens = {hostile.substr(0, 5), hostile.substr(5)};
-  sample.rewards[hostile] = 1;
-  run.samples = {{.stage = hostile, .num_steps = 1, .steps = {{.step = 1, .samples = {sample}}}}};
+  ReportedSample shown;
+  Sample& sample = shown.sample;
+  sample.set_prompt(hostile);
+  sample.set_answer(hostile);
+  sample.set_completion(hostile);
+  sample.add_token_texts(hostile.substr(0, 5));
+  sample.add_token_texts(hostile.substr(5));
+  (*sample.mutable_rewards())[hostile] = 1;
+  run.samples = {{.stage = hostile, .num_steps = 1, .steps = {{.step = 1, .samples = {shown}}}}};
   const std::string text = PageData({run});
   EXPECT_EQ(text.find_first_of("<>&"), std::string::npos);
   const Json data = Json::parse(text)["runs"][0];
@@ -58,10 +64,14 @@ TEST(PageDataTest, NoTextCanEndItsScriptElementAndAllOfItComesBack) {
 }
 
 TEST(PageDataTest, ACompletionIsKeptOnlyWhereItsTokensSaySomethingElse) {
-  ReportedSample same{.completion = "ab", .verdict = "right"},
-      other{.completion = "ab", .verdict = "right"};
-  same.tokens = {"a", "b", "<end>"};
-  other.tokens = {"a", "?"};
+  ReportedSample same, other;
+  for (ReportedSample* shown : {&same, &other}) {
+    shown->sample.set_completion("ab");
+    shown->sample.add_token_texts("a");
+  }
+  same.sample.add_token_texts("b");
+  same.sample.add_token_texts("<end>");
+  other.sample.add_token_texts("?");
   ReportedRun run = RunWith({});
   run.samples = {{.stage = "rl", .num_steps = 1, .steps = {{.step = 1, .samples = {same, other}}}}};
   const Json samples = Json::parse(PageData({run}))["runs"][0]["samples"][0]["steps"][0]["samples"];
@@ -70,10 +80,11 @@ TEST(PageDataTest, ACompletionIsKeptOnlyWhereItsTokensSaySomethingElse) {
 }
 
 TEST(PageDataTest, LogProbsHaveFourDecimals) {
-  ReportedSample sample{
-      .verdict = "right", .tokens = {"a", "b"}, .logprobs = {-0.123456, std::nullopt}};
+  ReportedSample shown;
+  shown.sample.add_sampler_log_probs(-0.123456F);
+  shown.sample.add_sampler_log_probs(std::numeric_limits<float>::quiet_NaN());
   ReportedRun run = RunWith({});
-  run.samples = {{.stage = "rl", .num_steps = 1, .steps = {{.step = 1, .samples = {sample}}}}};
+  run.samples = {{.stage = "rl", .num_steps = 1, .steps = {{.step = 1, .samples = {shown}}}}};
   const Json read = Json::parse(PageData({run}))["runs"][0]["samples"][0]["steps"][0]["samples"][0];
   EXPECT_EQ(read["logprobs"], Json({-0.1235, nullptr}));
 }

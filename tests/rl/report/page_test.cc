@@ -80,8 +80,11 @@ TEST(PageTest, HostileTextAddsNoElement) {
   stage.points[1].values["eval/" + hostile + "/pass@1"] = 1;
   stage.points[1].weights_hash = hostile;
   ReportedRun run = RunOf(hostile, {stage});
-  ReportedSample sample{.prompt = hostile, .completion = hostile, .verdict = "right"};
-  run.samples = {{.stage = hostile, .num_steps = 1, .steps = {{.step = 1, .samples = {sample}}}}};
+  ReportedSample reported;
+  reported.sample.set_prompt(hostile);
+  reported.sample.set_completion(hostile);
+  reported.sample.set_verdict(Sample::right);
+  run.samples = {{.stage = hostile, .num_steps = 1, .steps = {{.step = 1, .samples = {reported}}}}};
   const std::string page = RenderPage({run});
   for (const char* tag : {"<script", "</script", "</title", "<img", "onerror=\"y"}) {
     EXPECT_EQ(Count(page, tag), Count(plain, tag)) << tag;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "nlohmann/json.hpp"
 #include "tests/rl/report/run_directory.h"
 
@@ -36,7 +38,7 @@ TEST(SamplesTest, AStepKeepsItsFirstSamplesAndCountsThemAll) {
   EXPECT_EQ(step.step, 7);
   EXPECT_EQ(step.verdicts, (std::map<std::string, int64_t>{{"right", 5}, {"wrong", 15}}));
   ASSERT_EQ(step.samples.size(), static_cast<size_t>(kMaxSamplesPerStep));
-  EXPECT_EQ(step.samples.back().sample, kMaxSamplesPerStep - 1);
+  EXPECT_EQ(step.samples.back().sample.sample(), static_cast<uint64_t>(kMaxSamplesPerStep - 1));
 }
 
 TEST(SamplesTest, StepsAreOrderedByNumberAndThinnedEvenly) {
@@ -68,8 +70,8 @@ TEST(SamplesTest, ALongSampleIsCutAndSaysHowLongItWas) {
   ASSERT_TRUE(samples.ok()) << samples.status();
   const ReportedSample& sample = samples->at(0).steps.at(0).samples.at(0);
   EXPECT_EQ(sample.num_tokens, kMaxTokensPerSample + 9);
-  EXPECT_EQ(sample.tokens.size(), static_cast<size_t>(kMaxTokensPerSample));
-  EXPECT_EQ(sample.logprobs.size(), static_cast<size_t>(kMaxTokensPerSample));
+  EXPECT_EQ(sample.sample.token_texts_size(), kMaxTokensPerSample);
+  EXPECT_EQ(sample.sample.sampler_log_probs_size(), kMaxTokensPerSample);
 }
 
 TEST(SamplesTest, ANullRewardOfAnUnscorableSampleIsNoNumber) {
@@ -79,10 +81,10 @@ TEST(SamplesTest, ANullRewardOfAnUnscorableSampleIsNoNumber) {
   run.Write("rollouts/rl/1.jsonl", rollout.dump() + "\n");
   const auto samples = ReadSamples(run.path(), {"rl"});
   ASSERT_TRUE(samples.ok()) << samples.status();
-  const ReportedSample& sample = samples->at(0).steps.at(0).samples.at(0);
-  EXPECT_EQ(sample.reward, std::nullopt);
-  EXPECT_EQ(sample.advantage, std::nullopt);
-  EXPECT_EQ(sample.rewards.at("acc"), std::nullopt);
+  const Sample& sample = samples->at(0).steps.at(0).samples.at(0).sample;
+  EXPECT_FALSE(sample.has_reward());
+  EXPECT_FALSE(sample.has_advantage());
+  EXPECT_TRUE(std::isnan(sample.rewards().at("acc")));
 }
 
 TEST(SamplesTest, ABrokenFieldIsNamedByFileAndLine) {

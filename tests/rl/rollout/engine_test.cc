@@ -125,7 +125,7 @@ PackedBatch Pack(const std::vector<std::vector<int32_t>>& sequences) {
   batch.tokens_x = at::tensor(tokens, at::kLong);
   batch.positions_x = at::tensor(positions, at::kLong);
   batch.targets_x = at::tensor(targets, at::kLong);
-  batch.weights_x = at::zeros({batch.num_tokens()}, at::kFloat);
+  batch.columns[Column::kWeight] = at::zeros({batch.num_tokens()}, at::kFloat);
   return batch;
 }
 

@@ -66,6 +66,30 @@ TEST(RunLogTest, AResumedRunDropsWhatItRepeatsFromBothFiles) {
   EXPECT_EQ(EventBytes(run), EventBytes(whole));
 }
 
+// Its owner cleared it away.
+TEST(RunLogTest, ARunGoesOnWithoutAFileThatIsGone) {
+  const RunDirectory run;
+  const int64_t offset = LogSteps(run, 0, 1, 3);
+  std::filesystem::remove(run.file("metrics.jsonl"));
+  LogSteps(run, offset, 3, 5);
+  EXPECT_EQ(LoggedSteps(run), (std::vector<int64_t>{3, 4}));
+}
+
+TEST(RunLogTest, AFileThatVanishesWhileItIsWrittenIsAnError) {
+  const RunDirectory run;
+  auto log = RunLog::Open(run.path(), 0);
+  ASSERT_TRUE(log.ok()) << log.status();
+  (*log)->BeginStage("base", 0, 10);
+  ASSERT_TRUE((*log)->Write(Record(1)).ok());
+  const std::string message =
+      run.file("metrics.jsonl") +
+      ": found it removed or replaced while the run writes it, expected it to stay";
+  std::filesystem::remove(run.file("metrics.jsonl"));
+  EXPECT_EQ((*log)->Write(Record(2)).message(), message);
+  run.Write("metrics.jsonl", "another\n");
+  EXPECT_EQ((*log)->SyncedOffset().status().message(), message);
+}
+
 TEST(RunLogTest, AnOffsetBeyondTheFileIsDamage) {
   const RunDirectory run;
   const int64_t offset = LogSteps(run, 0, 1, 3);

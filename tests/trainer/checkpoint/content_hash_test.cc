@@ -3,6 +3,8 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include "tests/trainer/scratch_dir.h"
+
 namespace deduce {
 namespace {
 
@@ -14,6 +16,17 @@ TEST(ContentHashTest, IsXxh3) {
 TEST(ContentHashTest, TensorHashIsThatOfItsBytes) {
   const at::Tensor tensor = at::zeros({3, 2}, at::kFloat);
   EXPECT_EQ(ContentHash(tensor), ContentHash(std::string(24, '\0')));
+}
+
+TEST(ContentHashTest, FilesHashIsThatOfItsBytes) {
+  const ScratchDir dir;
+  for (const size_t size : {size_t{0}, size_t{3}, size_t{1} << 20, (size_t{1} << 20) + 5}) {
+    std::string bytes(size, 'a');
+    if (size > 0) bytes.back() = 'b';
+    Spill(dir / "file", bytes);
+    EXPECT_EQ(*ContentHashOfFile(dir / "file"), ContentHash(bytes)) << size;
+  }
+  EXPECT_EQ(ContentHashOfFile(dir / "none").status().code(), absl::StatusCode::kNotFound);
 }
 
 TEST(ContentHashTest, TensorWithGapsIsRefused) {

@@ -78,7 +78,7 @@ TEST(ForecastTest, ForwardsAloneTakeLessThanHalfOfAnUpdate) {
 }
 
 TEST(ForecastTest, ARunWithoutPlanSettingsIsPlannedFromItsFirstStage) {
-  const absl::StatusOr<Forecast> plan = MakeForecast(TreeConfig("tiny_r1_zero"), 2);
+  const absl::StatusOr<Forecast> plan = MakeForecast(TreeConfig("tiny_r1"), 2);
   ASSERT_TRUE(plan.ok()) << plan.status();
   EXPECT_EQ(plan->cluster.name(), "cpu");
   EXPECT_EQ(plan->shape.sequences, 128);

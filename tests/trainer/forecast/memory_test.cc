@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "parallel/pipeline/schedule/make_schedule.h"
+#include "parallel/layout.h"
 #include "tests/trainer/model/tiny_models.h"
 #include "trainer/forecast/model_size.h"
 
@@ -20,9 +20,7 @@ std::vector<RankBytes> BytesOf(const RunConfig& config, int num_ranks, int micro
                                double tokens) {
   const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), num_ranks, 0);
   EXPECT_TRUE(layout.ok()) << layout.status();
-  const int ranks = layout->pipeline_parallel;
-  const Plan plan =
-      MakePlan(MakeSchedule(layout->schedule, ranks, layout->num_chunks, micro_batches));
+  const Plan plan = MakePlan(*layout, micro_batches);
   const auto parts = SplitModel(config.model(), plan.schedule.num_stages(), layout->stage_layers);
   EXPECT_TRUE(parts.ok()) << parts.status();
   return MemoryOf(config, *layout, plan, *parts, tokens);

@@ -27,7 +27,7 @@ Outcome Train(Communicator& world, const std::string& layout, const ModelConfig&
   Outcome outcome;
   for (int64_t step = 0; step < stage.steps(); ++step) {
     const StepStats stats = training.Step(stage, step);
-    for (const double loss : {stats.loss, stats.mtp_loss, stats.balance_loss})
+    for (const double loss : {stats.Loss(), stats.Loss("mtp_loss"), stats.Loss("balance_loss")})
       outcome.losses.push_back(loss);
     outcome.norms.push_back(stats.grad_norm);
     outcome.loads.push_back(stats.max_over_mean_load);

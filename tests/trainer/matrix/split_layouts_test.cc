@@ -15,7 +15,10 @@
 namespace deduce {
 namespace {
 
-constexpr int64_t kSteps = 10;
+// In fp32 fewer: after more, weights are as far apart as the scores of two experts are for some
+// token, which then goes to the other one, and no bound of rounding covers that (seen on an Intel
+// Xeon).
+int64_t NumSteps(at::ScalarType type) { return type == at::kDouble ? 10 : 3; }
 
 // A weight, or this rank's piece of it: the run of `dimension` that begins at `begin`.
 struct Weight {
@@ -23,7 +26,7 @@ struct Weight {
   int64_t dimension = 0, begin = 0;
 };
 
-// Losses and gradient norms of ten steps, and the weights after them by logical name.
+// Losses and gradient norms of the steps, and the weights after them by logical name.
 struct Outcome {
   std::vector<double> numbers;
   std::map<std::string, Weight> weights;
@@ -44,13 +47,13 @@ void AddWeights(Transformer& model, std::map<std::string, Weight>& weights) {
 Outcome Train(Communicator& world, const std::string& layout, const ModelConfig& model,
               at::ScalarType type) {
   StageConfig stage = TinyChunkTrainer();
-  stage.set_steps(kSteps);
+  stage.set_steps(NumSteps(type));
   TinyTraining training(world, LayoutOf(layout), model, type);
   Outcome outcome;
-  for (int64_t step = 0; step < kSteps; ++step) {
+  for (int64_t step = 0; step < NumSteps(type); ++step) {
     const StepStats stats = training.Step(stage, step);
-    for (const double number : {stats.loss, stats.mtp_loss, stats.balance_loss, stats.grad_norm,
-                                stats.max_over_mean_load})
+    for (const double number : {stats.Loss(), stats.Loss("mtp_loss"), stats.Loss("balance_loss"),
+                                stats.grad_norm, stats.max_over_mean_load})
       outcome.numbers.push_back(number);
   }
   const WholeWeights whole(training.model->StoresByStage());
@@ -70,7 +73,7 @@ const Outcome& OnOneRank(const ModelConfig& model, at::ScalarType type) {
   return found->second;
 }
 
-// What numbers (relative to 1 + their size) and weights may differ by after ten steps.
+// What numbers (relative to 1 + their size) and weights may differ by after the last step.
 struct Bound {
   double numbers, weights;
 };

@@ -163,7 +163,7 @@ inline PackedBatch Pack(const Sequences& sequences) {
   batch.tokens_x = at::tensor(tokens);
   batch.positions_x = at::tensor(positions);
   batch.targets_x = at::tensor(targets);
-  batch.weights_x = at::tensor(weights);
+  batch.columns[Column::kWeight] = at::tensor(weights);
   return batch;
 }
 

@@ -4,11 +4,14 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <map>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "tests/trainer/long_prompt.h"
 #include "tests/trainer/pipeline_layouts.h"
+#include "trainer/step/cross_entropy.h"
 
 namespace deduce {
 namespace {
@@ -19,12 +22,13 @@ struct OneStage {
       : world(MakeOneMemberCommunicator()),
         training(*world, LayoutOf(""), DeepRoutedModel()),
         micro_batches{LongPrompt(1), LongPrompt(0.5)},
-        work{micro_batches, order, loss, denominators, 0.3, recompute, numbers},
+        work{micro_batches, order, objective, counts, recompute, numbers},
         stage(training.model->chunks().front(), work) {}
 
   // After both micro-batches.
   std::vector<at::Tensor> Shards() {
     stage.Reduce();
+    stage.FinishSums();
     return stage.shards();
   }
 
@@ -32,8 +36,8 @@ struct OneStage {
   TinyTraining training;
   std::vector<PackedBatch> micro_batches;
   std::vector<int64_t> order = {0, 1};
-  CrossEntropyLoss loss{true};
-  Denominators denominators{.main = 14, .mtp = 12, .balance = 16};
+  CrossEntropy objective{0.3};
+  Counts counts = {{"tokens", 14}, {"next_tokens", 12}, {kSequences, 2}};
   StepNumbers numbers;
   StepWork work;
   ChunkTrainer stage;
@@ -75,12 +79,20 @@ TEST(ChunkTrainerTest, NumbersAreThoseOfEachMicroBatch) {
     one.stage.Forward(m, {});
     one.stage.Backward(m, {});
   }
-  double loss = 0;
-  for (const auto& [name, value] : one.numbers.Sums(*one.world)) {
-    if (name == "step/loss") loss = value;
-  }
+  std::map<std::string, double> numbers;
+  for (const auto& [name, value] : one.numbers.Sums(*one.world)) numbers[name] = value;
   // 9 predictions of nearly equal tokens each; of the second, 7 count half.
-  EXPECT_NEAR(loss / (9 + 2 + 7 * 0.5), std::log(64.0), 0.7);
+  EXPECT_NEAR(numbers.at("loss/loss") * 14 / (9 + 2 + 7 * 0.5), std::log(64.0), 0.7);
+  EXPECT_NEAR(numbers.at("loss/mtp_loss") * 12 / (8 + 2 + 6 * 0.5), std::log(64.0), 0.7);
+  // Even choices of experts add 1 a sequence and layer.
+  EXPECT_NEAR(numbers.at("loss/balance_loss"), 1, 0.5);
+  EXPECT_EQ(numbers.at("tokens"), 18);
+}
+
+TEST(ChunkTrainerTest, AComponentWithoutItsCountIsAMistake) {
+  OneStage one;
+  one.counts.erase("next_tokens");
+  EXPECT_THROW(one.stage.Forward(0, {}), c10::Error);
 }
 
 }  // namespace

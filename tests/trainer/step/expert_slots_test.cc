@@ -40,7 +40,7 @@ Trained Train(Communicator& world, const LayoutConfig& layout,
   for (int step = 0; step < kSteps; ++step) {
     const StepStats stats = training.Step(TinyChunkTrainer(), step);
     trained.hashes.push_back(training.Hash());
-    trained.losses.push_back(stats.loss);
+    trained.losses.push_back(stats.Loss());
     trained.norms.push_back(stats.grad_norm);
   }
   return trained;

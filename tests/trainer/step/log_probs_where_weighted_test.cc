@@ -16,9 +16,9 @@ TEST(WeightedLogProbsTest, TargetsWithAWeightHaveTheBitsOfAllAndOthersZero) {
   const at::Tensor hidden_xd = model->Forward(batch, false).hidden_xd;
   const TokenLogProbs all = model->LogProbs(hidden_xd, batch.targets_x);
   const TokenLogProbs some =
-      LogProbsWhereWeighted(*model, hidden_xd, batch.targets_x, batch.weights_x);
-  EXPECT_TRUE(at::equal(some.log_prob_t, all.log_prob_t * batch.weights_x));
-  EXPECT_TRUE(at::equal(some.entropy_t, all.entropy_t * batch.weights_x));
+      LogProbsWhereWeighted(*model, hidden_xd, batch.targets_x, batch[Column::kWeight]);
+  EXPECT_TRUE(at::equal(some.log_prob_t, all.log_prob_t * batch[Column::kWeight]));
+  EXPECT_TRUE(at::equal(some.entropy_t, all.entropy_t * batch[Column::kWeight]));
 }
 
 TEST(WeightedLogProbsTest, WhereMostCountAllAreComputed) {
@@ -27,7 +27,7 @@ TEST(WeightedLogProbsTest, WhereMostCountAllAreComputed) {
   const PackedBatch batch = LongPrompt(1);
   const at::Tensor hidden_xd = model->Forward(batch, false).hidden_xd;
   const TokenLogProbs found =
-      LogProbsWhereWeighted(*model, hidden_xd, batch.targets_x, batch.weights_x);
+      LogProbsWhereWeighted(*model, hidden_xd, batch.targets_x, batch[Column::kWeight]);
   EXPECT_TRUE(at::equal(found.log_prob_t, model->LogProbs(hidden_xd, batch.targets_x).log_prob_t));
 }
 

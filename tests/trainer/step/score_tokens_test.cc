@@ -19,9 +19,9 @@ TEST(ScoreTokensTest, EveryRankGetsTheBitsOfOneRank) {
       TinyTraining training(world, expert_parallel, true);
       std::vector<PackedBatch> batches;
       for (int32_t m = 0; m < 3; ++m) {
-        batches.push_back(
-            MakePackedBatch({PackItem{.tokens = {1, 8 + m, 9, 10}, .weights = {1, 1, 1}},
-                             PackItem{.tokens = {1, 12, 13 + m}, .weights = {1, 1}}}));
+        batches.push_back(MakePackedBatch(
+            {PackItem{.tokens = {1, 8 + m, 9, 10}, .columns = {{Column::kWeight, {1}}}},
+             PackItem{.tokens = {1, 12, 13 + m}, .columns = {{Column::kWeight, {1}}}}}));
       }
       const std::vector<at::Tensor> own = ScoreTokens(*training.model, batches, 1.0);
       if (world.rank() == world.size() - 1) result = own;

@@ -24,8 +24,8 @@ double ExpectedLoss(TinyTraining& training, const StageConfig& stage, int64_t st
   for (int64_t i = step * num_samples; i < (step + 1) * num_samples; ++i) {
     const TokenSample sample = *stream->Sample(static_cast<uint64_t>(i));
     const int64_t length = static_cast<int64_t>(sample.tokens.size());
-    const PackedBatch alone = MakePackedBatch(
-        {PackItem{.tokens = sample.tokens, .weights = std::vector<float>(length - 1, 1)}});
+    const PackedBatch alone =
+        MakePackedBatch({PackItem{.tokens = sample.tokens, .columns = {{Column::kWeight, {1}}}}});
     const at::Tensor log_prob_x = ScoreTokens(*training.model, {alone}, 1)[0];
     const int64_t first = completion_only ? sample.prompt_length - 1 : 0;
     for (int64_t t = first; t < length - 1; ++t) sum -= log_prob_x[t].item<double>();
@@ -45,7 +45,7 @@ void ExpectLoss(Kind kind, std::optional<bool> field, int64_t step, bool complet
     TinyTraining training(world, 1, true);
     const double expected = ExpectedLoss(training, stage, step, completion_only);
     // Sums of a few hundred fp32 terms below 10.
-    EXPECT_NEAR(training.Step(stage, step).loss, expected, 1e-5 * expected);
+    EXPECT_NEAR(training.Step(stage, step).Loss(), expected, 1e-5 * expected);
   });
 }
 

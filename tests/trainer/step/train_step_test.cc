@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/equal.h>
+#include <c10/util/Exception.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -11,7 +12,9 @@
 
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/long_prompt.h"
+#include "tests/trainer/pipeline_layouts.h"
 #include "tests/trainer/tiny_training.h"
+#include "trainer/step/cross_entropy.h"
 
 namespace deduce {
 namespace {
@@ -31,7 +34,7 @@ Outcome Train(int num_ranks, int expert_parallel, bool sharded) {
     Outcome own;
     for (int64_t step = 0; step < 3; ++step) {
       const StepStats stats = training.Step(TinyChunkTrainer(), step);
-      own.losses.push_back(stats.loss + stats.mtp_loss + stats.balance_loss);
+      own.losses.push_back(stats.Loss() + stats.Loss("mtp_loss") + stats.Loss("balance_loss"));
       own.norms.push_back(stats.grad_norm);
     }
     own.hash = training.Hash();
@@ -59,9 +62,9 @@ TEST(TrainStepTest, ShardedOptimizerHasTheBitsOfAWholeOne) {
 TEST(TrainStepTest, LossFallsOnARepeatedBatch) {
   RunRanks(1, [](Communicator& world) {
     TinyTraining training(world, 1, true);
-    const double first = training.Step(TinyChunkTrainer(), 0).loss;
+    const double first = training.Step(TinyChunkTrainer(), 0).Loss();
     double last = first;
-    for (int i = 0; i < 10; ++i) last = training.Step(TinyChunkTrainer(), 0).loss;
+    for (int i = 0; i < 10; ++i) last = training.Step(TinyChunkTrainer(), 0).Loss();
     EXPECT_LT(last, first - 0.3);
   });
 }
@@ -87,8 +90,8 @@ TEST(TrainStepTest, LeavingOutAPromptsLogProbsIsGivingThemNoWeight) {
     std::vector<at::Tensor> moments;
     RunRanks(1, [&](Communicator& world) {
       TinyTraining training(world, 1, true);
-      const StepOptions options{.mtp_loss_weight = 0.3};
-      TrainStep(*training.state, {{LongPrompt(prompt_weight)}, 2}, CrossEntropyLoss(true), options);
+      const StepBatch batch{{LongPrompt(prompt_weight)}, {{"tokens", 2}, {"next_tokens", 2}}};
+      TrainStep(*training.state, batch, CrossEntropy(0.3), {});
       moments = training.state->optimizers[0].first_moments();
     });
     return moments;
@@ -132,6 +135,34 @@ TEST(TrainStepTest, ClippedGradientHasTheLimitAsNorm) {
       squares += first.to(at::kDouble).square().sum().item<double>();
     }
     EXPECT_NEAR(std::sqrt(squares) / (1 - stage.optimizer().beta1()), 0.01, 1e-6);
+  });
+}
+
+// Wants more than a supervised batch has.
+class AdvantageObjective : public CrossEntropy {
+ public:
+  std::vector<Column> columns() const override { return {Column::kWeight, Column::kAdvantage}; }
+};
+
+TEST(TrainStepTest, WhatTheObjectiveNeedsIsLookedForBeforeAnyWork) {
+  RunRanks(1, [](Communicator& world) {
+    TinyTraining training(world, TinyTraining::TinyLayout(1, true), DeepTiedModel());
+    const std::vector<PackedBatch> batches = {LongPrompt(1)};
+    const auto message = [&](const StepBatch& batch, const Objective& objective) {
+      try {
+        TrainStep(*training.state, batch, objective, {});
+      } catch (const c10::Error& error) {
+        return std::string(error.what_without_backtrace());
+      }
+      return std::string();
+    };
+    EXPECT_NE(message({batches, {{"tokens", 9}}}, AdvantageObjective()).find("column advantage"),
+              std::string::npos);
+    EXPECT_NE(message({batches, {{"tokens", 9}}}, CrossEntropy(0.3)).find("prediction module"),
+              std::string::npos);
+    EXPECT_NE(message({batches, {{"tokens", 0}}}, CrossEntropy()).find("count tokens 0"),
+              std::string::npos);
+    EXPECT_EQ(training.state->num_updates(), 0);
   });
 }
 

@@ -1,14 +1,18 @@
-// NCCL against the transport it is started over. Built by the `cuda` preset and not run by ctest,
-// as it wants two GPUs and LibTorch's CUDA libraries: mpirun -np 2 build-cuda/tests/nccl_test
+// NCCL against the transport it is started over. Built by the `cuda` preset. ctest runs what needs
+// no device; the rest wants two GPUs and LibTorch's CUDA libraries: mpirun -np 2
+// build-cuda/tests/nccl_test
 #include "parallel/communicator/cuda/nccl_communicator.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/equal.h>
+#include <c10/util/Exception.h>
 #include <cuda_runtime_api.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "tests/testing/rank_group.h"
 
@@ -25,6 +29,20 @@ void RunBoth(const std::function<void(Communicator& reference, Communicator& ncc
   });
 }
 
+// Everywhere without a GPU, where it can be compiled and linked, and starts.
+TEST(NcclWithoutDeviceTest, SaysThatThereIsNone) {
+  int devices = 0;
+  if (cudaGetDeviceCount(&devices) == cudaSuccess && devices > 0) return;
+  try {
+    MakeNcclCommunicator(MakeOneMemberCommunicator());
+    FAIL() << "found a communicator, expected an error";
+  } catch (const c10::Error& error) {
+    EXPECT_NE(std::string(error.what()).find("found 0 CUDA devices, expected at least 1"),
+              std::string::npos)
+        << error.what();
+  }
+}
+
 TEST(NcclCommunicatorTest, CollectivesGiveWhatTheReferenceGives) {
   RunBoth([](Communicator& reference, Communicator& nccl) {
     const int rank = reference.rank();
@@ -37,6 +55,43 @@ TEST(NcclCommunicatorTest, CollectivesGiveWhatTheReferenceGives) {
     at::Tensor from_root = OnDevice(own);
     nccl.Broadcast(from_root, 0);
     EXPECT_TRUE(at::equal(from_root.cpu(), at::arange(6, at::kFloat).view({3, 2})));
+  });
+}
+
+// Whole numbers, so that the order of the sum does not matter; in equal and other shards.
+TEST(NcclCommunicatorTest, SumsAndShardsAreWhatTheReferenceGives) {
+  RunBoth([](Communicator& reference, Communicator& nccl) {
+    const at::Tensor own = at::arange(8, at::kFloat).view({4, 2}) + 10 * reference.rank();
+    for (const Reduction reduction : {Reduction::kTreeSum, Reduction::kSum, Reduction::kMax}) {
+      at::Tensor expected = own.clone(), found = OnDevice(own);
+      reference.AllReduce(expected, reduction);
+      nccl.AllReduce(found, reduction);
+      EXPECT_TRUE(at::equal(found.cpu(), expected));
+    }
+    for (const std::vector<int64_t>& rows : {std::vector<int64_t>{2, 2}, {1, 3}, {0, 4}}) {
+      for (const Reduction reduction : {Reduction::kTreeSum, Reduction::kSum}) {
+        EXPECT_TRUE(at::equal(nccl.ReduceScatter(OnDevice(own), rows, reduction).cpu(),
+                              reference.ReduceScatter(own, rows, reduction)));
+      }
+      at::Tensor expected = own.clone(), found = OnDevice(own);
+      reference.AllGatherInto(expected, rows);
+      nccl.AllGatherInto(found, rows);
+      EXPECT_TRUE(at::equal(found.cpu(), expected));
+    }
+  });
+}
+
+// Each sends before it receives: apart, neither message would end.
+TEST(NcclCommunicatorTest, MessagesOfAnExchangeCross) {
+  RunBoth([](Communicator& reference, Communicator& nccl) {
+    const int other = 1 - reference.rank();
+    const at::Tensor sent = OnDevice(at::arange(1 << 22, at::kFloat) + reference.rank());
+    const at::Tensor received = sent * 0;
+    const auto transfers = nccl.Exchange(
+        {{PointToPoint::kSend, sent, other, 0}, {PointToPoint::kReceive, received, other, 0}});
+    transfers[0]->Release();
+    transfers[1]->Wait();
+    EXPECT_TRUE(at::equal(received.cpu(), at::arange(1 << 22, at::kFloat) + other));
   });
 }
 

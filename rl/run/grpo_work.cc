@@ -1,0 +1,71 @@
+// Stages of kind grpo.
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "configs/status.h"
+#include "data/records/sample_table.h"
+#include "rl/algorithm/grpo.h"
+#include "rl/run/training_work.h"
+#include "trainer/step/tensor_slices.h"
+
+namespace deduce {
+namespace {
+
+class GrpoWork : public TrainingWork {
+ public:
+  GrpoWork(const StageSetup& setup, std::optional<Evaluator> evaluator, Grpo grpo)
+      : TrainingWork(setup, std::move(evaluator)),
+        grpo_(std::move(grpo)),
+        tokenizer_(setup.tokenizer) {}
+
+ private:
+  // The reference begins as a copy of the stage's first weights.
+  absl::Status PrepareMore(const StageStart& start) override {
+    reference_.emplace(context().config.model(), /*seed=*/std::nullopt, context().ranks,
+                       /*sharded=*/true);
+    if (!start.resumed) {
+      CopyWeights(model(), *reference_);
+      return absl::OkStatus();
+    }
+    return AgreeOnStatus(*context().ranks.world,
+                         ReadWeights(*start.resumed, kReferencePrefix, *reference_));
+  }
+
+  std::vector<TensorSlice> MoreSlices() override {
+    return WeightSlices(*reference_, kReferencePrefix);
+  }
+
+  absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) override {
+    ASSIGN_OR_RETURN(GrpoResult result, grpo_.Step(state(), *reference_, step, options));
+    RETURN_IF_ERROR(AgreeOnStatus(*context().ranks.world, WriteRollouts(step + 1, result.samples)));
+    return Trained{.stats = result.last_update,
+                   .metrics = std::move(result.metrics),
+                   .num_tokens = result.num_tokens};
+  }
+
+  // Rank 0, where the step's samples are wanted.
+  absl::Status WriteRollouts(int64_t step, SampleTable& samples) const {
+    if (context().log == nullptr || step % stage().grpo().save_rollouts_every() != 0)
+      return absl::OkStatus();
+    SetTokenTexts(*tokenizer_, samples);
+    return WriteSampleTable(
+        absl::StrCat(context().run_dir, "/rollouts/", stage().name(), "/", step, ".jsonl"),
+        samples);
+  }
+
+  Grpo grpo_;
+  std::shared_ptr<const Tokenizer> tokenizer_;
+  std::optional<RankModel> reference_;
+};
+
+}  // namespace
+
+// Errors: those of Grpo::Create and of the evaluator, before any work.
+absl::StatusOr<std::unique_ptr<StageWork>> MakeGrpoWork(const StageSetup& setup) {
+  ASSIGN_OR_RETURN(
+      Grpo grpo, Grpo::Create(setup.stage(), setup.config.seed(), setup.tokenizer, setup.where()));
+  ASSIGN_OR_RETURN(std::optional<Evaluator> evaluator, MakeStageEvaluator(setup));
+  return std::make_unique<GrpoWork>(setup, std::move(evaluator), std::move(grpo));
+}
+
+}  // namespace deduce

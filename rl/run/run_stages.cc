@@ -1,0 +1,264 @@
+#include "rl/run/run_stages.h"
+
+#include <ATen/Parallel.h>
+
+#include <csignal>
+#include <filesystem>
+#include <iostream>
+#include <map>
+#include <memory>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "configs/config.h"
+#include "configs/exit_code.h"
+#include "configs/status.h"
+#include "parallel/layout.h"
+#include "parallel/rank_groups.h"
+#include "rl/run/make_stage_work.h"
+#include "rl/run/other_run.h"
+#include "rl/run/run_log.h"
+#include "rl/run/stage_loop.h"
+#include "trainer/checkpoint/checked_file.h"
+#include "trainer/hugging_face/folder.h"
+#include "trainer/step/rank_model.h"
+
+namespace deduce {
+namespace {
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// From now on SIGTERM asks running stages to save and stop.
+void StopOnSigterm() {
+  std::signal(SIGTERM, [](int) { stop_requested = 1; });
+}
+
+absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const RunConfig& config) {
+  ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(config.tokenizer()));
+  if (tokenizer.vocab_size() > config.model().vocab_size()) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        config.tokenizer(), ": found ", tokenizer.vocab_size(),
+        " tokens, expected at most model.vocab_size (", config.model().vocab_size(), ")"));
+  }
+  if (!tokenizer.special_tokens().eos) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(config.tokenizer(),
+                     ": found no token that ends a text, expected one named in a "
+                     "tokenizer_config.json beside it or added as <|end|>"));
+  }
+  return std::make_shared<const Tokenizer>(std::move(tokenizer));
+}
+
+// Read before any work, the same on every rank.
+struct Recipe {
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::vector<std::unique_ptr<StageWork>> works;  // one a stage
+  std::optional<HuggingFaceFolder> source;        // of model.hugging_face
+  std::map<std::string, std::string> files;       // for every checkpoint
+  std::vector<StageNode> nodes;                   // where the stages stand
+  std::vector<std::string> outside;               // checkpoints of other runs to start from; ""
+};
+
+absl::StatusOr<std::map<std::string, std::string>> FilesOfCheckpoints(const RunConfig& config,
+                                                                      const Recipe& recipe) {
+  std::map<std::string, std::string> files;
+  if (recipe.source) {
+    ASSIGN_OR_RETURN(files, recipe.source->KeptFiles());
+  }
+  const Tokenizer& tokenizer = *recipe.tokenizer;
+  files["config.textproto"] = ConfigText(config);
+  files["tokenizer.json"] = tokenizer.json();
+  if (!tokenizer.config_json().empty()) files["tokenizer_config.json"] = tokenizer.config_json();
+  if (const auto& chat = tokenizer.chat_template(); chat.ok()) {
+    files["chat_template.jinja"] = chat->text();
+  }
+  return files;
+}
+
+absl::StatusOr<Recipe> ReadRecipe(const RunConfig& config) {
+  Recipe recipe;
+  ASSIGN_OR_RETURN(recipe.tokenizer, LoadTokenizer(config));
+  for (int i = 0; i < config.stage_size(); ++i) {
+    ASSIGN_OR_RETURN(recipe.works.emplace_back(), MakeStageWork({config, i, recipe.tokenizer}));
+  }
+  if (config.model().has_hugging_face()) {
+    ASSIGN_OR_RETURN(recipe.source, HuggingFaceFolder::Open(config.model().hugging_face()));
+  }
+  ASSIGN_OR_RETURN(recipe.files, FilesOfCheckpoints(config, recipe));
+  ASSIGN_OR_RETURN(recipe.nodes, ReadStageGraph(config, config.run_dir()));
+  recipe.outside.resize(config.stage_size());
+  for (int i = 0; i < config.stage_size(); ++i) {
+    if (recipe.nodes[i].state != StageNode::State::kWaiting) continue;
+    if (!StageOfAnotherRun(config.stage(i))) continue;
+    ASSIGN_OR_RETURN(recipe.outside[i], WeightsOfAnotherRun(config, i, *recipe.tokenizer));
+  }
+  return recipe;
+}
+
+// Rank 0's: the run, locked, and its logs.
+struct Writer {
+  Run run;
+  std::vector<std::vector<Artifact>> inputs;  // of each stage
+  std::map<std::string, std::string> files;   // for every checkpoint, beside the recipe's
+  std::unique_ptr<RunLog> log;                // null if nothing is left to do
+};
+
+absl::StatusOr<Writer> OpenToWrite(const RunConfig& config, Resume resume, const Recipe& recipe) {
+  ASSIGN_OR_RETURN(Run run, Run::Open(config.run_dir(), Run::Access::kWrite, resume));
+  Writer writer{.run = std::move(run)};
+  for (int i = 0; i < config.stage_size(); ++i) {
+    absl::StatusOr<std::vector<Artifact>> inputs = ReadStageInputs(config, i, *recipe.tokenizer);
+    if (!inputs.ok()) return WithExitCode(inputs.status(), ExitCode::kBadData);
+    writer.inputs.push_back(*std::move(inputs));
+  }
+  RETURN_IF_ERROR(writer.run.GoOn(config, writer.inputs));
+  if (std::filesystem::exists(ChangesPath(config.run_dir()))) {
+    ASSIGN_OR_RETURN(writer.files["changes.jsonl"], ReadFile(ChangesPath(config.run_dir())));
+  }
+  ASSIGN_OR_RETURN(const std::vector<StageNode> nodes, writer.run.Stages());
+  for (const StageNode& node : nodes) {
+    if (!node.needs_work() || writer.log) continue;
+    ASSIGN_OR_RETURN(writer.log, RunLog::Open(config.run_dir(), MetricsOffset(nodes)));
+  }
+  return writer;
+}
+
+absl::StatusOr<CheckpointReader> OpenCheckpoint(const std::string& dir) {
+  absl::StatusOr<CheckpointReader> reader = CheckpointReader::Open(dir);
+  return reader.ok() ? std::move(reader) : WithExitCode(reader.status(), ExitCode::kBadData);
+}
+
+// Opens the checkpoints that stage `index` starts from.
+absl::StatusOr<StageStart> FindStart(const RunConfig& config, const Recipe& recipe, int index) {
+  StageStart start;
+  const StageNode& node = recipe.nodes[index];
+  if (!node.checkpoint.empty()) {
+    ASSIGN_OR_RETURN(start.resumed, OpenCheckpoint(node.checkpoint));
+    return start;
+  }
+  const int before = InitialStage(config, index);
+  const std::string& weights =
+      before >= 0 ? recipe.nodes[before].checkpoint : recipe.outside[index];
+  if (!weights.empty()) {
+    ASSIGN_OR_RETURN(start.weights, OpenCheckpoint(weights));
+  } else if (recipe.source) {
+    start.source = &*recipe.source;
+  }
+  return start;
+}
+
+Artifact WeightsInput(const RunConfig& config, int index, const StageStart& start) {
+  if (start.weights) {
+    const int before = InitialStage(config, index);
+    return {ArtifactType::kWeights,
+            before >= 0 ? config.stage(before).name() : config.stage(index).init_from(),
+            start.weights->state().value("weights_hash", "")};
+  }
+  if (start.source != nullptr) return {ArtifactType::kWeights, start.source->dir, ""};
+  return {ArtifactType::kWeights, absl::StrCat("seed ", config.seed()), ""};
+}
+
+std::string Beginning(const StageStart& start) {
+  return start.resumed             ? start.resumed->dir()
+         : start.weights           ? start.weights->dir()
+         : start.source != nullptr ? start.source->dir
+                                   : "fresh weights";
+}
+
+// Collective. Runs the stages that need work. `writer`: rank 0's, null elsewhere.
+absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* writer) {
+  const RunConfig& config = context.config;
+  Communicator& world = *context.ranks.world;
+  for (int i = 0; i < config.stage_size(); ++i) {
+    if (!recipe.nodes[i].needs_work()) continue;
+    absl::StatusOr<StageStart> start = FindStart(config, recipe, i);
+    RETURN_IF_ERROR(AgreeOnStatus(world, start.status()));
+    if (start->resumed) {
+      start->inputs = start->resumed->state().value("inputs", nlohmann::json::array());
+    } else if (writer != nullptr) {
+      std::vector<Artifact> inputs = writer->inputs[i];
+      inputs.push_back(WeightsInput(config, i, *start));
+      start->inputs = ToJson(inputs);
+    }
+    if (context.log) {
+      std::cerr << "stage " << config.stage(i).name() << ": from " << Beginning(*start)
+                << std::endl;
+    }
+    ASSIGN_OR_RETURN(const StageEnd end, RunStage(context, i, *recipe.works[i], *start));
+    if (end == StageEnd::kStopped) {
+      if (context.log)
+        std::cerr << "stopped by SIGTERM after a checkpoint; the same command goes on" << std::endl;
+      return absl::OkStatus();
+    }
+    recipe.works[i].reset();  // its weights make room for the next one's
+    absl::StatusOr<std::vector<StageNode>> nodes = ReadStageGraph(config, config.run_dir());
+    RETURN_IF_ERROR(AgreeOnStatus(world, nodes.status()));
+    recipe.nodes = *std::move(nodes);
+  }
+  return absl::OkStatus();
+}
+
+bool AnythingLeft(const std::vector<StageNode>& nodes) {
+  for (const StageNode& node : nodes) {
+    if (node.needs_work()) return true;
+  }
+  return false;
+}
+
+// Names the stages whose checkpoints were removed when others had gone on from them.
+void SayWhatIsGone(const RunConfig& config, const std::vector<StageNode>& nodes) {
+  for (size_t i = 0; i < nodes.size(); ++i) {
+    if (nodes[i].state != StageNode::State::kGone) continue;
+    std::cerr << "stage " << config.stage(static_cast<int>(i)).name()
+              << ": its last checkpoint is gone; later stages go on without it" << std::endl;
+  }
+}
+
+}  // namespace
+
+absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& world) {
+  const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), world.size(), world.rank());
+  // A schedule's file may be there for some ranks only.
+  RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, layout.status()), ExitCode::kBadConfig));
+  RETURN_IF_ERROR(WithExitCode(CheckModelLayout(config.model(), *layout), ExitCode::kBadConfig));
+  at::set_num_threads(static_cast<int>(config.layout().threads_per_rank()));
+  RankGroups ranks = MakeRankGroups(world, *layout);
+
+  absl::StatusOr<Recipe> recipe = ReadRecipe(config);
+  RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, recipe.status()), ExitCode::kBadData));
+  std::optional<Writer> writer;
+  absl::Status opened;
+  if (world.rank() == 0) {
+    absl::StatusOr<Writer> result = OpenToWrite(config, resume, *recipe);
+    opened = result.status();
+    if (result.ok()) writer.emplace(*std::move(result));
+  }
+  RETURN_IF_ERROR(AgreeOnStatus(world, opened));
+  // Under the lock: until then another process may have gone on.
+  absl::StatusOr<std::vector<StageNode>> nodes = ReadStageGraph(config, config.run_dir());
+  RETURN_IF_ERROR(AgreeOnStatus(world, nodes.status()));
+  recipe->nodes = *std::move(nodes);
+  if (writer) SayWhatIsGone(config, recipe->nodes);
+  if (!AnythingLeft(recipe->nodes)) {
+    if (writer) {
+      std::cerr << "nothing to do: all " << config.stage_size() << " stages of " << config.run_dir()
+                << " are finished" << std::endl;
+    }
+    return absl::OkStatus();
+  }
+  if (writer) recipe->files.insert(writer->files.begin(), writer->files.end());
+  StopOnSigterm();
+  ActionRecorder recorder;
+  RunContext context{.config = config,
+                     .ranks = ranks,
+                     .run_dir = config.run_dir(),
+                     .log = writer ? writer->log.get() : nullptr,
+                     .recorder = config.layout().trace_every_steps() > 0 ? &recorder : nullptr,
+                     .files = std::move(recipe->files),
+                     .stop_requested = [] { return stop_requested != 0; }};
+  return RunWhatIsLeft(context, *recipe, writer ? &*writer : nullptr);
+}
+
+}  // namespace deduce

@@ -1,0 +1,66 @@
+// The kinds of stages that train the run's model: its weights and optimizer, the rate of a step,
+// the metrics that all of them have. A kind says what it trains on.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rl/evaluate/evaluate.h"
+#include "rl/run/stage_work.h"
+#include "trainer/step/rank_model.h"
+#include "trainer/step/train_step.h"
+
+namespace deduce {
+
+// The stage's evaluator, if it evaluates. Errors: those of Evaluator::Create.
+absl::StatusOr<std::optional<Evaluator>> MakeStageEvaluator(const StageSetup& setup);
+
+// Tokens of the longest sample that a stage can train on: it fits the model and a micro-batch.
+int64_t MaxSampleTokens(const StageSetup& setup);
+
+class TrainingWork : public StageWork {
+ public:
+  absl::Status Prepare(RunContext& context, const StageStart& start) override;
+  absl::StatusOr<StepReport> Step(int64_t step) override;
+  absl::Status Evaluate(MetricsRecord& record) override;
+  absl::StatusOr<std::string> WeightsHash() override;
+  std::vector<TensorSlice> Slices() override;
+  nlohmann::ordered_json State() const override;
+
+ protected:
+  // The outcome of a kind's step.
+  struct Trained {
+    StepStats stats;        // of the last update; finite is false if any was skipped
+    MetricsRecord metrics;  // of the kind; those named timing_s/... are times
+    int64_t num_tokens = 0;
+    bool has_mtp_loss = false;  // the prediction module was trained, if the model has it
+  };
+
+  TrainingWork(const StageSetup& setup, std::optional<Evaluator> evaluator)
+      : stage_(setup.stage()), evaluator_(std::move(evaluator)) {}
+
+  // Collective over the world. Trains on what the kind trains on, at the given rate.
+  virtual absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) = 0;
+
+  // Collective over the world, when the weights are there: what a kind has beside them, from the
+  // checkpoint where the stage goes on from one.
+  virtual absl::Status PrepareMore(const StageStart& /*start*/) { return absl::OkStatus(); }
+  virtual std::vector<TensorSlice> MoreSlices() { return {}; }
+
+  const StageConfig& stage() const { return stage_; }
+  RunContext& context() const { return *context_; }
+  RankModel& model() { return *model_; }
+  TrainState& state() { return *state_; }
+
+ private:
+  StageConfig stage_;
+  std::optional<Evaluator> evaluator_;
+  RunContext* context_ = nullptr;
+  std::optional<RankModel> model_;
+  std::optional<TrainState> state_;
+};
+
+}  // namespace deduce
