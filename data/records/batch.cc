@@ -1,6 +1,7 @@
 #include "data/records/batch.h"
 
 #include <ATen/ops/empty.h>
+#include <ATen/ops/nonzero.h>
 #include <ATen/ops/zeros_like.h>
 #include <c10/util/Exception.h>
 
@@ -35,16 +36,23 @@ const at::Tensor& PackedBatch::operator[](Column column) const {
   return found->second;
 }
 
+at::Tensor PackedBatch::WeightedTokens() const {
+  return weighted_n.defined() ? weighted_n : at::nonzero((*this)[Column::kWeight]).flatten();
+}
+
 PackedBatch PackedBatch::Mapped(const std::function<at::Tensor(const at::Tensor&)>& change) const {
   PackedBatch mapped = *this;
   for (at::Tensor* tensor : {&mapped.tokens_x, &mapped.positions_x, &mapped.targets_x})
     *tensor = change(*tensor);
   for (auto& [column, values_x] : mapped.columns) values_x = change(values_x);
+  mapped.weighted_n = at::Tensor();  // of the tensors before
   return mapped;
 }
 
 PackedBatch PackedBatch::To(at::Device device) const {
-  return Mapped([&](const at::Tensor& tensor) { return tensor.to(device); });
+  PackedBatch moved = Mapped([&](const at::Tensor& tensor) { return tensor.to(device); });
+  if (Has(Column::kWeight)) moved.weighted_n = WeightedTokens().to(device);
+  return moved;
 }
 
 PackedBatch EmptyBatch() {
@@ -67,6 +75,7 @@ PackedBatch OneTokenAhead(const PackedBatch& batch) {
     return next_x;
   };
   PackedBatch ahead = batch;
+  ahead.weighted_n = at::Tensor();  // weights move with the targets
   ahead.targets_x = shifted(batch.targets_x);
   for (auto& [column, values_x] : ahead.columns) values_x = shifted(values_x);
   return ahead;

@@ -40,6 +40,9 @@ struct PackedBatch {
   std::vector<int64_t> sequence_starts;  // num_sequences + 1 offsets: first 0, last x
   std::vector<int64_t> sample_ids;       // per sequence: its index in the step's batch
   std::map<Column, at::Tensor> columns;  // fp32
+  // Of a batch on a device: what WeightedTokens gives. To sets it, for a device could find it only
+  // by waiting. Else undefined.
+  at::Tensor weighted_n = {};  // int64
 
   int64_t num_tokens() const { return tokens_x.defined() ? tokens_x.numel() : 0; }
   int64_t num_sequences() const { return static_cast<int64_t>(sample_ids.size()); }
@@ -48,10 +51,13 @@ struct PackedBatch {
   // Throws c10::Error, naming the column, when the batch does not have it.
   const at::Tensor& operator[](Column column) const;
 
+  // Positions with a weight, rising, int64 [n].
+  at::Tensor WeightedTokens() const;
+
   // The batch with change(tensor) in place of each of its tensors. The offsets of sequences stay.
   PackedBatch Mapped(const std::function<at::Tensor(const at::Tensor&)>& change) const;
 
-  // The batch with its tensors on a device.
+  // The batch, which is on the host, with its tensors on a device.
   PackedBatch To(at::Device device) const;
 };
 

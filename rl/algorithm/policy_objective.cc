@@ -5,7 +5,6 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/index_copy.h>
 #include <ATen/ops/index_select.h>
-#include <ATen/ops/nonzero.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
@@ -84,7 +83,7 @@ LossTerms PolicyObjective::operator()(const LossContext& context) const {
   const PackedBatch& batch = context.batch();
   const TokenLogProbs& log_probs = context.log_probs();
   // Only the tokens that train: an infinite ratio elsewhere would turn its weight of 0 into NaN.
-  const at::Tensor index_n = at::nonzero(batch[Column::kWeight]).flatten();
+  const at::Tensor index_n = batch.WeightedTokens();
   const auto pick = [&](const at::Tensor& values_x) {
     return at::index_select(values_x, 0, index_n);
   };

@@ -264,8 +264,15 @@ void CheckOneDevice(const std::string& name, const torch::jit::Stack& stack, siz
               ": found tensors of the host and of the simulated device, expected one of them");
 }
 
+// Operators whose results are as long as numbers say: a device's host waits for those.
+bool HasShapeOfNumbers(const std::string& name) {
+  return name == "aten::nonzero" || name == "aten::masked_select" ||
+         name.starts_with("aten::unique") || name.starts_with("aten::_unique");
+}
+
 void FallBack(const c10::OperatorHandle& op, torch::jit::Stack* stack) {
   const std::string name = c10::toString(op.schema().operator_name());
+  if (HasShapeOfNumbers(name)) CountRead(&HostReads::numbers);
   CheckOneDevice(name, *stack, op.schema().arguments().size());
   {
     Counters& counters = Counters::All();

@@ -20,8 +20,9 @@ c10::Device SimulatedDevice();
 // How often each operator fell back to the CPU's so far.
 std::map<std::string, int64_t> SimulatedCalls();
 
-// How often numbers were read from it (Tensor::item), and tensors copied from it to the host: each
-// of them would wait for a real device.
+// How often numbers were read from it (Tensor::item, or the length of a result that depends on
+// numbers, as nonzero's), and tensors copied from it to the host: each of them would wait for a
+// real device.
 struct HostReads {
   int64_t numbers = 0, tensors = 0;
 };

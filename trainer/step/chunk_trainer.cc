@@ -92,10 +92,10 @@ LossContext ChunkTrainer::ContextOf(const MicroBatchPart& part,
   for (const Head head : work_.objective.heads()) {
     const bool ahead = head == Head::kNextToken;
     const PackedBatch& batch = ahead ? part.ahead : part.batch;
-    context.Add(head, batch,
-                LogProbsWhereWeighted(
-                    *chunk_.model, ahead ? forward.mtp_hidden_xd : forward.hidden_xd,
-                    batch.targets_x, batch[Column::kWeight], work_.objective.temperature()));
+    context.Add(
+        head, batch,
+        LogProbsWhereWeighted(*chunk_.model, ahead ? forward.mtp_hidden_xd : forward.hidden_xd,
+                              batch, work_.objective.temperature()));
   }
   return context;
 }

@@ -42,9 +42,8 @@ class ChunkScorer : public ChunkWork {
     const ForwardResult forward = model_.Forward(batch, /*with_mtp=*/false, input_xd);
     if (!model_.part().last) return forward.x_xd;
     if (&host_batch == &empty_) return {};
-    const at::Tensor log_prob_x = LogProbsWhereWeighted(model_, forward.hidden_xd, batch.targets_x,
-                                                        batch[Column::kWeight], temperature_)
-                                      .log_prob_t;
+    const at::Tensor log_prob_x =
+        LogProbsWhereWeighted(model_, forward.hidden_xd, batch, temperature_).log_prob_t;
     const int64_t m = micro_batch_of_[micro_batch];
     bytes_.append(reinterpret_cast<const char*>(&m), sizeof(m));
     const std::vector<float> log_probs = HostValues<float>(log_prob_x);

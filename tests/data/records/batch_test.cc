@@ -49,6 +49,19 @@ TEST(PackedBatchTest, EveryColumnHasANameOfItsOwn) {
   EXPECT_EQ(names.count("unnamed"), 0U);
 }
 
+TEST(PackedBatchTest, WeightedTokensStayThoseOfTheBatch) {
+  PackedBatch batch = ThreeSequences();
+  const at::Tensor expected_n = Longs({0, 1, 2, 3, 5, 7, 8, 9});
+  EXPECT_TRUE(at::equal(batch.WeightedTokens(), expected_n));
+  const PackedBatch moved = batch.To(at::kCPU);
+  EXPECT_TRUE(moved.weighted_n.defined());
+  EXPECT_TRUE(at::equal(moved.WeightedTokens(), expected_n));
+  const PackedBatch cut =
+      moved.Mapped([](const at::Tensor& tensor) { return tensor.narrow(0, 4, 3); });
+  EXPECT_TRUE(at::equal(cut.WeightedTokens(), Longs({1})));
+  EXPECT_TRUE(at::equal(OneTokenAhead(moved).WeightedTokens(), Longs({0, 1, 2, 7, 8})));
+}
+
 TEST(PackedBatchTest, AChangeReachesEveryTensor) {
   const PackedBatch batch = ThreeSequences();
   std::vector<at::Tensor> seen;
