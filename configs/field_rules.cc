@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
@@ -12,6 +13,7 @@
 namespace deduce {
 namespace {
 
+using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 using google::protobuf::Message;
 using enum ResumeClass;
@@ -241,7 +243,9 @@ constexpr FieldRule kRules[] = {
     {"RolloutPlanConfig.longest_tokens", kRate},
 };
 
-// A sub-message's class is that of its being there; its fields have their own.
+// A sub-message's class is that of its being there; its fields have their own. Two kinds of fields
+// need no row, since they never change when a run goes on, which is always safe: members of a
+// oneof, which say what a message is, and all fields of a message without any row.
 struct FieldClasses {
   absl::string_view message;
   ResumeClass of_fields;
@@ -277,7 +281,7 @@ constexpr FieldClasses kResumeClasses[] = {
      "topk_method"},
     {"MoeConfig", kFromHereOn, "bias_update_speed balance_loss_alpha"},
 
-    {"StageConfig", kNever, "name init_from pretrain sft distill grpo data"},
+    {"StageConfig", kNever, "name init_from data"},
     {"StageConfig", kFromHereOn, "steps micro_batch_tokens optimizer evaluate"},
     {"OptimizerConfig", kFromHereOn,
      "learning_rate min_learning_rate warmup_steps schedule beta1 beta2 epsilon weight_decay "
@@ -394,6 +398,15 @@ absl::Status CheckFields(const Message& message, const std::string& path) {
 
 bool HasRange(const FieldDescriptor* field) { return FindRule(field) != nullptr; }
 
+bool HasRules(const Descriptor* message) {
+  return std::any_of(
+             std::begin(kResumeClasses), std::end(kResumeClasses),
+             [&](const FieldClasses& classes) { return classes.message == message->name(); }) ||
+         std::any_of(std::begin(kRules), std::end(kRules), [&](const FieldRule& rule) {
+           return absl::StartsWith(rule.field, absl::StrCat(message->name(), "."));
+         });
+}
+
 std::optional<ResumeClass> ResumeClassOf(const FieldDescriptor* field) {
   for (const FieldClasses& classes : kResumeClasses) {
     if (classes.message != field->containing_type()->name()) continue;
@@ -402,6 +415,7 @@ std::optional<ResumeClass> ResumeClassOf(const FieldDescriptor* field) {
       if (name == field->name()) return classes.of_fields;
     }
   }
+  if (field->containing_oneof() != nullptr || !HasRules(field->containing_type())) return kNever;
   return std::nullopt;
 }
 

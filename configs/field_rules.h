@@ -20,6 +20,10 @@ absl::Status CheckFields(const google::protobuf::Message& message, const std::st
 // Whether the table has a range for a number field.
 bool HasRange(const google::protobuf::FieldDescriptor* field);
 
+// Whether the tables have any row of a message. Of one without rows, numbers are finite and no
+// field may change when a run goes on; whoever reads it checks the rest, before any work.
+bool HasRules(const google::protobuf::Descriptor* message);
+
 // The part of a run that a field decides (see resume_rules).
 enum class ResumeClass {
   kFree,        // decides no number: how ranks are used, where files lie, what is saved how often
@@ -27,7 +31,7 @@ enum class ResumeClass {
   kNever,       // decides what was computed so far
 };
 
-// None if the table lacks the field.
+// None if the table has rows of the field's message and lacks the field.
 std::optional<ResumeClass> ResumeClassOf(const google::protobuf::FieldDescriptor* field);
 
 // InvalidArgument: `PATH: found FOUND, expected EXPECTED`.

@@ -210,12 +210,9 @@ absl::Status CheckData(const DataConfig& data, const std::string& path) {
 }
 
 absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std::string& path) {
-  const bool known_loss = g.loss_type() <= GrpoConfig::bnpo;
   const int64_t samples = g.prompts_per_step() * g.num_generations();
   const int64_t length = g.max_prompt_length() + g.max_completion_length();
   return FirstBroken({
-      {known_loss, path + ".loss_type", GrpoConfig::LossType_Name(g.loss_type()),
-       "grpo, dr_grpo, dapo or bnpo in this version"},
       {!g.has_epsilon_high() || g.epsilon_high() >= g.epsilon(), path + ".epsilon_high",
        absl::StrCat(g.epsilon_high()),
        absl::StrCat("at least ", path, ".epsilon (", g.epsilon(), ")")},

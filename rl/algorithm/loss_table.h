@@ -4,8 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "configs/run.pb.h"
 
 namespace deduce {
@@ -39,6 +41,10 @@ struct LossRecord {
   // num_tokens: of the completion that train, at least 1; longest: that completions may be.
   CompletionShare (*share)(double num_tokens, double longest);
 };
+
+// InvalidArgument, naming those that have one, for a type without a record: `WHERE: found X,
+// expected one of Y, Z`.
+absl::Status CheckLoss(GrpoConfig::LossType type, const std::string& where);
 
 // c10::Error for a type without a record.
 const LossRecord& FindLoss(GrpoConfig::LossType type);

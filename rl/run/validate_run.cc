@@ -6,21 +6,23 @@
 #include "configs/status.h"
 #include "configs/validate.h"
 #include "data/tasks/registry.h"
+#include "rl/algorithm/loss_table.h"
 #include "rl/reward/rewards.h"
 
 namespace deduce {
 namespace {
 
-absl::Status CheckTasksAndRewards(const StageConfig& stage, uint64_t seed,
-                                  const std::string& path) {
+// Tasks, losses and verifiers are known here, not in configs/.
+absl::Status CheckNames(const StageConfig& stage, uint64_t seed, const std::string& path) {
   if (stage.data().has_task()) {
     RETURN_IF_ERROR(MakeTask(stage.data().task(), seed, path + ".data.task").status());
   }
   if (stage.evaluate().has_task()) {
     RETURN_IF_ERROR(MakeTask(stage.evaluate().task(), seed, path + ".evaluate.task").status());
   }
-  return stage.has_grpo() ? RewardSet::Create(stage.grpo().reward(), path + ".grpo.reward").status()
-                          : absl::OkStatus();
+  if (!stage.has_grpo()) return absl::OkStatus();
+  RETURN_IF_ERROR(CheckLoss(stage.grpo().loss_type(), path + ".grpo.loss_type"));
+  return RewardSet::Create(stage.grpo().reward(), path + ".grpo.reward").status();
 }
 
 }  // namespace
@@ -28,8 +30,7 @@ absl::Status CheckTasksAndRewards(const StageConfig& stage, uint64_t seed,
 absl::Status ValidateRun(const RunConfig& config) {
   RETURN_IF_ERROR(Validate(config));
   for (int i = 0; i < config.stage_size(); ++i) {
-    RETURN_IF_ERROR(
-        CheckTasksAndRewards(config.stage(i), config.seed(), absl::StrCat("stage[", i, "]")));
+    RETURN_IF_ERROR(CheckNames(config.stage(i), config.seed(), absl::StrCat("stage[", i, "]")));
   }
   return absl::OkStatus();
 }

@@ -1,9 +1,13 @@
 #include "configs/field_rules.h"
 
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <limits>
 #include <set>
+#include <string>
 
 #include "configs/config.h"
 #include "configs/run.pb.h"
@@ -33,7 +37,8 @@ TEST(FieldRulesTest, EveryNumberOfTheSchemaHasARange) {
     numbers += number;
     // Tasks have the ranges of their options (data/tasks/registry).
     const bool option = field->containing_type() == TaskConfig::descriptor();
-    EXPECT_TRUE(!number || option || HasRange(field)) << field->full_name();
+    EXPECT_TRUE(!number || option || HasRange(field) || !HasRules(field->containing_type()))
+        << field->full_name();
   });
   EXPECT_GT(numbers, 50);
 }
@@ -47,6 +52,39 @@ TEST(FieldRulesTest, EveryFieldOfTheSchemaHasAResumeClass) {
     EXPECT_TRUE(ResumeClassOf(field).has_value()) << field->full_name();
   });
   EXPECT_GT(fields, 150);
+}
+
+// Forgotten rows would let any number pass: whoever wants a message without rows says so here. Such
+// a message is the settings of one kind of stage, whose maker checks them.
+TEST(FieldRulesTest, NoMessageOfTheSchemaIsWithoutRules) {
+  std::set<const Descriptor*> seen;
+  ForEachField(RunConfig::descriptor(), seen, [](const FieldDescriptor*) {});
+  std::set<std::string> without;
+  for (const Descriptor* message : seen) {
+    if (!HasRules(message)) without.insert(message->name());
+  }
+  EXPECT_THAT(without, ::testing::IsEmpty());
+}
+
+TEST(FieldRulesTest, AMessageWithoutRulesNeverChanges) {
+  const Descriptor* foreign = google::protobuf::UninterpretedOption::descriptor();
+  ASSERT_FALSE(HasRules(foreign));
+  EXPECT_EQ(ResumeClassOf(foreign->FindFieldByName("double_value")), ResumeClass::kNever);
+}
+
+TEST(FieldRulesTest, NumbersOfAMessageWithoutRulesAreFinite) {
+  google::protobuf::UninterpretedOption foreign;
+  foreign.set_double_value(-3);
+  EXPECT_EQ(CheckFields(foreign, "x"), absl::OkStatus());
+  foreign.set_double_value(std::numeric_limits<double>::quiet_NaN());
+  EXPECT_EQ(CheckFields(foreign, "x").message(),
+            "x.double_value: found nan, expected a finite number");
+}
+
+TEST(FieldRulesTest, NoStageChangesItsKind) {
+  const auto* work = StageConfig::descriptor()->FindOneofByName("work");
+  for (int i = 0; i < work->field_count(); ++i)
+    EXPECT_EQ(ResumeClassOf(work->field(i)), ResumeClass::kNever) << work->field(i)->full_name();
 }
 
 // Unset fields are not checked, so every default has to be a value that would pass.

@@ -281,9 +281,6 @@ TEST(ValidateTest, GrpoRules) {
         "num_generations (512)"},
        {grpo, "grpo { num_iterations: 0 ",
         "stage[1].grpo.num_iterations: found 0, expected a number in [1, 1048576]"},
-       {grpo, "grpo { loss_type: gspo ",
-        "stage[1].grpo.loss_type: found gspo, expected grpo, dr_grpo, dapo or bnpo in this "
-        "version"},
        {grpo, "grpo { epsilon_high: 0.1 ",
         "stage[1].grpo.epsilon_high: found 0.1, expected at least stage[1].grpo.epsilon (0.2)"},
        {grpo, "grpo { temperature: 0 ",

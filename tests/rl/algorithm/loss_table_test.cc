@@ -43,7 +43,7 @@ TEST(LossTableTest, ATypeWithoutARecordIsNamedBesideThoseThatHaveOne) {
     FAIL() << "found a record";
   } catch (const c10::Error& error) {
     EXPECT_NE(std::string(error.what())
-                  .find("found loss_type gspo, expected one of grpo dr_grpo dapo bnpo"),
+                  .find("FindLoss: found gspo, expected one of grpo, dr_grpo, dapo, bnpo"),
               std::string::npos);
   }
 }
