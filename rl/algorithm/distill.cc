@@ -100,9 +100,12 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
         config.only_right() ? ", and are right" : ""));
   }
   DistillResult result;
-  result.update =
-      TrainOnSamples(state, samples, stage_.micro_batch_tokens(),
-                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options);
+  const auto sample = [&](int64_t i) -> absl::StatusOr<TokenSample> { return samples[i]; };
+  ASSIGN_OR_RETURN(
+      result.update,
+      TrainOnSamples(state, static_cast<int64_t>(samples.size()), sample,
+                     stage_.micro_batch_tokens(),
+                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options));
   result.metrics = {
       {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},

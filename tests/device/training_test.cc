@@ -106,7 +106,8 @@ HostReads ReadsOfStep(size_t micro_batches) {
   const CrossEntropy objective(/*next_token_weight=*/0.3);
   StepBatch batch;
   batch.micro_batches.assign(micro_batches, LongPrompt(1));
-  batch.counts = objective.CountsOf(batch.micro_batches);
+  const auto n = static_cast<double>(micro_batches);
+  batch.counts = objective.MakeCounts(9 * n, 8 * n);
   const HostReads before = SimulatedHostReads();
   TrainStep(*training.state, batch, objective, {.learning_rate = 1e-3});
   const HostReads after = SimulatedHostReads();

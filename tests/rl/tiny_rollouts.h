@@ -39,8 +39,8 @@ inline StageConfig TinyGrpoStage() {
 }
 
 // One graded completion.
-inline Sample MakeSample(uint64_t index, uint64_t group, const std::vector<int32_t>& tokens,
-                         double reward, Sample::Status status = Sample::finished) {
+inline Sample GradedSample(uint64_t index, uint64_t group, const std::vector<int32_t>& tokens,
+                           double reward, Sample::Status status = Sample::finished) {
   Sample sample;
   sample.set_sample(index);
   sample.set_group(group);

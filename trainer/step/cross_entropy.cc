@@ -6,17 +6,12 @@
 
 #include <algorithm>
 
-#include "kernels/host_values.h"
 #include "kernels/ordered_sum.h"
 
 namespace deduce {
 namespace {
 
 constexpr char kTokens[] = "tokens", kNextTokens[] = "next_tokens";
-
-void AddWeights(const PackedBatch& batch, double& count) {
-  for (const float weight : HostValues<float>(batch[Column::kWeight])) count += weight;
-}
 
 }  // namespace
 
@@ -45,12 +40,7 @@ LossTerms CrossEntropy::operator()(const LossContext& context) const {
   return terms;
 }
 
-Counts CrossEntropy::CountsOf(const std::vector<PackedBatch>& micro_batches) const {
-  double tokens = 0, next_tokens = 0;
-  for (const PackedBatch& batch : micro_batches) {
-    AddWeights(batch, tokens);
-    if (next_token_weight_ != 0) AddWeights(OneTokenAhead(batch), next_tokens);
-  }
+Counts CrossEntropy::MakeCounts(double tokens, double next_tokens) const {
   Counts counts = {{kTokens, tokens}};
   // Where sequences are too short for the module its sum is 0, and any divisor does.
   if (next_token_weight_ != 0) counts[kNextTokens] = std::max(next_tokens, 1.0);

@@ -18,10 +18,9 @@ class CrossEntropy : public Objective {
   std::vector<Head> heads() const override;
   LossTerms operator()(const LossContext& context) const override;
 
-  // The sums of weights over all micro-batches of a step, in double and in their order. Partial
-  // counts of ranks may be added (exact for weights 0 and 1). "tokens" is 0 when nothing has a
-  // weight.
-  Counts CountsOf(const std::vector<PackedBatch>& micro_batches) const;
+  // tokens, next_tokens: sums over all micro-batches of a step, of their weights and of those of
+  // OneTokenAhead.
+  Counts MakeCounts(double tokens, double next_tokens) const;
 
  private:
   double next_token_weight_;

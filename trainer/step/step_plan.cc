@@ -25,4 +25,11 @@ StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_
   return step;
 }
 
+int ReplicaOf(const RankModel& model, int64_t micro_batch) {
+  // The paths of a replica r are the copies r * paths, r * paths + 1, ... (Layout::WithCopies).
+  const auto paths = static_cast<int64_t>(model.pipeline().paths.size());
+  const int64_t copies = model.ranks().layout.num_replicas() * paths;
+  return static_cast<int>(micro_batch % copies / paths);
+}
+
 }  // namespace deduce

@@ -19,4 +19,8 @@ struct StepPlan {
 // split.
 StepPlan MakeStepPlan(RankModel& model, int64_t num_micro_batches, bool forward_only);
 
+// The replica, as Layout::replica counts them, whose ranks train on a micro-batch of a step,
+// whichever of a pipeline's paths it takes there.
+int ReplicaOf(const RankModel& model, int64_t micro_batch);
+
 }  // namespace deduce

@@ -3,11 +3,13 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "configs/run.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
+#include "trainer/step/deal_samples.h"
 #include "trainer/step/train_step.h"
 
 namespace deduce {
@@ -18,11 +20,15 @@ struct SampleLoss {
   double mtp_weight = 0;
 };
 
-// Collective over the world. One optimizer step on samples, the same on every rank, with the cross
-// entropy of all their tokens or of their completions only.
-StepStats TrainOnSamples(TrainState& state, const std::vector<TokenSample>& samples,
-                         int64_t micro_batch_tokens, const SampleLoss& loss,
-                         const StepOptions& options);
+// The counts of CrossEntropy for a step on samples of these shapes.
+Counts CountsOf(const std::vector<SampleShape>& shapes, const SampleLoss& loss);
+
+// Collective over the world. One optimizer step on the samples that `make` makes of 0 to
+// num_samples - 1, the same on every rank, with the cross entropy of all their tokens or of their
+// completions only. Errors: those of DealSamples, before any work.
+absl::StatusOr<StepStats> TrainOnSamples(TrainState& state, int64_t num_samples,
+                                         const MakeSample& make, int64_t micro_batch_tokens,
+                                         const SampleLoss& loss, const StepOptions& options);
 
 class Supervised {
  public:

@@ -34,7 +34,7 @@ struct TrainState {
 };
 
 // The batch of one optimizer step: the same on every rank, which works on its own share of the
-// micro-batches.
+// micro-batches. Those of other replicas may be outlines: sequence_starts and sample_ids alone.
 struct StepBatch {
   std::vector<PackedBatch> micro_batches;  // by global index
   Counts counts;  // of the objective's components, > 0; the step adds kSequences
@@ -63,7 +63,8 @@ struct StepStats {
 // Collective over the world. Zero gradients; forward and backward of all micro-batches; reduce;
 // norm and clip; agree that all is finite; optimizer step; routing bias. The result has the same
 // bits on every layout (DESIGN.md, Numerics). A column, a head or a count that the objective needs
-// and the batch or the model does not have is a c10::Error before any work.
+// and the batch or the model does not have is a c10::Error before any work, as is an outline of a
+// micro-batch that this rank works on.
 StepStats TrainStep(TrainState& state, const StepBatch& batch, const Objective& objective,
                     const StepOptions& options);
 

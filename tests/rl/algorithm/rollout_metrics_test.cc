@@ -19,9 +19,9 @@ SampleTable Table() {
   table.set_rollout_seconds(2);
   table.set_reward_seconds(3);
   for (const Sample& sample :
-       {MakeSample(0, 0, {2}, 0), MakeSample(1, 1, {9, 9}, 1, Sample::truncated),
-        MakeSample(2, 0, {9, 2}, 1), MakeSample(3, 0, {9, 9, 2}, 2), MakeSample(4, 1, {9, 9, 2}, 1),
-        MakeSample(5, 2, {9, 2}, 7)})
+       {GradedSample(0, 0, {2}, 0), GradedSample(1, 1, {9, 9}, 1, Sample::truncated),
+        GradedSample(2, 0, {9, 2}, 1), GradedSample(3, 0, {9, 9, 2}, 2),
+        GradedSample(4, 1, {9, 9, 2}, 1), GradedSample(5, 2, {9, 2}, 7)})
     *table.add_sample() = sample;
   table.mutable_sample(5)->clear_reward();
   table.mutable_sample(5)->clear_rewards();

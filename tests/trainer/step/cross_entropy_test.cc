@@ -87,12 +87,14 @@ TEST(CrossEntropyTest, SumDoesNotDependOnTheSplitIntoMicroBatches) {
   }
 }
 
-TEST(CrossEntropyTest, CountIsTheSumOfAllWeights) {
-  const std::vector<PackedBatch> batches = {MakeExample({-1, -1}, {1, 0}).batch, EmptyBatch(),
-                                            MakeExample({-1, -1, -1}, {1, 0.5, 1}).batch};
-  EXPECT_EQ(CrossEntropy().CountsOf(batches), (Counts{{"tokens", 3.5}}));
-  // The next tokens' weights: 0; and 0.5 and 1.
-  EXPECT_EQ(CrossEntropy(0.3).CountsOf(batches), (Counts{{"tokens", 3.5}, {"next_tokens", 1.5}}));
+TEST(CrossEntropyTest, ThereIsACountForEveryComponent) {
+  EXPECT_EQ(CrossEntropy().MakeCounts(3.5, 1.5), (Counts{{"tokens", 3.5}}));
+  EXPECT_EQ(CrossEntropy(0.3).MakeCounts(3.5, 1.5),
+            (Counts{{"tokens", 3.5}, {"next_tokens", 1.5}}));
+}
+
+TEST(CrossEntropyTest, NoCountOfNextTokensIsZeroWhichWouldDivideTheirSum) {
+  EXPECT_EQ(CrossEntropy(0.3).MakeCounts(1, 0), (Counts{{"tokens", 1}, {"next_tokens", 1}}));
 }
 
 TEST(CrossEntropyTest, ThePredictionModuleIsAComponentOfItsOwn) {

@@ -2,11 +2,12 @@
 
 #include <gtest/gtest.h>
 
-#include <map>
+#include <set>
 #include <vector>
 
 #include "parallel/reduce/gradient_tree.h"
 #include "tests/testing/rank_group.h"
+#include "tests/trainer/pipeline_layouts.h"
 #include "tests/trainer/tiny_training.h"
 
 namespace deduce {
@@ -29,6 +30,23 @@ TEST(StepPlanTest, EveryMicroBatchIsWorkedOnOnceInTheOrderOfTheTree) {
       for (int path = 0; path < paths; ++path) {
         const Layout copy = training.ranks.layout.WithCopies(paths, path);
         EXPECT_EQ(by_path[path], TreeOrder(7, copy.replica(), copy.num_replicas())) << schedule;
+      }
+    });
+  }
+}
+
+TEST(StepPlanTest, AReplicaNeedsTheMicroBatchesThatAnyPathOfItsPipelineTakes) {
+  for (const char* layout :
+       {"", "pipeline_parallel: 2", "pipeline_parallel: 2 schedule: 'dualpipe'",
+        "expert_parallel: 2 pipeline_parallel: 2 schedule: 'dualpipe'", "expert_parallel: 2",
+        "context_parallel: 2 exact: false", "tensor_parallel: 2 exact: false"}) {
+    RunRanks(4, [&](Communicator& world) {
+      TinyTraining training(world, LayoutOf(layout));
+      const StepPlan step = MakeStepPlan(*training.model, 7, /*forward_only=*/false);
+      const std::set<int64_t> taken(step.micro_batch_of.begin(), step.micro_batch_of.end());
+      for (int64_t m = 0; m < 7; ++m) {
+        const bool needed = ReplicaOf(*training.model, m) == training.ranks.layout.replica();
+        EXPECT_EQ(needed, taken.contains(m)) << layout << ", micro-batch " << m;
       }
     });
   }

@@ -1,5 +1,6 @@
 #include "trainer/step/supervised.h"
 
+#include <ATen/ops/sum.h>
 #include <gtest/gtest.h>
 
 #include <optional>
@@ -9,6 +10,7 @@
 #include "data/records/packing.h"
 #include "tests/testing/rank_group.h"
 #include "tests/trainer/tiny_training.h"
+#include "trainer/step/cross_entropy.h"
 #include "trainer/step/score_tokens.h"
 
 namespace deduce {
@@ -72,6 +74,34 @@ TEST(SupervisedTest, EveryTokenOfTheSamplesIsCounted) {
     TinyTraining training(world, 1, true);
     EXPECT_EQ(training.Step(stage, 1).num_tokens, static_cast<int64_t>(tokens));
   });
+}
+
+// The counts of a step by the weights of its packed samples.
+Counts CountsByWeights(const std::vector<TokenSample>& samples, bool completion_only) {
+  double tokens = 0, next_tokens = 0;
+  for (const TokenSample& sample : samples) {
+    const PackedBatch batch = MakePackedBatch(
+        {PackItem{.tokens = sample.tokens,
+                  .prompt_length = sample.prompt_length,
+                  .columns = {{Column::kWeight, LossWeights(sample, completion_only)}}}});
+    tokens += at::sum(batch[Column::kWeight]).item<double>();
+    next_tokens += at::sum(OneTokenAhead(batch)[Column::kWeight]).item<double>();
+  }
+  return CrossEntropy(0.3).MakeCounts(tokens, next_tokens);
+}
+
+TEST(SupervisedTest, ShapesHaveTheCountsOfTheirSamplesWeights) {
+  std::vector<TokenSample> samples;
+  for (size_t length = 2; length < 6; ++length) {
+    for (int64_t prompt = 1; prompt < static_cast<int64_t>(length); ++prompt)
+      samples.push_back({std::vector<int32_t>(length, 7), prompt});
+  }
+  std::vector<SampleShape> shapes;
+  for (const TokenSample& sample : samples)
+    shapes.push_back({static_cast<int64_t>(sample.tokens.size()), sample.prompt_length});
+  for (const bool completion_only : {false, true}) {
+    EXPECT_EQ(CountsOf(shapes, {completion_only, 0.3}), CountsByWeights(samples, completion_only));
+  }
 }
 
 TEST(SupervisedTest, BadDataIsFoundBeforeAnyWorkWithItsPath) {

@@ -160,6 +160,12 @@ TEST(TrainStepTest, WhatTheObjectiveNeedsIsLookedForBeforeAnyWork) {
               std::string::npos);
     EXPECT_NE(message({batches, {{"tokens", 9}}}, CrossEntropy(0.3)).find("prediction module"),
               std::string::npos);
+    PackedBatch outline;
+    outline.sequence_starts = {0, 10};
+    outline.sample_ids = {0};
+    EXPECT_NE(
+        message({{outline}, {{"tokens", 9}}}, CrossEntropy()).find("outline of micro-batch 0"),
+        std::string::npos);
     EXPECT_NE(message({batches, {{"tokens", 0}}}, CrossEntropy()).find("count tokens 0"),
               std::string::npos);
     EXPECT_EQ(training.state->num_updates(), 0);
