@@ -137,7 +137,9 @@ class StageLoopTest : public ::testing::Test {
 
   std::vector<int64_t> Checkpoints() const {
     std::vector<int64_t> steps;
-    for (const CheckpointEntry& entry : *ListCheckpoints(root_.path())) steps.push_back(entry.step);
+    const absl::StatusOr<std::vector<CheckpointEntry>> entries = ListCheckpoints(root_.path());
+    TORCH_CHECK(entries.ok(), entries.status().ToString());
+    for (const CheckpointEntry& entry : *entries) steps.push_back(entry.step);
     return steps;
   }
 
