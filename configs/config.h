@@ -55,7 +55,7 @@ struct OtherStage {
   std::string stage;
 };
 
-// What the stage starts from, if that is a stage of another run.
+// The other run and its stage, if the stage starts from one.
 std::optional<OtherStage> StageOfAnotherRun(const StageConfig& stage);
 
 }  // namespace deduce

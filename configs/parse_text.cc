@@ -22,7 +22,7 @@ namespace {
 using google::protobuf::Descriptor;
 using google::protobuf::FieldDescriptor;
 
-// Of the parser's error about a second member of a oneof.
+// The parser says this about a second member of a oneof.
 constexpr char kAnotherMember[] = "another member of oneof";
 
 struct Position {

@@ -15,7 +15,7 @@ namespace deduce {
 
 // How far a stage of the saved run has come.
 struct StageDone {
-  int64_t step = 0;       // of its newest checkpoint; 0: it has not begun
+  int64_t step = 0;       // its newest checkpoint's; 0: it has not begun
   bool over = false;      // its last step is done
   std::string successor;  // a stage that started from its last weights; "": none
 };

@@ -45,7 +45,7 @@ PackedBatch PackedBatch::Mapped(const std::function<at::Tensor(const at::Tensor&
   for (at::Tensor* tensor : {&mapped.tokens_x, &mapped.positions_x, &mapped.targets_x})
     *tensor = change(*tensor);
   for (auto& [column, values_x] : mapped.columns) values_x = change(values_x);
-  mapped.weighted_n = at::Tensor();  // of the tensors before
+  mapped.weighted_n = at::Tensor();  // it described the tensors before
   return mapped;
 }
 

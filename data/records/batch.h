@@ -14,13 +14,13 @@ namespace deduce {
 
 // Numbers, one a token. The value at position i belongs to the prediction of targets_x[i].
 enum class Column {
-  kWeight,            // of the token's term in the loss sum
-  kAdvantage,         // of the token over the others of its group or batch
+  kWeight,            // the factor of the token's term in the loss sum
+  kAdvantage,         // how much better the completion is than the others of its group or batch
   kSamplerLogProb,    // log-probability under the weights that sampled the token
   kProximalLogProb,   // under the weights before the step's first update
   kReferenceLogProb,  // under the frozen policy of the KL term
   kValue,             // a critic's estimate
-  kReward,            // of the token itself
+  kReward,            // the token's own
 };
 inline constexpr std::array kAllColumns = {
     Column::kWeight,          Column::kAdvantage,        Column::kSamplerLogProb,
@@ -40,7 +40,7 @@ struct PackedBatch {
   std::vector<int64_t> sequence_starts;  // num_sequences + 1 offsets: first 0, last x
   std::vector<int64_t> sample_ids;       // per sequence: its index in the step's batch
   std::map<Column, at::Tensor> columns;  // fp32
-  // Of a batch on a device: what WeightedTokens gives. To sets it, for a device could find it only
+  // WeightedTokens of a batch on a device. `To` sets it, for a device could find it only
   // by waiting. Else undefined.
   at::Tensor weighted_n = {};  // int64
 
