@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <numbers>
+
 namespace deduce {
 namespace {
 
@@ -36,16 +39,18 @@ TEST(LearningRateTest, CosineGoesFromTheFullRateThroughTheMiddleToTheMinimum) {
   config.set_learning_rate(1e-3);
   config.set_min_learning_rate(1e-4);
   config.set_warmup_steps(10);
-  EXPECT_DOUBLE_EQ(LearningRate(config, 10, 111), 1e-3);
-  EXPECT_NEAR(LearningRate(config, 60, 111), 5.5e-4, 1e-15);
-  EXPECT_DOUBLE_EQ(LearningRate(config, 110, 111), 1e-4);
+  EXPECT_DOUBLE_EQ(LearningRate(config, 10, 110), 1e-3);
+  EXPECT_NEAR(LearningRate(config, 60, 110), 5.5e-4, 1e-15);
+  EXPECT_DOUBLE_EQ(LearningRate(config, 109, 110),
+                   1e-4 + 0.5 * 9e-4 * (1 + std::cos(std::numbers::pi * 0.99)));
 }
 
-TEST(LearningRateTest, CosineOfOneStepIsFinite) {
+TEST(LearningRateTest, NoStepOfACosineHasARateOfZero) {
   OptimizerConfig config;
   config.set_schedule(OptimizerConfig::cosine);
-  config.set_min_learning_rate(1e-5);
-  EXPECT_EQ(LearningRate(config, 0, 1), 1e-5);
+  config.set_learning_rate(1e-3);
+  EXPECT_EQ(LearningRate(config, 0, 1), 1e-3);
+  EXPECT_GT(LearningRate(config, 9, 10), 0);
 }
 
 TEST(LearningRateTest, DeepSeekV3HitsThePublishedPoints) {
