@@ -146,6 +146,15 @@ void WriteDefaults(Message& message) {
   }
 }
 
+// Defaults that depend on the kind of stage.
+void WriteDefaultsOfKinds(RunConfig& config) {
+  for (StageConfig& stage : *config.mutable_stage()) {
+    if (stage.has_grpo() && !stage.optimizer().has_weight_decay()) {
+      stage.mutable_optimizer()->set_weight_decay(0);
+    }
+  }
+}
+
 // "modified: rope.theta: 5 -> 6" and the like, a line a difference -> the first path; fields
 // are reported in order.
 std::string FirstDifference(const Message& a, const Message& b) {
@@ -181,6 +190,7 @@ absl::StatusOr<RunConfig> LoadConfig(const std::string& path,
       return absl::InvalidArgumentError(absl::StrCat(source, ": ", status.message()));
     }
   }
+  WriteDefaultsOfKinds(config);
   return config;
 }
 

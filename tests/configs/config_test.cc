@@ -124,6 +124,14 @@ TEST_F(ConfigTest, TextShowsEveryDefaultAndReadsBackAsTheSameRun) {
   EXPECT_EQ(ConfigText(*again), text);
 }
 
+TEST_F(ConfigTest, WeightsDecayByDefaultButNotInReinforcementLearning) {
+  const RunConfig full = WithDefaults(Load({}));
+  EXPECT_EQ(full.stage(0).optimizer().weight_decay(), 0.1);
+  EXPECT_EQ(full.stage(1).optimizer().weight_decay(), 0);
+  const RunConfig set = Load({"stage { name: \"rl\" optimizer { weight_decay: 0.5 } }"});
+  EXPECT_EQ(set.stage(1).optimizer().weight_decay(), 0.5);
+}
+
 // The presence of these changes what a run does.
 TEST_F(ConfigTest, DefaultsDoNotBringAbsentPartsIntoBeing) {
   const RunConfig full = WithDefaults(Load({}));
