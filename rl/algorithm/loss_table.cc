@@ -7,11 +7,7 @@
 
 #include <algorithm>
 #include <iterator>
-#include <string>
 
-#include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
-#include "configs/field_rules.h"
 #include "rl/algorithm/advantage.h"
 
 namespace deduce {
@@ -44,27 +40,14 @@ constexpr LossRecord kLosses[] = {
     {GrpoConfig::bnpo, RatioLevel::kToken, ClippedSurrogate, Advantages, MeanOfTokens},
 };
 
-const LossRecord* RecordOf(GrpoConfig::LossType type) {
-  const auto* found = std::find_if(std::begin(kLosses), std::end(kLosses),
-                                   [&](const LossRecord& record) { return record.type == type; });
-  return found == std::end(kLosses) ? nullptr : found;
-}
-
 }  // namespace
 
-absl::Status CheckLoss(GrpoConfig::LossType type, const std::string& where) {
-  if (RecordOf(type) != nullptr) return absl::OkStatus();
-  const auto append_name = [](std::string* out, const LossRecord& record) {
-    *out += GrpoConfig::LossType_Name(record.type);
-  };
-  return ConfigError(where, GrpoConfig::LossType_Name(type),
-                     absl::StrCat("one of ", absl::StrJoin(kLosses, ", ", append_name)));
-}
-
 const LossRecord& FindLoss(GrpoConfig::LossType type) {
-  const LossRecord* record = RecordOf(type);
-  TORCH_CHECK(record != nullptr, CheckLoss(type, "FindLoss").ToString());
-  return *record;
+  const auto* found = std::find_if(std::begin(kLosses), std::end(kLosses),
+                                   [&](const LossRecord& record) { return record.type == type; });
+  TORCH_CHECK(found != std::end(kLosses), "FindLoss: found ", GrpoConfig::LossType_Name(type),
+              ", expected a type with a record");
+  return *found;
 }
 
 }  // namespace deduce

@@ -7,7 +7,6 @@
 #include <string>
 #include <vector>
 
-#include "absl/status/status.h"
 #include "configs/run.pb.h"
 
 namespace deduce {
@@ -42,11 +41,7 @@ struct LossRecord {
   CompletionShare (*share)(double num_tokens, double longest);
 };
 
-// InvalidArgument, naming those that have one, for a type without a record: `WHERE: found X,
-// expected one of Y, Z`.
-absl::Status CheckLoss(GrpoConfig::LossType type, const std::string& where);
-
-// c10::Error for a type without a record.
+// Every type of the schema has a record, which the test asserts.
 const LossRecord& FindLoss(GrpoConfig::LossType type);
 
 }  // namespace deduce

@@ -6,13 +6,12 @@
 #include "configs/status.h"
 #include "configs/validate.h"
 #include "data/tasks/registry.h"
-#include "rl/algorithm/loss_table.h"
 #include "rl/reward/rewards.h"
 
 namespace deduce {
 namespace {
 
-// Tasks, losses and verifiers are known here, not in configs/.
+// Tasks and verifiers are known here, not in configs/.
 absl::Status CheckNames(const StageConfig& stage, uint64_t seed, const std::string& path) {
   if (stage.data().has_task()) {
     RETURN_IF_ERROR(MakeTask(stage.data().task(), seed, path + ".data.task").status());
@@ -21,7 +20,6 @@ absl::Status CheckNames(const StageConfig& stage, uint64_t seed, const std::stri
     RETURN_IF_ERROR(MakeTask(stage.evaluate().task(), seed, path + ".evaluate.task").status());
   }
   if (!stage.has_grpo()) return absl::OkStatus();
-  RETURN_IF_ERROR(CheckLoss(stage.grpo().loss_type(), path + ".grpo.loss_type"));
   return RewardSet::Create(stage.grpo().reward(), path + ".grpo.reward").status();
 }
 

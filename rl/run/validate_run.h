@@ -1,4 +1,4 @@
-// Whether a config describes a run that can be started, its tasks, losses and verifiers included.
+// Whether a config describes a run that can be started, its tasks and verifiers included.
 #pragma once
 
 #include "absl/status/status.h"
@@ -6,9 +6,8 @@
 
 namespace deduce {
 
-// Validate, then the rules that tasks, losses and verifiers have of their own (data/tasks/registry,
-// rl/algorithm/loss_table, rl/reward/registry). InvalidArgument for the first broken one:
-// `FIELD.PATH: found X, expected Y`.
+// Validate, then the rules that tasks and verifiers have of their own (data/tasks/registry,
+// rl/reward/registry). InvalidArgument for the first broken one: `FIELD.PATH: found X, expected Y`.
 absl::Status ValidateRun(const RunConfig& config);
 
 }  // namespace deduce

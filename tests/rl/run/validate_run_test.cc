@@ -78,11 +78,6 @@ TEST(ValidateRunTest, TasksAreCheckedWhereverTheyAreNamed) {
             "stage[1].evaluate.task.name: found \"x\", expected one of chain_sum, arithmetic");
 }
 
-TEST(ValidateRunTest, ALossOfTheSchemaIsOneOfTheTable) {
-  EXPECT_EQ(ErrorWith("grpo { ", "grpo { loss_type: gspo "),
-            "stage[1].grpo.loss_type: found gspo, expected one of grpo, dr_grpo, dapo, bnpo");
-}
-
 TEST(ValidateRunTest, RewardsAreChecked) {
   EXPECT_EQ(ErrorWith("reward { verifier: \"accuracy\" }", ""),
             "stage[1].grpo.reward: found none, expected at least one");
