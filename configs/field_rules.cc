@@ -169,6 +169,7 @@ constexpr FieldRule kRules[] = {
     {"DataConfig.num_samples", AtLeast(0)},
     {"DataConfig.prompt_template", kAnything, kOptional, kAnyText},
     {"DataConfig.stop", kAnything, kOptional, kAnyText},
+    {"DataConfig.system", kAnything, kOptional, kAnyText},
     {"TaskConfig.name", kAnything, kRequired},
 
     {"GrpoConfig.prompts_per_step", kCount},
@@ -256,7 +257,8 @@ constexpr FieldClasses kResumeClasses[] = {
     {"RunConfig", kFree, "name run_dir layout checkpoint plan"},
     {"RunConfig", kFree, "tokenizer"},  // its contents are compared, wherever the file lies
     {"RunConfig", kNever, "seed model stage"},
-    {"CheckpointConfig", kFree, "every_steps keep_last weights_hash_every_step"},
+    {"CheckpointConfig", kFree,
+     "every_steps keep_last weights_hash_every_step best_metric save_only_model"},
     {"LayoutConfig", kFromHereOn, "exact threads_per_rank device"},  // they round differently
     {"LayoutConfig", kFree,
      "data_parallel expert_parallel pipeline_parallel tensor_parallel context_parallel "
@@ -288,7 +290,7 @@ constexpr FieldClasses kResumeClasses[] = {
      "max_grad_norm max_nonfinite_steps constant_share cosine_share first_tail_share "
      "final_learning_rate"},
     // Samples and prompts are counted from the first step: another number a step would skip some.
-    {"SupervisedConfig", kNever, "samples_per_step completion_only_loss"},
+    {"SupervisedConfig", kNever, "samples_per_step completion_only_loss assistant_only_loss"},
     {"SupervisedConfig", kFromHereOn, "mtp_loss_weight"},
     {"DistillConfig", kNever, "teacher prompts_per_step only_right"},
     {"DistillConfig", kFromHereOn,
@@ -305,13 +307,15 @@ constexpr FieldClasses kResumeClasses[] = {
     {"RewardConfig", kNever, "verifier"},
     {"RewardConfig", kFromHereOn, "weight"},
     {"DataConfig", kFree, "path"},  // its contents are compared, wherever the file lies
-    {"DataConfig", kNever, "task num_samples prompt_template chat stop"},
+    {"DataConfig", kNever,
+     "task num_samples prompt_template chat stop system verifier drop_too_long drop_bad_rows"},
     {"TaskConfig", kNever,
      "name min_terms max_terms min_digits max_digits chinese_share operators step_error_rate "
      "mix_rate format_error_rate guess_rate early_stop_rate"},
     // Evaluation trains nothing: its task may change too.
     {"EvaluateConfig", kFromHereOn,
-     "every_steps num_problems samples_per_problem temperature top_p task max_completion_length"},
+     "every_steps num_problems samples_per_problem temperature top_p task max_completion_length "
+     "path"},
 
     {"PlanConfig", kFree, "*"},
     {"ClusterConfig", kFree, "*"},

@@ -27,8 +27,7 @@ double LearningRate(const OptimizerConfig& config, int64_t step, int64_t total_s
     case OptimizerConfig::constant:
       return full;
     case OptimizerConfig::cosine:
-      return HalfCosine(full, low,
-                        static_cast<double>(step - warmup) / (total_steps - warmup));
+      return HalfCosine(full, low, static_cast<double>(step - warmup) / (total_steps - warmup));
     case OptimizerConfig::deepseek_v3: {
       const double share = static_cast<double>(step) / static_cast<double>(total_steps);
       const double cosine_end = config.constant_share() + config.cosine_share();
