@@ -7,15 +7,14 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <memory>
-#include <sstream>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "configs/parse_text.h"
 #include "configs/status.h"
+#include "configs/text_file.h"
 
 namespace deduce {
 namespace {
@@ -169,13 +168,13 @@ std::string FirstDifference(const Message& a, const Message& b) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadConfigText(const std::string& path, const std::string& kind) {
-  std::ifstream file(path, std::ios::binary);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  absl::StatusOr<std::string> text = ReadTextFile(path);
+  if (absl::IsInvalidArgument(text.status())) return text;  // a pipe, or too large
+  if (!text.ok() || text->empty()) {
     return absl::InvalidArgumentError(
         absl::StrCat(path, ": found no readable text, expected a ", kind, " file"));
   }
-  return text.str();
+  return text;
 }
 
 absl::StatusOr<RunConfig> LoadConfig(const std::string& path,

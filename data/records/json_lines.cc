@@ -1,9 +1,9 @@
 #include "data/records/json_lines.h"
 
-#include <fstream>
-
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "configs/text_file.h"
+#include "data/text/strict_json.h"
 
 namespace deduce {
 namespace {
@@ -29,28 +29,20 @@ absl::Status FieldError(const std::string& where, const std::string& key, const 
 absl::Status ForEachJsonLine(
     const std::string& path,
     const std::function<absl::Status(const std::string& where, const Json& object)>& body) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) {
-    return absl::NotFoundError(
-        absl::StrCat(path, ": found no readable file, expected one JSON object a line"));
-  }
+  ASSIGN_OR_RETURN(LineReader lines, LineReader::Open(path));
   std::string line;
-  for (int64_t number = 1; std::getline(file, line); ++number) {
-    const bool unfinished = file.eof();
-    const std::string where = absl::StrCat(path, ":", number);
-    const Json object = Json::parse(line, nullptr, /*allow_exceptions=*/false);
-    if (object.is_discarded() && unfinished) break;
-    if (object.is_discarded()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat(where, ": found ", line.empty() ? "an empty line" : Shown(Json(line)),
-                       ", expected a JSON object"));
+  while (true) {
+    ASSIGN_OR_RETURN(const bool found, lines.Next(line));
+    if (!found) return absl::OkStatus();
+    const std::string where = lines.where();
+    const absl::StatusOr<Json> object = ParseJson<Json>(line, where, "a JSON object");
+    if (!object.ok() && lines.unfinished()) return absl::OkStatus();
+    RETURN_IF_ERROR(object.status());
+    if (!object->is_object()) {
+      return FieldError(where, object->type_name(), *object, "a JSON object");
     }
-    if (!object.is_object()) {
-      return FieldError(where, object.type_name(), object, "a JSON object");
-    }
-    RETURN_IF_ERROR(body(where, object));
+    RETURN_IF_ERROR(body(where, *object));
   }
-  return absl::OkStatus();
 }
 
 absl::Status ReadString(const std::string& where, const Json& object, const std::string& key,

@@ -11,7 +11,7 @@ namespace deduce {
 
 // Calls body(where, object) for each line of the file at path; `where` is "PATH:LINE", lines
 // from 1. A last line without its line feed that is no whole JSON text is the one being written by
-// a run that still goes: it is left out. Errors: NotFound when the file cannot be opened;
+// a run that still goes: it is left out. Errors: LineReader's (NotFound for a missing file);
 // InvalidArgument "PATH:LINE: found X, expected Y" for any other line that is not a JSON object;
 // the first error that body returns.
 absl::Status ForEachJsonLine(const std::string& path,

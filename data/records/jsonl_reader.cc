@@ -8,7 +8,8 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "configs/status.h"
-#include "data/text/text_file.h"
+#include "configs/text_file.h"
+#include "data/text/strict_json.h"
 #include "data/text/utf8.h"
 #include "nlohmann/json.hpp"
 
@@ -31,8 +32,7 @@ absl::StatusOr<T> At(const std::string& where, absl::StatusOr<T> result) {
 }
 
 absl::StatusOr<OrderedJson> ParseObject(std::string_view line, const std::string& where) {
-  OrderedJson json = OrderedJson::parse(line, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return Wrong(where, "text that is not JSON", "a JSON object");
+  ASSIGN_OR_RETURN(OrderedJson json, ParseJson<OrderedJson>(line, where, "a JSON object"));
   if (!json.is_object()) return Wrong(where, json.type_name(), "a JSON object");
   return json;
 }
@@ -83,7 +83,7 @@ absl::StatusOr<JsonlReader> JsonlReader::Open(const std::string& path,
   JsonlReader reader;
   reader.path_ = path;
   reader.chat_template_ = std::move(chat_template);
-  ASSIGN_OR_RETURN(reader.text_, ReadTextFile(path));
+  ASSIGN_OR_RETURN(reader.text_, ReadTextFile(path, kMostDataBytes));
   const std::string_view text = reader.text_;
   if (text.empty()) return Wrong(path, "an empty file", "one JSON object a line");
   for (size_t begin = 0; begin < text.size();) {

@@ -57,8 +57,7 @@ absl::Status InspectHuggingFace(const std::string& dir, bool verify, std::ostrea
   ASSIGN_OR_RETURN(const HuggingFaceFolder folder, HuggingFaceFolder::Open(dir));
   if (verify) RETURN_IF_ERROR(VerifyHuggingFaceWeights(folder));
   int64_t bytes = 0;
-  for (const auto& [name, tensor] : folder.weights.tensors())
-    bytes += static_cast<int64_t>(tensor.bytes.size());
+  for (const auto& [name, tensor] : folder.weights.tensors()) bytes += tensor.size;
   out << OrderedJson{{"hugging_face", dir},
                      {"num_tensors", folder.weights.tensors().size()},
                      {"num_bytes", bytes},

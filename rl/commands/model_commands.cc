@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <fstream>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -19,9 +18,11 @@
 #include "absl/strings/str_join.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "configs/text_file.h"
 #include "data/records/chat_text.h"
 #include "data/records/packing.h"
 #include "data/tasks/extract_answer.h"
+#include "data/text/strict_json.h"
 #include "kernels/random.h"
 #include "rl/reward/registry.h"
 #include "rl/rollout/engine.h"
@@ -31,6 +32,8 @@ namespace deduce {
 namespace {
 
 using OrderedJson = nlohmann::ordered_json;
+
+constexpr char kStandardInput[] = "standard input";
 
 absl::Status BadData(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
@@ -58,33 +61,38 @@ absl::StatusOr<ModelFolder> LoadModel(const Arguments& arguments) {
   return folder;
 }
 
-// Calls `use` with every line of a file and its `PATH:LINE`.
-absl::Status ForEachLine(
-    const std::string& path,
-    const std::function<absl::Status(const std::string&, const std::string&)>& use) {
-  std::ifstream file(path);
-  if (!file) return BadData(absl::StrCat(path, ": found no readable file, expected one"));
+// Called with a line and its `PATH:LINE`.
+using UseLine = std::function<absl::Status(const std::string&, const std::string&)>;
+
+absl::Status ForEachLine(LineReader lines, const UseLine& use) {
   std::string line;
-  for (int64_t number = 1; std::getline(file, line); ++number) {
-    RETURN_IF_ERROR(use(line, absl::StrCat(path, ":", number)));
+  while (true) {
+    const absl::StatusOr<bool> found = lines.Next(line);
+    if (!found.ok()) return BadData(std::string(found.status().message()));
+    if (!*found) return absl::OkStatus();
+    RETURN_IF_ERROR(use(line, lines.where()));
   }
-  return absl::OkStatus();
+}
+
+absl::Status ForEachLine(const std::string& path, const UseLine& use) {
+  const absl::StatusOr<LineReader> opened = LineReader::Open(path);
+  if (!opened.ok()) return BadData(std::string(opened.status().message()));
+  return ForEachLine(*opened, use);
 }
 
 // The array of ids in a JSON text (of `key`, unless it is empty), checked against the vocabulary.
 absl::StatusOr<std::vector<int32_t>> ParseIds(const std::string& text, const std::string& key,
                                               int64_t vocabulary, const std::string& where) {
-  nlohmann::json json = nlohmann::json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (!key.empty() && json.is_object() && json.contains(key)) {
-    nlohmann::json inner = json[key];
-    json = std::move(inner);
-  }
-  if (!json.is_array()) {
-    return BadData(absl::StrCat(where, ": found no array of token ids, expected ",
-                                key.empty() ? "[...]" : absl::StrCat("{\"", key, "\": [...]}")));
+  const std::string expected = key.empty() ? "[...]" : absl::StrCat("{\"", key, "\": [...]}");
+  const absl::StatusOr<nlohmann::json> parsed = ParseJson<nlohmann::json>(text, where, expected);
+  if (!parsed.ok()) return BadData(std::string(parsed.status().message()));
+  const bool has_key = !key.empty() && parsed->is_object() && parsed->contains(key);
+  const nlohmann::json& list = has_key ? (*parsed)[key] : *parsed;
+  if (!list.is_array()) {
+    return BadData(absl::StrCat(where, ": found no array of token ids, expected ", expected));
   }
   std::vector<int32_t> ids;
-  for (const nlohmann::json& id : json) {
+  for (const nlohmann::json& id : list) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() >= vocabulary) {
       return BadData(absl::StrCat(where, ": found token ", id.dump(),
                                   ", expected a whole number in [0, ", vocabulary, ")"));
@@ -127,11 +135,12 @@ absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
   RETURN_IF_ERROR(ForEachLine(
       arguments.Text("prompts"),
       [&](const std::string& line, const std::string& where) -> absl::Status {
-        const OrderedJson json = OrderedJson::parse(line, nullptr, /*allow_exceptions=*/false);
-        if (!json.is_object()) {
+        const auto json = ParseJson<OrderedJson>(line, where, "{\"prompt\": ...}");
+        if (!json.ok()) return BadData(std::string(json.status().message()));
+        if (!json->is_object()) {
           return BadData(absl::StrCat(where, ": found no JSON object, expected {\"prompt\": ...}"));
         }
-        ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt(json, chat, tokenizer, where));
+        ASSIGN_OR_RETURN(prompts.emplace_back(), MakePrompt(*json, chat, tokenizer, where));
         return absl::OkStatus();
       }));
   return prompts;
@@ -242,36 +251,34 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
 
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
   ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
+  const auto tokenize = [&](const std::string& line, const std::string& where) -> absl::Status {
+    std::string text = line;
     if (arguments.Has("json")) {
-      const nlohmann::json text = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
-      if (!text.is_string()) {
-        return BadData(
-            absl::StrCat("standard input:", number, ": found no JSON string, expected one"));
-      }
-      line = text.get<std::string>();
+      const auto json = ParseJson<nlohmann::json>(line, where, "a JSON string");
+      if (!json.ok()) return BadData(std::string(json.status().message()));
+      if (!json->is_string())
+        return BadData(absl::StrCat(where, ": found no JSON string, expected one"));
+      text = json->get<std::string>();
     }
     const absl::StatusOr<std::vector<int32_t>> ids =
-        tokenizer.Encode(line, arguments.Has("add_special_tokens"));
-    if (!ids.ok())
-      return BadData(absl::StrCat("standard input:", number, ": ", ids.status().message()));
+        tokenizer.Encode(text, arguments.Has("add_special_tokens"));
+    if (!ids.ok()) return BadData(absl::StrCat(where, ": ", ids.status().message()));
     out << nlohmann::json(*ids).dump() << '\n';
-  }
-  return absl::OkStatus();
+    return absl::OkStatus();
+  };
+  return ForEachLine(LineReader(in, kStandardInput), tokenize);
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
   ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
   const bool with_special = !arguments.Has("skip_special_tokens");
-  std::string line;
-  for (int64_t number = 1; std::getline(in, line); ++number) {
-    ASSIGN_OR_RETURN(
-        const std::vector<int32_t> ids,
-        ParseIds(line, "", tokenizer.vocab_size(), absl::StrCat("standard input:", number)));
-    out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
-  }
-  return absl::OkStatus();
+  return ForEachLine(LineReader(in, kStandardInput),
+                     [&](const std::string& line, const std::string& where) -> absl::Status {
+                       ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
+                                        ParseIds(line, "", tokenizer.vocab_size(), where));
+                       out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
+                       return absl::OkStatus();
+                     });
 }
 
 absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {

@@ -20,7 +20,7 @@ namespace {
 absl::StatusOr<Forecast> PlanConfigFile(const Arguments& arguments) {
   absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
   RETURN_IF_ERROR(WithExitCode(config.status(), ExitCode::kBadConfig));
-  RETURN_IF_ERROR(CompleteFromHuggingFace(*config));
+  RETURN_IF_ERROR(CompleteFromHuggingFace(*config, /*weights=*/false));
   RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const int64_t asked = arguments.Integer("ranks", 0);
   if (arguments.Has("ranks") && asked < 1) {

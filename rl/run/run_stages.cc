@@ -23,6 +23,7 @@
 #include "rl/run/stage_loop.h"
 #include "trainer/checkpoint/checked_file.h"
 #include "trainer/hugging_face/folder.h"
+#include "trainer/hugging_face/complete_model.h"
 #include "trainer/step/rank_model.h"
 
 namespace deduce {
@@ -84,7 +85,8 @@ absl::StatusOr<Recipe> ReadRecipe(const RunConfig& config) {
     ASSIGN_OR_RETURN(recipe.works.emplace_back(), MakeStageWork({config, i, recipe.tokenizer}));
   }
   if (config.model().has_hugging_face()) {
-    ASSIGN_OR_RETURN(recipe.source, HuggingFaceFolder::Open(config.model().hugging_face()));
+    ASSIGN_OR_RETURN(recipe.source, HuggingFaceFolder::Open(config.model().hugging_face(),
+                                                            LongestUse(config.model())));
   }
   ASSIGN_OR_RETURN(recipe.files, FilesOfCheckpoints(config, recipe));
   ASSIGN_OR_RETURN(recipe.nodes, ReadStageGraph(config, config.run_dir()));

@@ -66,7 +66,7 @@ class Tokenizers(unittest.TestCase):
     def test_text_that_is_no_json_string_is_refused(self):
         result = d.run(["tokenize", "--json", f"--model={self.root / 'gpt2'}"], stdin='"a"\nb\n')
         self.assertEqual(result.returncode, 3)
-        self.assertIn("standard input:2: found no JSON string", result.stderr)
+        self.assertIn("standard input:2: found text that is not JSON", result.stderr)
 
 
 class NightlyTokenizers(Tokenizers):

@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "data/text/strict_json.h"
 #include "trainer/checkpoint/content_hash.h"
 #include "trainer/checkpoint/safetensors.h"
 
@@ -98,6 +99,33 @@ bool ParseBody(const Json& json, int64_t version, Manifest& manifest) {
     if (!ParseTensor(value, version, manifest.tensors[name])) return false;
   }
   return true;
+}
+
+bool HasTexts(const Json& object) {
+  return object.is_object() && std::all_of(object.begin(), object.end(),
+                                           [](const Json& value) { return value.is_string(); });
+}
+
+// Whether what a run goes on from has the types that it is read as.
+absl::Status CheckState(const std::string& where, const Json& state) {
+  const auto check = [&](const char* name, const char* expected, const auto& is) -> absl::Status {
+    const auto field = state.find(name);
+    if (field == state.end() || is(*field)) return absl::OkStatus();
+    return Error(absl::StatusCode::kDataLoss, where, absl::StrCat("another value of state.", name),
+                 expected);
+  };
+  for (const char* name :
+       {"metrics_offset", "nonfinite_in_a_row", "num_tokens", "num_updates", "step"}) {
+    RETURN_IF_ERROR(check(name, "a whole number of at least 0", [](const Json& value) {
+      return value.is_number_unsigned() && value.get<uint64_t>() <= uint64_t{INT64_MAX};
+    }));
+  }
+  for (const char* name : {"teacher_hash", "weights_hash"}) {
+    RETURN_IF_ERROR(check(name, "a text", [](const Json& value) { return value.is_string(); }));
+  }
+  return check("inputs", "a list of objects of texts", [](const Json& value) {
+    return value.is_array() && std::all_of(value.begin(), value.end(), HasTexts);
+  });
 }
 
 absl::Status SliceError(const std::string& where, const std::string& name, const SliceRecord& slice,
@@ -227,11 +255,9 @@ std::string EncodeManifest(const Manifest& manifest) {
 }
 
 absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::string& text) {
-  const Json json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) {
-    return Error(absl::StatusCode::kDataLoss, path, "text that is no JSON",
-                 "a checkpoint's manifest");
-  }
+  const absl::StatusOr<Json> parsed = ParseJson<Json>(text, path, "a checkpoint's manifest");
+  if (!parsed.ok()) return absl::DataLossError(parsed.status().message());
+  const Json& json = *parsed;
   std::string format, hash;
   if (!Get(json, "format", format) || format != kFormat) {
     return Error(absl::StatusCode::kInvalidArgument, path, "JSON of another format",
@@ -258,6 +284,7 @@ absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::strin
     return Error(absl::StatusCode::kDataLoss, path, "fields missing or of another type",
                  absl::StrCat("a manifest of version ", version));
   }
+  RETURN_IF_ERROR(CheckState(path, manifest.state));
   if (const absl::Status covered = CheckCoverage(path, manifest); !covered.ok()) {
     return absl::DataLossError(covered.message());
   }

@@ -57,7 +57,8 @@ absl::Status CheckCoverage(const std::string& where, Manifest& manifest);
 // In the oldest version that has what is to be said, so that older programs read what they can.
 std::string EncodeManifest(const Manifest& manifest);
 
-// `path` is for messages. InvalidArgument if the text is that of another format or of a version
+// `path` is for messages. The fields of the state that a run goes on from have their types then.
+// InvalidArgument if the text is that of another format or of a version
 // that is not known; DataLoss if it is damaged.
 absl::StatusOr<Manifest> ParseManifest(const std::string& path, const std::string& text);
 

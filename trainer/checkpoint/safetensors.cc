@@ -6,13 +6,14 @@
 #include <cstring>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "configs/status.h"
+#include "data/text/strict_json.h"
 #include "trainer/checkpoint/content_hash.h"
-#include "trainer/checkpoint/strict_json.h"
 
 namespace deduce {
 namespace {
@@ -130,21 +131,27 @@ absl::Status CheckTiling(const std::string& path,
 absl::StatusOr<std::string> HeaderText(const std::string& path,
                                        const std::vector<NamedTensor>& tensors,
                                        const std::map<std::string, std::string>& metadata) {
-  nlohmann::ordered_json header = nlohmann::ordered_json::object();
-  if (!metadata.empty()) header[kMetadata] = metadata;
+  // Entry by entry: an object of ordered_json compares each new name with all before it.
+  const auto dump = [](const nlohmann::ordered_json& json) {
+    return json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  };
+  std::vector<std::string> entries;
+  if (!metadata.empty()) entries.push_back(absl::StrCat(dump(kMetadata), ":", dump(metadata)));
+  std::set<std::string> names = {kMetadata};
   int64_t begin = 0;
   for (const auto& [name, data] : tensors) {
-    if (name == kMetadata || header.contains(name)) {
+    if (!names.insert(name).second) {
       return absl::InternalError(
           absl::StrCat(path, ": found tensor ", QuotedName(name), " twice, expected unique names"));
     }
     const int64_t end = begin + static_cast<int64_t>(data.nbytes());
-    header[name] = {{"dtype", SafetensorsDtype(data.scalar_type())},
-                    {"shape", data.sizes().vec()},
-                    {"data_offsets", {begin, end}}};
+    const nlohmann::ordered_json entry = {{"dtype", SafetensorsDtype(data.scalar_type())},
+                                          {"shape", data.sizes().vec()},
+                                          {"data_offsets", {begin, end}}};
+    entries.push_back(absl::StrCat(dump(name), ":", dump(entry)));
     begin = end;
   }
-  std::string text = header.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  std::string text = absl::StrCat("{", absl::StrJoin(entries, ","), "}");
   text.append((kLengthBytes - text.size() % kLengthBytes) % kLengthBytes, ' ');
   return text;
 }
@@ -186,7 +193,9 @@ absl::Status WriteSafetensors(const std::string& path, const std::vector<NamedTe
 absl::StatusOr<SafetensorsFile> SafetensorsFile::Open(const std::string& path) {
   ASSIGN_OR_RETURN(ReadableFile file, ReadableFile::Open(path));
   ASSIGN_OR_RETURN(const std::string text, ReadHeaderText(file));
-  ASSIGN_OR_RETURN(const Json header, ParseJsonObject(path, text));
+  const absl::StatusOr<Json> parsed = ParseJsonObject(text, path);
+  if (!parsed.ok()) return absl::DataLossError(parsed.status().message());
+  const Json& header = *parsed;
   const int64_t data = kLengthBytes + static_cast<int64_t>(text.size());
   SafetensorsFile result;
   for (const auto& [name, value] : header.items()) {

@@ -1,5 +1,6 @@
 #include "trainer/hugging_face/complete_model.h"
 
+#include <optional>
 #include <string>
 #include <utility>
 
@@ -16,22 +17,34 @@ absl::Status BadConfig(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadConfig);
 }
 
+absl::StatusOr<ModelConfig> ModelOf(const std::string& dir, std::optional<int64_t> longest,
+                                    bool weights) {
+  if (!weights) return ReadHuggingFaceModel(dir, longest);
+  ASSIGN_OR_RETURN(HuggingFaceFolder folder, HuggingFaceFolder::Open(dir, longest));
+  return std::move(folder.model);
+}
+
 }  // namespace
 
-absl::Status CompleteFromHuggingFace(RunConfig& config) {
+std::optional<int64_t> LongestUse(const ModelConfig& model) {
+  if (!model.has_max_position_embeddings()) return std::nullopt;
+  return model.max_position_embeddings();
+}
+
+absl::Status CompleteFromHuggingFace(RunConfig& config, bool weights) {
   if (!config.model().has_hugging_face()) return absl::OkStatus();
   const std::string dir = config.model().hugging_face();
-  const absl::StatusOr<HuggingFaceFolder> folder = HuggingFaceFolder::Open(dir);
-  if (!folder.ok()) return WithExitCode(folder.status(), ExitCode::kBadData);
-  ModelConfig merged = folder->model;
+  const absl::StatusOr<ModelConfig> own = ModelOf(dir, LongestUse(config.model()), weights);
+  if (!own.ok()) return WithExitCode(own.status(), ExitCode::kBadData);
+  ModelConfig merged = *own;
   merged.MergeFrom(config.model());
   const int64_t positions = merged.max_position_embeddings();
-  if (positions > folder->model.max_position_embeddings()) {
+  if (positions > own->max_position_embeddings()) {
     return BadConfig(absl::StrCat("model.max_position_embeddings: found ", positions,
-                                  ", expected at most the ",
-                                  folder->model.max_position_embeddings(), " of ", dir));
+                                  ", expected at most the ", own->max_position_embeddings(), " of ",
+                                  dir));
   }
-  const std::string difference = ModelDifference(merged, folder->model);
+  const std::string difference = ModelDifference(merged, *own);
   if (!difference.empty()) {
     return BadConfig(absl::StrCat("model.", difference, ": found another value than in ", dir,
                                   "/config.json, expected the same or none"));

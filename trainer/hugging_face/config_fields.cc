@@ -19,6 +19,12 @@ std::string Shown(const Json& value) {
   return text.append("...");
 }
 
+// Whether a value switches nothing on, whatever its field means.
+bool IsNeutral(const Json& value) {
+  if (value.is_number()) return value == 0;
+  return value.is_null() || value == false || value.empty() || value == "";
+}
+
 }  // namespace
 
 bool ConfigFields::Has(const std::string& name) const {
@@ -115,12 +121,12 @@ void ConfigFields::Ignore(std::initializer_list<const char*> names) {
   for (const char* name : names) asked_.insert(name);
 }
 
-void ConfigFields::Fail(absl::Status status) { status_.Update(status); }
+void ConfigFields::Fail(const absl::Status& status) { status_.Update(status); }
 
 absl::Status ConfigFields::Finish() {
   if (!status_.ok()) return status_;
   for (const auto& [name, value] : json_->items()) {
-    if (asked_.count(name) == 0) {
+    if (asked_.count(name) == 0 && !IsNeutral(value)) {
       return absl::InvalidArgumentError(absl::StrCat(where_, ": ", Shown(Json(name)), ": found ",
                                                      Shown(value),
                                                      ", expected a field that this version knows"));

@@ -1,5 +1,5 @@
 // Reading a JSON object whose every field must be understood: typed access with errors that name
-// the field, and an error for any field that nobody asked for.
+// the field, and an error for any field that nobody asked for and that switches something on.
 #pragma once
 
 #include <cstdint>
@@ -43,12 +43,13 @@ class ConfigFields {
   void Require(const std::string& name, const nlohmann::json& supported);
   // These fields leave the numbers alone, whatever they hold.
   void Ignore(std::initializer_list<const char*> names);
-  void Fail(absl::Status status);
+  void Fail(const absl::Status& status);
 
   const std::string& where() const { return where_; }
   const absl::Status& status() const { return status_; }
 
-  // The first error; without one, an error for the first field that nobody asked for.
+  // The first error; without one, an error for the first field that nobody asked for, unless its
+  // value is neutral: null, false, 0, or an empty text, list or object switches nothing on.
   absl::Status Finish();
 
  private:

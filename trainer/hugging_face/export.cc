@@ -8,9 +8,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "configs/status.h"
+#include "data/text/strict_json.h"
 #include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/safetensors.h"
-#include "trainer/checkpoint/strict_json.h"
 #include "trainer/hugging_face/folder.h"
 #include "trainer/hugging_face/weight_codec.h"
 #include "trainer/hugging_face/weight_names.h"
@@ -37,8 +37,12 @@ struct Item {
 absl::StatusOr<std::vector<Item>> Items(const ExportRequest& request) {
   std::map<std::string, at::ScalarType> dtypes;
   if (const auto found = request.files.find(kSourceDtypes); found != request.files.end()) {
-    ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(kSourceDtypes, found->second));
+    ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(found->second, kSourceDtypes));
     for (const auto& [name, dtype] : json.items()) {
+      if (!dtype.is_string()) {
+        return absl::DataLossError(absl::StrCat(kSourceDtypes, ": found another value of ",
+                                                QuotedName(name), ", expected a type's name"));
+      }
       ASSIGN_OR_RETURN(dtypes[name],
                        ParseSafetensorsDtype(kSourceDtypes, dtype.get<std::string>()));
     }
@@ -93,7 +97,7 @@ absl::Status WriteWeights(const std::string& dir, const std::vector<Item>& items
                           int64_t max_bytes) {
   const std::vector<std::vector<Item>> shards = Shards(items, max_bytes);
   if (shards.size() == 1) return WriteShard(dir + "/model.safetensors", shards[0]);
-  OrderedJson map = OrderedJson::object();
+  nlohmann::json map = nlohmann::json::object();  // by name, as the items are
   int64_t total = 0;
   for (size_t s = 0; s < shards.size(); ++s) {
     const std::string file =

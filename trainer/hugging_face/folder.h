@@ -1,7 +1,9 @@
 // A Hugging Face folder: config.json, safetensors files, and what lies beside them.
 #pragma once
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -21,15 +23,22 @@ struct HuggingFaceFolder {
   ModelConfig model;
   WeightFiles weights;
 
-  // Opens and checks everything but the values and which tensors there are. Errors: those of
-  // ReadHuggingFaceConfig and WeightFiles::Open.
-  static absl::StatusOr<HuggingFaceFolder> Open(const std::string& dir);
+  // Opens and checks everything but the values: each tensor of the model is there in its shape,
+  // which is found out before any memory is taken for it. longest: as ReadHuggingFaceConfig has it.
+  // Errors: those of ReadHuggingFaceConfig, WeightFiles::Open and CheckShapes.
+  static absl::StatusOr<HuggingFaceFolder> Open(const std::string& dir,
+                                                std::optional<int64_t> longest = std::nullopt);
 
   // The files that a checkpoint keeps so that an export gives the folder back: config.json (without
   // the quantization, as weights are exported in bf16 then), generation and tokenizer files, and
   // kSourceDtypes. By name; errors of reading.
   absl::StatusOr<std::map<std::string, std::string>> KeptFiles() const;
 };
+
+// The model of a folder's config.json, for whoever needs no weights: where there are some, they are
+// opened and checked too. longest and errors: as HuggingFaceFolder::Open.
+absl::StatusOr<ModelConfig> ReadHuggingFaceModel(const std::string& dir,
+                                                 std::optional<int64_t> longest = std::nullopt);
 
 // Whether there is a config.json and no checkpoint's manifest.
 bool IsHuggingFaceFolder(const std::string& dir);

@@ -8,7 +8,7 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "configs/validate.h"
-#include "trainer/checkpoint/strict_json.h"
+#include "data/text/strict_json.h"
 #include "trainer/hugging_face/config_fields.h"
 #include "trainer/hugging_face/rope_fields.h"
 
@@ -17,31 +17,35 @@ namespace {
 
 using Json = nlohmann::json;
 
-// Passes over fields that neither forward nor backward depends on.
-void IgnoreHarmless(ConfigFields& f) {
-  f.Ignore({"_attn_implementation_autoset",
-            "_name_or_path",
-            "auto_map",
-            "aux_loss_alpha",
-            "bos_token_id",
-            "dtype",
-            "eos_token_id",
-            "ep_size",
-            "is_llama_config",
-            "model_type",
-            "output_attentions",
-            "output_hidden_states",
-            "output_router_logits",
-            "pad_token_id",
-            "pretraining_tp",
-            "return_dict",
-            "router_aux_loss_coef",
-            "seq_aux",
-            "torch_dtype",
-            "transformers.js_config",
-            "transformers_version",
-            "use_cache"});
-}
+constexpr int64_t kMostPositions = int64_t{1} << 22;
+
+// Fields that neither forward nor backward depends on: how the file came about, how a program runs
+// the model, and old settings of generation, which belong into generation_config.json.
+constexpr const char* kHarmless[] = {
+    // Bookkeeping.
+    "_commit_hash", "_name_or_path", "auto_map", "finetuning_task", "id2label", "is_llama_config",
+    "label2id", "model_type", "name_or_path", "prefix", "problem_type", "task_specific_params",
+    "tokenizer_class", "transformers.js_config", "transformers_version", "unsloth_fixed",
+    "unsloth_version",
+    // Special tokens.
+    "bos_token_id", "decoder_start_token_id", "eos_token_id", "forced_bos_token_id",
+    "forced_eos_token_id", "pad_token_id", "sep_token_id", "unk_token_id",
+    // How a program runs it.
+    "_attn_implementation", "_attn_implementation_autoset", "_attn_implementation_internal",
+    "_experts_implementation", "_flash_attn_2_enabled", "attn_implementation", "dtype", "ep_size",
+    "gradient_checkpointing", "is_decoder", "model_max_length", "num_logits_to_keep",
+    "output_attentions", "output_hidden_states", "output_router_logits", "pretraining_tp",
+    "return_dict", "torch_dtype", "torchscript", "use_cache", "use_flash_attn",
+    "use_flash_attention_2",
+    // Losses that stages choose by themselves.
+    "aux_loss_alpha", "router_aux_loss_coef", "router_z_loss_coef", "seq_aux",
+    // Generation.
+    "bad_words_ids", "begin_suppress_tokens", "diversity_penalty", "do_sample", "early_stopping",
+    "encoder_no_repeat_ngram_size", "exponential_decay_length_penalty", "length_penalty",
+    "max_length", "max_new_tokens", "min_length", "min_new_tokens", "min_p", "no_repeat_ngram_size",
+    "num_beam_groups", "num_beams", "num_return_sequences", "output_scores",
+    "remove_invalid_values", "repetition_penalty", "return_dict_in_generate", "suppress_tokens",
+    "temperature", "top_k", "top_p", "typical_p"};
 
 // A field that must be there, because its absence and null mean different things.
 int64_t IntegerOrNull(ConfigFields& f, const std::string& name, bool mentioned, int64_t if_null) {
@@ -83,25 +87,35 @@ void ReadGqa(ConfigFields& f, ModelConfig& m) {
   f.Ignore({"head_dim"});
 }
 
-// A window that no sequence can outgrow is none.
+// A window that no sequence can outgrow is none. `m` has as many positions as are used.
 bool WindowMatters(ConfigFields& f, const ModelConfig& m, int64_t if_absent) {
   return f.Integer("sliding_window", if_absent) < m.max_position_embeddings();
 }
 
 void RefuseWindow(ConfigFields& f, const ModelConfig& m) {
-  f.Refuse("sliding_window", absl::StrCat("null, or at least max_position_embeddings (",
-                                          m.max_position_embeddings(), ")"));
+  f.Refuse("sliding_window",
+           absl::StrCat("null, or at least max_position_embeddings (", m.max_position_embeddings(),
+                        "), which a run may lower in model.max_position_embeddings"));
+}
+
+bool AllAre(const Json& list, const char* kind) {
+  return list.is_array() &&
+         std::all_of(list.begin(), list.end(), [&](const Json& entry) { return entry == kind; });
+}
+
+// Layers that see everything, or a window that no sequence can outgrow.
+void CheckLayerTypes(ConfigFields& f, const ModelConfig& m) {
+  const Json& types = f.Any("layer_types");
+  if (types.is_null() || AllAre(types, "full_attention")) return;
+  if (f.Has("sliding_window") && !WindowMatters(f, m, 0)) return;
+  f.Refuse("layer_types", "full_attention only");
 }
 
 // Qwen's windows: switched off, or only in layers beyond the last.
 void CheckQwenWindow(ConfigFields& f, const ModelConfig& m) {
   f.Ignore({"sliding_window", "max_window_layers"});
   const bool used = f.Bool("use_sliding_window", false) && f.Has("sliding_window");
-  const Json& types = f.Any("layer_types");
-  const bool all_full = types.is_array() && std::all_of(types.begin(), types.end(), [](auto& t) {
-                          return t == "full_attention";
-                        });
-  if (!types.is_null() && !all_full) f.Refuse("layer_types", "full_attention only");
+  const bool all_full = AllAre(f.Any("layer_types"), "full_attention");
   if (used && !all_full && WindowMatters(f, m, 0)) RefuseWindow(f, m);
 }
 
@@ -251,9 +265,9 @@ const std::map<std::string, Family>& Families() {
 
 }  // namespace
 
-absl::StatusOr<ModelConfig> ReadHuggingFaceConfig(const std::string& text,
-                                                  const std::string& path) {
-  ASSIGN_OR_RETURN(const Json json, ParseJsonObject(path, text));
+absl::StatusOr<ModelConfig> ReadHuggingFaceConfig(const std::string& text, const std::string& path,
+                                                  std::optional<int64_t> longest) {
+  ASSIGN_OR_RETURN(const Json json, ParseJsonObject(text, path));
   ConfigFields fields(json, path);
   const auto family = Families().find(fields.Text("model_type", ""));
   if (family == Families().end()) {
@@ -262,11 +276,20 @@ absl::StatusOr<ModelConfig> ReadHuggingFaceConfig(const std::string& text,
     return fields.status();
   }
   fields.Require("architectures", Json::array({family->second.architecture}));
-  IgnoreHarmless(fields);
+  for (const char* name : kHarmless) fields.Ignore({name});
+  fields.Require("is_causal", true);
   ModelConfig model;
   ReadShape(fields, model);
   CheckQuantization(fields);
+  const int64_t positions = model.max_position_embeddings();
+  model.set_max_position_embeddings(std::min(positions, longest.value_or(positions)));
+  CheckLayerTypes(fields, model);
   family->second.read(fields, json, model);
+  model.set_max_position_embeddings(positions);
+  // Tables of angles are of this length, and nothing in the weights says whether it is sane.
+  if (positions > kMostPositions) {
+    fields.Refuse("max_position_embeddings", absl::StrCat("at most ", kMostPositions));
+  }
   RETURN_IF_ERROR(fields.Finish());
   if (absl::Status status = ValidateModel(model); !status.ok()) {
     return absl::InvalidArgumentError(absl::StrCat(path, ": ", status.message()));

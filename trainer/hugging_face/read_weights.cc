@@ -2,15 +2,17 @@
 
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "parallel/rank_groups.h"
-#include "trainer/checkpoint/strict_json.h"
+#include "trainer/hugging_face/check_shapes.h"
 #include "trainer/hugging_face/weight_codec.h"
 #include "trainer/hugging_face/weight_names.h"
 #include "trainer/step/tensor_slices.h"
@@ -20,50 +22,63 @@ namespace {
 
 using Tensor = WeightFiles::Tensor;
 
-absl::Status TensorError(const std::string& path, const std::string& name, const std::string& found,
-                         const std::string& expected) {
-  return absl::InvalidArgumentError(absl::StrCat(path, ": tensor ", QuotedName(name), ": found ",
-                                                 found, ", expected ", expected));
+// Bytes that are read at once.
+constexpr int64_t kPieceBytes = int64_t{1} << 22;
+
+// Calls use(first element, bytes) with piece after piece of a tensor.
+template <typename Use>
+absl::Status ForEachPiece(const Tensor& tensor, const Use& use) {
+  std::vector<char> piece(std::min(tensor.size, kPieceBytes));
+  const auto item = static_cast<int64_t>(c10::elementSize(tensor.dtype));
+  for (int64_t at = 0; at < tensor.size; at += kPieceBytes) {
+    const auto size = static_cast<size_t>(std::min(kPieceBytes, tensor.size - at));
+    RETURN_IF_ERROR(tensor.Read(at, {piece.data(), size}));
+    RETURN_IF_ERROR(use(at / item, std::string_view(piece.data(), size)));
+  }
+  return absl::OkStatus();
 }
 
-std::string Shown(const Tensor& tensor) {
-  return absl::StrCat(SafetensorsDtype(tensor.dtype), " ", ShapeText(tensor.shape));
-}
-
-// All elements of a tensor in fp32, [elements].
-absl::Status Decode(const HuggingFaceFolder& folder, const Tensor& tensor, const std::string& name,
-                    at::Tensor& whole) {
-  DecodeWeights(tensor.bytes, tensor.dtype, whole);
-  if (tensor.dtype != at::kFloat8_e4m3fn) return absl::OkStatus();
+// Multiplies fp8 codes, all elements of a matrix, by the scales of their blocks.
+absl::Status Scale(const HuggingFaceFolder& folder, const Tensor& tensor, const std::string& name,
+                   at::Tensor& whole) {
   if (tensor.shape.size() != 2) {
-    return TensorError(tensor.path, name, Shown(tensor), "F8_E4M3 for matrices only");
+    return TensorError(tensor.path, name, ShownTensor(tensor), "F8_E4M3 for matrices only");
   }
   const std::string scale_name = name + kScaleSuffix;
   const Tensor* scales = folder.weights.Find(scale_name);
   const std::vector<int64_t> shape = ScaleShape(tensor.shape);
   if (scales == nullptr || scales->dtype != at::kFloat || scales->shape != shape) {
-    return TensorError(tensor.path, scale_name, scales ? Shown(*scales) : "nothing",
+    return TensorError(tensor.path, scale_name, scales ? ShownTensor(*scales) : "nothing",
                        absl::StrCat("F32 ", ShapeText(shape), " beside F8_E4M3"));
   }
-  ApplyBlockScales(scales->bytes, tensor.shape, whole);
+  std::vector<char> bytes(scales->size);
+  RETURN_IF_ERROR(scales->Read(0, bytes));
+  ApplyBlockScales({bytes.data(), bytes.size()}, tensor.shape, whole);
   return absl::OkStatus();
 }
 
+// All elements of a tensor in fp32, [elements].
+absl::Status Decode(const HuggingFaceFolder& folder, const Tensor& tensor, const std::string& name,
+                    at::Tensor& whole) {
+  const auto decode = [&](int64_t first, std::string_view bytes) {
+    const auto count = static_cast<int64_t>(bytes.size() / c10::elementSize(tensor.dtype));
+    at::Tensor part = whole.narrow(0, first, count);
+    DecodeWeights(bytes, tensor.dtype, part);
+    return absl::OkStatus();
+  };
+  RETURN_IF_ERROR(ForEachPiece(tensor, decode));
+  if (tensor.dtype == at::kFloat8_e4m3fn) RETURN_IF_ERROR(Scale(folder, tensor, name, whole));
+  if (AllFinite(whole)) return absl::OkStatus();
+  return TensorError(tensor.path, name, "NaN or infinity", "finite numbers");
+}
+
 absl::Status ReadOne(const HuggingFaceFolder& folder, const TensorSlice& slice) {
-  const Tensor* tensor = folder.weights.Find(slice.name);
-  if (tensor == nullptr) {
-    return TensorError(folder.dir, slice.name, "nothing",
-                       absl::StrCat("a tensor of shape ", ShapeText(slice.shape)));
-  }
-  if (tensor->shape != slice.shape) {
-    return TensorError(tensor->path, slice.name, Shown(*tensor),
-                       absl::StrCat("the shape ", ShapeText(slice.shape)));
-  }
+  ASSIGN_OR_RETURN(const Tensor* tensor,
+                   FindTensor(folder.weights, folder.dir, slice.name, slice.shape));
   if (!IsWeightDtype(tensor->dtype)) {
-    return TensorError(tensor->path, slice.name, Shown(*tensor), "F32, BF16, F16 or F8_E4M3");
+    return TensorError(tensor->path, slice.name, ShownTensor(*tensor), "F32, BF16, F16 or F8_E4M3");
   }
-  const auto elements =
-      static_cast<int64_t>(tensor->bytes.size() / c10::elementSize(tensor->dtype));
+  const int64_t elements = tensor->size / static_cast<int64_t>(c10::elementSize(tensor->dtype));
   if (slice.data.numel() == elements && slice.data.is_cpu()) {
     at::Tensor whole = slice.data;
     return Decode(folder, *tensor, slice.name, whole);
@@ -84,11 +99,16 @@ absl::Status CheckAlias(const HuggingFaceFolder& folder, const std::string& name
                         const std::string& of) {
   const Tensor& tensor = *folder.weights.Find(name);
   const Tensor& original = *folder.weights.Find(of);
-  const bool same = tensor.dtype == original.dtype && tensor.shape == original.shape &&
-                    tensor.bytes == original.bytes;
-  return same ? absl::OkStatus()
-              : TensorError(tensor.path, name, "other contents",
-                            absl::StrCat("those of ", of, ", which it stands for"));
+  const absl::Status other = TensorError(tensor.path, name, "other contents",
+                                         absl::StrCat("those of ", of, ", which it stands for"));
+  if (tensor.dtype != original.dtype || tensor.shape != original.shape) return other;
+  std::vector<char> expected;
+  return ForEachPiece(tensor, [&](int64_t first, std::string_view bytes) -> absl::Status {
+    expected.resize(bytes.size());
+    const auto item = static_cast<int64_t>(c10::elementSize(tensor.dtype));
+    RETURN_IF_ERROR(original.Read(first * item, expected));
+    return std::equal(bytes.begin(), bytes.end(), expected.begin()) ? absl::OkStatus() : other;
+  });
 }
 
 bool IsScaleOfFp8(const HuggingFaceFolder& folder, const std::string& name) {
@@ -120,7 +140,7 @@ absl::Status ReadHuggingFaceWeights(const HuggingFaceFolder& folder, RankModel& 
     }
     const auto alias = aliases.find(name);
     if (alias == aliases.end()) {
-      return TensorError(tensor.path, name, Shown(tensor),
+      return TensorError(tensor.path, name, ShownTensor(tensor),
                          "only tensors of the model that config.json describes");
     }
     RETURN_IF_ERROR(CheckAlias(folder, name, alias->second));

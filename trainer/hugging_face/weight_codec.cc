@@ -5,6 +5,7 @@
 #include <c10/util/Exception.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 
 namespace deduce {
@@ -46,6 +47,16 @@ void ApplyBlockScales(std::string_view scales, const std::vector<int64_t>& shape
       for (int64_t i = block * kScaleBlock; i < end; ++i) values[row * shape[1] + i] *= scale;
     }
   }
+}
+
+bool AllFinite(const at::Tensor& values) {
+  constexpr uint32_t kExponent = 0x7f800000;  // all ones: no finite number
+  const float* const begin = values.const_data_ptr<float>();
+  // Counted without a branch, so that the compiler makes vectors of it.
+  int64_t wrong = 0;
+  for (int64_t i = 0; i < values.numel(); ++i)
+    wrong += (std::bit_cast<uint32_t>(begin[i]) & kExponent) == kExponent;
+  return wrong == 0;
 }
 
 at::Tensor EncodeWeights(const at::Tensor& values, at::ScalarType dtype) {

@@ -28,6 +28,9 @@ void DecodeWeights(std::string_view bytes, at::ScalarType dtype, at::Tensor& out
 // ScaleShape(shape), as raw bytes: value = code * scale, rounded once.
 void ApplyBlockScales(std::string_view scales, const std::vector<int64_t>& shape, at::Tensor& flat);
 
+// Whether none of these fp32 numbers (contiguous, on the host) is NaN or infinite.
+bool AllFinite(const at::Tensor& values);
+
 // fp32 numbers in the type they are stored in, rounded to the nearest (to even): what was read from
 // that type comes back with the same bytes.
 at::Tensor EncodeWeights(const at::Tensor& values, at::ScalarType dtype);

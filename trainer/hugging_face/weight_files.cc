@@ -7,8 +7,8 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "trainer/checkpoint/checked_file.h"
-#include "trainer/checkpoint/strict_json.h"
+#include "configs/text_file.h"
+#include "data/text/strict_json.h"
 
 namespace deduce {
 namespace {
@@ -18,8 +18,10 @@ constexpr char kIndex[] = "model.safetensors.index.json";
 
 // Tensor name -> file name. File names are plain: an index points nowhere else.
 absl::StatusOr<std::map<std::string, std::string>> ReadIndex(const std::string& path) {
-  ASSIGN_OR_RETURN(const std::string text, ReadFile(path));
-  ASSIGN_OR_RETURN(const nlohmann::json json, ParseJsonObject(path, text));
+  ASSIGN_OR_RETURN(const std::string text, ReadTextFile(path));
+  const absl::StatusOr<nlohmann::json> parsed = ParseJsonObject(text, path);
+  if (!parsed.ok()) return absl::DataLossError(parsed.status().message());
+  const nlohmann::json& json = *parsed;
   if (!json.contains("weight_map") || !json["weight_map"].is_object()) {
     return absl::DataLossError(
         absl::StrCat(path, ": found no weight_map, expected an object of tensor and file names"));
@@ -44,23 +46,27 @@ const WeightFiles::Tensor* WeightFiles::Find(const std::string& name) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
+absl::Status WeightFiles::Tensor::Read(int64_t offset, std::span<char> out) const {
+  return file->Read(begin + offset, static_cast<int64_t>(out.size()), out.data());
+}
+
 absl::Status WeightFiles::Add(const std::string& path) {
   ASSIGN_OR_RETURN(const SafetensorsFile file, SafetensorsFile::Open(path));
-  ASSIGN_OR_RETURN(MappedFile mapped, MappedFile::Open(path));
   for (const auto& [name, entry] : file.entries()) {
     if (const Tensor* other = Find(name)) {
       return absl::DataLossError(absl::StrCat(path, ": found tensor ", QuotedName(name),
                                               " again, expected it in ", other->path, " only"));
     }
-    if (entry.end > static_cast<int64_t>(mapped.bytes().size())) {
-      return absl::DataLossError(absl::StrCat(path, ": found ", mapped.bytes().size(),
-                                              " bytes, expected ", entry.end, " as just before"));
-    }
-    tensors_[name] = {path, entry.dtype, entry.shape,
-                      mapped.bytes().substr(entry.begin, entry.end - entry.begin)};
+    tensors_[name] = {path,        entry.dtype, entry.shape, entry.end - entry.begin,
+                      entry.begin, file.file()};
   }
-  files_.push_back(std::move(mapped));
   return absl::OkStatus();
+}
+
+bool WeightFiles::AreIn(const std::string& dir) {
+  std::error_code error;
+  return std::filesystem::exists(absl::StrCat(dir, "/", kSingle), error) ||
+         std::filesystem::exists(absl::StrCat(dir, "/", kIndex), error);
 }
 
 absl::StatusOr<WeightFiles> WeightFiles::Open(const std::string& dir) {

@@ -3,12 +3,14 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "trainer/checkpoint/mapped_file.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/safetensors.h"
 
 namespace deduce {
@@ -19,8 +21,17 @@ class WeightFiles {
     std::string path;  // its file's, for messages
     at::ScalarType dtype = at::kFloat;
     std::vector<int64_t> shape;
-    std::string_view bytes;  // mapped: read from the disk when touched
+    int64_t size = 0;   // bytes
+    int64_t begin = 0;  // of the first, in the file
+    std::shared_ptr<const ReadableFile> file;
+
+    // Fills `out` with bytes from `offset` on. DataLoss, one line that names the file, where the
+    // file ends: it may have been cut since it was opened.
+    absl::Status Read(int64_t offset, std::span<char> out) const;
   };
+
+  // Whether the folder has one of the files that Open begins with.
+  static bool AreIn(const std::string& dir);
 
   // Opens model.safetensors, or the files that model.safetensors.index.json names, and checks all
   // headers. Errors: NotFound for a missing file; DataLoss, one line that names the file and the
@@ -28,7 +39,7 @@ class WeightFiles {
   // it is.
   static absl::StatusOr<WeightFiles> Open(const std::string& dir);
 
-  // By name; bytes live as long as this object.
+  // By name.
   const std::map<std::string, Tensor>& tensors() const { return tensors_; }
   // Null if there is none.
   const Tensor* Find(const std::string& name) const;
@@ -36,7 +47,6 @@ class WeightFiles {
  private:
   absl::Status Add(const std::string& path);
 
-  std::vector<MappedFile> files_;
   std::map<std::string, Tensor> tensors_;
 };
 

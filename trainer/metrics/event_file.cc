@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "configs/status.h"
+#include "data/text/strict_json.h"
 #include "trainer/metrics/event.pb.h"
 
 namespace deduce {
@@ -87,12 +88,12 @@ std::string EventRecord(const MetricsRecord& record) {
 }
 
 absl::StatusOr<MetricsRecord> ParseRecord(const std::string& where, const std::string& line) {
-  const auto json = nlohmann::ordered_json::parse(line, nullptr, /*allow_exceptions=*/false);
+  const auto json = ParseJson<nlohmann::ordered_json>(line, where, "a JSON object of metrics");
   const auto error = absl::DataLossError(
       absl::StrCat(where, ": found no metrics, expected a JSON object of numbers and strings"));
-  if (json.is_discarded() || !json.is_object()) return error;
+  if (!json.ok() || !json->is_object()) return error;
   MetricsRecord record;
-  for (const auto& [name, value] : json.items()) {
+  for (const auto& [name, value] : json->items()) {
     if (value.is_number_integer()) {
       record.emplace_back(name, value.get<int64_t>());
     } else if (value.is_number()) {

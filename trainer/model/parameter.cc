@@ -12,8 +12,12 @@
 namespace deduce {
 namespace {
 
-// Initial weights are made on the host, so that they have the same bits on every device.
-at::TensorOptions HostOptions() { return at::TensorOptions(at::kCPU).dtype(at::kFloat); }
+// Initial weights are made on the host, so that they have the same bits on every device; those of a
+// model that only tells its shapes are made nowhere.
+at::TensorOptions HostOptions(const at::TensorOptions& options) {
+  const bool without_memory = options.device().is_meta();
+  return at::TensorOptions(without_memory ? at::kMeta : at::kCPU).dtype(at::kFloat);
+}
 
 void MakeLeaves(Parameter& parameter, int num_sources) {
   parameter.leaves.clear();
@@ -57,7 +61,7 @@ ParameterRef ParameterFactory::Append(Parameter parameter, int num_sources) {
 Parameter ParameterFactory::RandomMatrix(const std::string& name, int64_t out, int64_t in) const {
   Parameter parameter;
   parameter.names = {name};
-  parameter.value = at::zeros({out, in}, HostOptions());
+  parameter.value = at::zeros({out, in}, HostOptions(options_));
   parameter.compute = compute_;
   if (seed_) FillNormal(RandomStream(*seed_, name), 0, deviation_, parameter.value);
   return parameter;
@@ -98,12 +102,12 @@ ParameterRef ParameterFactory::Embedding(const std::string& name, int64_t out, i
 }
 
 ParameterRef ParameterFactory::Norm(const std::string& name, int64_t size) {
-  return Vector(name, at::ones({size}, HostOptions()), SplitBy::kNone);
+  return Vector(name, at::ones({size}, HostOptions(options_)), SplitBy::kNone);
 }
 
 ParameterRef ParameterFactory::Bias(const std::string& name, int64_t size, SplitBy split) {
   TORCH_CHECK(split != SplitBy::kColumns, name, ": found a bias split by columns, expected rows");
-  return Vector(name, at::zeros({size}, HostOptions()), split);
+  return Vector(name, at::zeros({size}, HostOptions(options_)), split);
 }
 
 ParameterRef ParameterFactory::Vector(const std::string& name, at::Tensor value, SplitBy split) {
@@ -122,7 +126,7 @@ ParameterRef ParameterFactory::ExpertStack(const std::string& prefix, const std:
               " experts, expected a multiple of the ", expert_ranks_, " expert ranks");
   const int64_t local_experts = num_experts / expert_ranks_;
   Parameter parameter;
-  parameter.value = at::zeros({local_experts, out, in}, HostOptions());
+  parameter.value = at::zeros({local_experts, out, in}, HostOptions(options_));
   parameter.placement = Placement::kExpertSharded;
   parameter.routed_layer = routed_layer;
   parameter.prefix = prefix;

@@ -3,6 +3,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -49,6 +50,16 @@ absl::Status ReadSlices(const CheckpointReader& reader, const std::vector<Tensor
     }
     at::Tensor into = slice.data;
     RETURN_IF_ERROR(reader.Read(slice.name, slice.begin, into, slice.columns));
+  }
+  return absl::OkStatus();
+}
+
+// Whether all numbers are finite: a sum of weights is, if and only if they are.
+absl::Status CheckFinite(const CheckpointReader& reader, const std::vector<TensorSlice>& slices) {
+  for (const TensorSlice& slice : slices) {
+    if (std::isfinite(slice.data.sum().item<double>())) continue;
+    return absl::DataLossError(absl::StrCat(reader.dir(), ": ", slice.name,
+                                            ": found NaN or infinity, expected finite weights"));
   }
   return absl::OkStatus();
 }
@@ -139,6 +150,7 @@ absl::Status ReadWeights(const CheckpointReader& reader, const std::string& pref
     for (TensorSlice& slice : slices) slice.name = prefix + slice.name;
     chunk.store->AllocateWeights();
     RETURN_IF_ERROR(ReadSlices(reader, slices));
+    RETURN_IF_ERROR(CheckFinite(reader, slices));
     chunk.store->ReleaseWeights();
   }
   return absl::OkStatus();

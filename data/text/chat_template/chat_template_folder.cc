@@ -7,35 +7,35 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
-#include "data/text/text_file.h"
+#include "configs/text_file.h"
+#include "data/text/strict_json.h"
 #include "nlohmann/json.hpp"
 
 namespace deduce {
 namespace {
 
-using OrderedJson = nlohmann::ordered_json;
+using Json = nlohmann::json;
 
 absl::Status Wrong(const std::string& path, const std::string& found, const std::string& expected) {
   return absl::InvalidArgumentError(absl::StrCat(path, ": found ", found, ", expected ", expected));
 }
 
 // The object in a file; an empty one if there is no such file.
-absl::StatusOr<OrderedJson> ReadObject(const std::string& path) {
+absl::StatusOr<Json> ReadObject(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadTextFile(path);
-  if (absl::IsNotFound(text.status())) return OrderedJson::object();
+  if (absl::IsNotFound(text.status())) return Json::object();
   if (!text.ok()) return text.status();
-  OrderedJson json = OrderedJson::parse(*text, nullptr, /*allow_exceptions=*/false);
-  if (json.is_discarded()) return Wrong(path, "text that is not JSON", "an object");
+  ASSIGN_OR_RETURN(Json json, ParseJson<Json>(*text, path, "an object"));
   if (!json.is_object()) return Wrong(path, json.type_name(), "an object");
   return json;
 }
 
 // Adds a token that is a text or an AddedToken; null is none.
-absl::Status AddToken(const std::string& name, const OrderedJson& token, const std::string& path,
+absl::Status AddToken(const std::string& name, const Json& token, const std::string& path,
                       std::map<std::string, std::string>& tokens) {
   if (token.is_null()) return absl::OkStatus();
   const bool is_added = token.is_object() && token.contains("content");
-  const OrderedJson& text = is_added ? token["content"] : token;
+  const Json& text = is_added ? token["content"] : token;
   if (!text.is_string()) {
     return Wrong(path, absl::StrCat(token.type_name(), " in field \"", name, "\""),
                  "a string or an AddedToken");
@@ -44,7 +44,7 @@ absl::Status AddToken(const std::string& name, const OrderedJson& token, const s
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::map<std::string, std::string>> SpecialTokens(const OrderedJson& config,
+absl::StatusOr<std::map<std::string, std::string>> SpecialTokens(const Json& config,
                                                                  const std::string& path) {
   std::map<std::string, std::string> tokens;
   for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
@@ -61,8 +61,7 @@ absl::StatusOr<std::map<std::string, std::string>> SpecialTokens(const OrderedJs
 }
 
 // The template in the field "chat_template"; nothing if there is no such field.
-absl::StatusOr<std::optional<std::string>> TemplateIn(const OrderedJson& config,
-                                                      const std::string& path,
+absl::StatusOr<std::optional<std::string>> TemplateIn(const Json& config, const std::string& path,
                                                       const std::string& name) {
   const auto field = config.find("chat_template");
   if (field == config.end() || field->is_null()) return std::optional<std::string>();
@@ -71,7 +70,7 @@ absl::StatusOr<std::optional<std::string>> TemplateIn(const OrderedJson& config,
     return Wrong(path, absl::StrCat(field->type_name(), " in field \"chat_template\""),
                  "a string or a list of named templates");
   }
-  for (const OrderedJson& entry : *field) {
+  for (const Json& entry : *field) {
     const bool sound = entry.is_object() && entry.contains("name") && entry["name"].is_string() &&
                        entry.contains("template") && entry["template"].is_string();
     if (!sound) {
@@ -90,7 +89,7 @@ absl::StatusOr<std::optional<std::string>> TemplateIn(const OrderedJson& config,
 absl::StatusOr<ChatTemplate> LoadChatTemplate(const std::string& folder, const std::string& name) {
   const std::filesystem::path root(folder);
   const std::string config_path = root / "tokenizer_config.json";
-  ASSIGN_OR_RETURN(const OrderedJson config, ReadObject(config_path));
+  ASSIGN_OR_RETURN(const Json config, ReadObject(config_path));
   ASSIGN_OR_RETURN(const auto tokens, SpecialTokens(config, config_path));
   const std::string jinja_path = name == "default"
                                      ? root / "chat_template.jinja"
@@ -104,7 +103,7 @@ absl::StatusOr<ChatTemplate> LoadChatTemplate(const std::string& folder, const s
     return ChatTemplate::Parse(*in_config, absl::StrCat(config_path, ": chat_template"), tokens);
   }
   const std::string json_path = root / "chat_template.json";
-  ASSIGN_OR_RETURN(const OrderedJson json, ReadObject(json_path));
+  ASSIGN_OR_RETURN(const Json json, ReadObject(json_path));
   ASSIGN_OR_RETURN(const std::optional<std::string> in_json, TemplateIn(json, json_path, name));
   if (in_json)
     return ChatTemplate::Parse(*in_json, absl::StrCat(json_path, ": chat_template"), tokens);

@@ -1,7 +1,6 @@
 #include "data/text/tokenizer/json_fields.h"
 
 #include <utility>
-#include <vector>
 
 #include "absl/strings/str_cat.h"
 
@@ -9,40 +8,6 @@ namespace deduce {
 namespace {
 
 using Json = nlohmann::json;
-
-constexpr int kDeepest = 64;
-
-// Watches a text being parsed. What it refuses is not kept, so that hostile depth costs nothing.
-class ParseGuard {
- public:
-  bool Keep(int depth, Json::parse_event_t event, const Json& parsed) {
-    if (!found_.empty()) return false;  // refused already; the rest is only parsed
-    switch (event) {
-      case Json::parse_event_t::object_start:
-        keys_.emplace_back();
-        [[fallthrough]];
-      case Json::parse_event_t::array_start:
-        if (depth < kDeepest) return true;
-        found_ = absl::StrCat("values nested more than ", kDeepest, " deep");
-        return false;
-      case Json::parse_event_t::object_end:
-        keys_.pop_back();
-        return true;
-      case Json::parse_event_t::key:
-        if (!keys_.back().insert(parsed.get<std::string>()).second) {
-          found_ = absl::StrCat("key ", ShownJson(&parsed), " twice in one object");
-        }
-        return true;
-      default:
-        return true;
-    }
-  }
-  const std::string& found() const { return found_; }
-
- private:
-  std::vector<std::set<std::string>> keys_;  // keys of each open object
-  std::string found_;
-};
 
 const Json& EmptyObject() {
   static const Json empty = Json::object();
@@ -71,22 +36,6 @@ absl::Status WrongField(const std::string& where, const std::string& field,
                         const std::string& found, const std::string& expected) {
   return absl::InvalidArgumentError(
       absl::StrCat(where, ": ", field, ": found ", found, ", expected ", expected));
-}
-
-absl::StatusOr<Json> ParseJsonObject(std::string_view text, const std::string& where) {
-  ParseGuard guard;
-  Json root = Json::parse(
-      text,
-      [&guard](int depth, Json::parse_event_t event, const Json& parsed) {
-        return guard.Keep(depth, event, parsed);
-      },
-      /*allow_exceptions=*/false);
-  std::string found = guard.found();
-  if (found.empty() && root.is_discarded()) found = "text that is not JSON";
-  if (found.empty() && !root.is_object()) found = "another JSON value";
-  if (found.empty()) return root;
-  return absl::InvalidArgumentError(
-      absl::StrCat(where, ": found ", found, ", expected a JSON object"));
 }
 
 JsonFields::JsonFields(const Json& object, std::string where, std::string path)

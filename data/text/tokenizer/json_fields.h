@@ -9,17 +9,12 @@
 #include <string_view>
 
 #include "absl/status/status.h"
-#include "absl/status/statusor.h"
 
 namespace deduce {
 
 // A value or a text as it goes into a message: one line of ASCII, at most 60 bytes.
 std::string ShownJson(const nlohmann::json* value);
 std::string ShownText(std::string_view text);
-
-// The object that a text holds. Errors, `WHERE: found X, expected Y`: no JSON, not UTF-8, no
-// object, a key twice in one object, arrays and objects more than 64 deep.
-absl::StatusOr<nlohmann::json> ParseJsonObject(std::string_view text, const std::string& where);
 
 // The members of one object. Each method reads one and remembers the first thing that is wrong,
 // giving a value of its type all the same; Done() tells, and refuses a member that was never asked

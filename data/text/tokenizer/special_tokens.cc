@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "configs/status.h"
+#include "data/text/strict_json.h"
 #include "data/text/tokenizer/json_fields.h"
 
 namespace deduce {

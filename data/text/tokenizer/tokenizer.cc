@@ -12,8 +12,9 @@
 #include "absl/strings/str_format.h"
 #include "c10/util/Exception.h"
 #include "configs/status.h"
+#include "configs/text_file.h"
 #include "data/text/chat_template/chat_template_folder.h"
-#include "data/text/text_file.h"
+#include "data/text/strict_json.h"
 #include "data/text/tokenizer/added_tokens.h"
 #include "data/text/tokenizer/bpe.h"
 #include "data/text/tokenizer/decoder.h"
@@ -78,8 +79,9 @@ absl::StatusOr<Tokenizer> Tokenizer::FromJson(std::string_view json, const std::
 absl::Status Tokenizer::Parts::Read(const nlohmann::json& root, const std::string& where) {
   JsonFields fields(root, where, "");
   fields.ExpectUnsetOr("version", "1.0");
-  fields.ExpectUnsetOr("truncation", nullptr);
-  fields.ExpectUnsetOr("padding", nullptr);
+  // How the `tokenizers` package cuts and fills up batches, which transformers sets anew.
+  fields.Find("truncation");
+  fields.Find("padding");
   ASSIGN_OR_RETURN(normalizer, TextNormalizer::FromJson(fields.Find("normalizer"), where));
   ASSIGN_OR_RETURN(pre_tokenizer, PreTokenizer::FromJson(fields.Find("pre_tokenizer"), where));
   const nlohmann::json& model_json = fields.Object("model");

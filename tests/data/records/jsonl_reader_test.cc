@@ -102,7 +102,7 @@ TEST(JsonlReaderTest, BadSamplesAreRefusedWithTheirLineAndField) {
     const char* line;
     const char* message;
   } cases[] = {
-      {"{\"prompt\": \"p\"", "found text that is not JSON, expected a JSON object"},
+      {"{\"prompt\": \"p\"", "found text that is not JSON from byte 16, expected a JSON object"},
       {"[1]", "found array, expected a JSON object"},
       {"{\"prompt\": \"p\"}", "found no field \"completion\", expected a string"},
       {"{\"completion\": \"c\"}", "found no field \"prompt\""},

@@ -46,7 +46,8 @@ TEST(ReportTest, AFailureLeavesTheOlderPage) {
   const std::string metrics = run.Write("metrics.jsonl", std::string(kMetrics) + "oops\n");
   run.Write("report.html", "older");
   const absl::Status status = WriteReport({run.path()}, "").status();
-  EXPECT_EQ(status.message(), metrics + ":2: found \"oops\", expected a JSON object");
+  EXPECT_EQ(status.message(),
+            metrics + ":2: found text that is not JSON from byte 1, expected a JSON object");
   EXPECT_EQ(ReadWhole(run.file("report.html")), "older");
 }
 

@@ -89,7 +89,7 @@ class StageLoopTest : public ::testing::Test {
     RunRanks(kRanks, [&](Communicator& world) {
       RankGroups ranks = MakeRankGroups(world, *MakeLayout(config_.layout(), kRanks, world.rank()));
       const auto entries = ListCheckpoints(root_.path());
-      StageStart start{.inputs = {{"made", "from toys"}}};
+      StageStart start{.inputs = nlohmann::json::array({{{"made", "from toys"}}})};
       if (!entries->empty()) start.resumed = *CheckpointReader::Open(entries->back().path);
       std::unique_ptr<RunLog> log;
       const int64_t offset =
@@ -166,7 +166,7 @@ TEST_F(StageLoopTest, SavesWhenItIsDueAndAtTheEnd) {
   EXPECT_EQ(reader->state()["step"], 4);
   EXPECT_EQ(reader->state()["toy"], 10);
   EXPECT_EQ(reader->state()["weights_hash"], "hash 10");
-  EXPECT_EQ(reader->state()["inputs"]["made"], "from toys");
+  EXPECT_EQ(reader->state()["inputs"][0]["made"], "from toys");
   EXPECT_EQ(*reader->ReadExtraFile("beside.txt"), "text");
 }
 

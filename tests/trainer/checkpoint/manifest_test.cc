@@ -44,6 +44,18 @@ TEST(ManifestTest, ComesBackAsItWas) {
   EXPECT_EQ(EncodeManifest(*after), EncodeManifest(before));
 }
 
+TEST(ManifestTest, WhatARunGoesOnFromHasItsTypes) {
+  for (const char* state :
+       {R"({"step": "3"})", R"({"step": -1})", R"({"num_updates": 1.5})", R"({"num_tokens": {}})",
+        R"({"weights_hash": 7})", R"({"inputs": {}})", R"({"inputs": [{"hash": 1}]})"}) {
+    Manifest manifest = Example();
+    manifest.state = nlohmann::json::parse(state);
+    EXPECT_THAT(ParseError(EncodeManifest(manifest), absl::StatusCode::kDataLoss),
+                HasSubstr("m.json: found another value of state."))
+        << state;
+  }
+}
+
 TEST(ManifestTest, EveryFlippedBitIsFound) {
   const std::string text = EncodeManifest(Example());
   for (size_t bit = 0; bit < 8 * text.size(); ++bit) {

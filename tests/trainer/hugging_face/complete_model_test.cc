@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <nlohmann/json.hpp>
+
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/parse_text.h"
@@ -66,6 +68,29 @@ TEST_F(RunModelTest, WhatDisagreesIsNamed) {
     EXPECT_THAT(std::string(status.message()), HasSubstr(says));
     EXPECT_EQ(ExitCodeOf(status), 2);
   }
+}
+
+TEST_F(RunModelTest, WithoutNeedOfWeightsAConfigIsEnough) {
+  std::filesystem::remove(dir_ / "m/model.safetensors");
+  RunConfig config = Run("");
+  EXPECT_EQ(ExitCodeOf(CompleteFromHuggingFace(config)), 3);
+  ASSERT_EQ(CompleteFromHuggingFace(config, /*weights=*/false), absl::OkStatus());
+  EXPECT_EQ(config.model().kv_lora_rank(), 10);
+}
+
+TEST_F(RunModelTest, FewerPositionsMakeAWindowNone) {
+  const std::string dir = dir_ / "mistral";
+  WriteTinyFolder(TinyDenseModel(), dir);
+  nlohmann::json json = nlohmann::json::parse(Slurp(dir + "/config.json"));
+  json.update({{"model_type", "mistral"},
+               {"architectures", {"MistralForCausalLM"}},
+               {"sliding_window", 32}});
+  Spill(dir + "/config.json", json.dump());
+  RunConfig config;
+  config.mutable_model()->set_hugging_face(dir);
+  EXPECT_EQ(ExitCodeOf(CompleteFromHuggingFace(config)), 3);
+  config.mutable_model()->set_max_position_embeddings(32);
+  EXPECT_EQ(CompleteFromHuggingFace(config), absl::OkStatus());
 }
 
 TEST_F(RunModelTest, AFolderThatIsNotThereIsBadData) {

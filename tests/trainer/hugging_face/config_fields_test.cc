@@ -38,6 +38,15 @@ TEST(ConfigFieldsTest, AFieldThatNobodyAskedForIsNamed) {
             "c.json: \"window\": found 512, expected a field that this version knows");
 }
 
+TEST(ConfigFieldsTest, AFieldThatSwitchesNothingOnIsHarmless) {
+  const Json neutral = {{"a", nullptr},       {"b", false},         {"c", 0}, {"d", 0.0}, {"e", ""},
+                        {"f", Json::array()}, {"g", Json::object()}};
+  EXPECT_EQ(MessageOf(neutral, [](ConfigFields&) {}), "");
+  for (const Json& value :
+       {Json(true), Json(1), Json(-0.5), Json("x"), Json({0}), Json({{"a", 0}})})
+    EXPECT_NE(MessageOf({{"a", value}}, [](ConfigFields&) {}), "") << value;
+}
+
 TEST(ConfigFieldsTest, WrongTypesAndMissingFieldsAreNamed) {
   EXPECT_EQ(MessageOf({{"a", "7"}}, [](ConfigFields& f) { f.Integer("a"); }),
             "c.json: a: found \"7\", expected a whole number");

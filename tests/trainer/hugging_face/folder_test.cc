@@ -21,6 +21,16 @@ TEST(FolderTest, ThePredictionModuleIsThereIfItsTensorsAre) {
   EXPECT_EQ(HuggingFaceFolder::Open(dir / "without")->model.num_nextn_predict_layers(), 0);
 }
 
+TEST(FolderTest, AConfigAloneIsEnoughForWhoeverNeedsNoWeights) {
+  const ScratchDir dir;
+  WriteTinyFolder(TinyRoutedModel(), dir / "m");
+  std::filesystem::remove(dir / "m/model.safetensors");
+  const auto model = ReadHuggingFaceModel(dir / "m");
+  ASSERT_TRUE(model.ok()) << model.status();
+  EXPECT_EQ(model->num_nextn_predict_layers(), 1);
+  EXPECT_FALSE(HuggingFaceFolder::Open(dir / "m").ok());
+}
+
 TEST(FolderTest, KeepsTokenizerFilesAndTheTypesOfTensors) {
   const ScratchDir dir;
   WriteTinyFolder(TinyDenseModel(), dir / "m");

@@ -181,6 +181,19 @@ TEST(ModelConfigTest, AWindowThatNoSequenceOutgrowsIsNone) {
   EXPECT_TRUE(Read(qwen).qkv_bias());
 }
 
+TEST(ModelConfigTest, AWindowAsLongAsTheRunsSequencesIsNone) {
+  Json qwen = Qwen2();
+  qwen.update({{"use_sliding_window", true}, {"layer_types", {"sliding_attention"}}});
+  Json mistral = Mistral();
+  mistral["sliding_window"] = 128;
+  for (const Json& json : {qwen, mistral}) {
+    const auto model = ReadHuggingFaceConfig(json.dump(), "c.json", /*longest=*/128);
+    ASSERT_TRUE(model.ok()) << model.status();
+    EXPECT_EQ(model->max_position_embeddings(), 512);
+    EXPECT_FALSE(ReadHuggingFaceConfig(json.dump(), "c.json", /*longest=*/129).ok());
+  }
+}
+
 TEST(ModelConfigTest, DescribedFp8IsAccepted) {
   Json json = DeepseekV3();
   json["quantization_config"] = {{"quant_method", "fp8"},
@@ -191,6 +204,8 @@ TEST(ModelConfigTest, DescribedFp8IsAccepted) {
   EXPECT_EQ(Error(json, {{"quantization_config", {{"quant_method", "gptq"}}}}),
             "c.json: quantization_config: quant_method: found \"gptq\", expected \"fp8\"");
 }
+
+constexpr char kLower[] = ", which a run may lower in model.max_position_embeddings";
 
 struct Case {
   Json json;
@@ -218,13 +233,19 @@ TEST(ModelConfigTest, WhatIsNotSupportedIsNamedWithItsValue) {
        "model.num_key_value_heads: found 4, expected a divisor of model.num_attention_heads (6)"},
       {Mistral(),
        {{"sliding_window", 128}},
-       "sliding_window: found 128, expected null, or at least max_position_embeddings (512)"},
+       std::string("sliding_window: found 128, expected null, or at least "
+                   "max_position_embeddings (512)") +
+           kLower},
       {Mistral(),
        {{"sliding_window", "absent"}, {"max_position_embeddings", 8192}},
-       "sliding_window: found nothing, expected null, or at least max_position_embeddings (8192)"},
+       std::string("sliding_window: found nothing, expected null, or at least "
+                   "max_position_embeddings (8192)") +
+           kLower},
       {Qwen2(),
        {{"use_sliding_window", true}},
-       "sliding_window: found 128, expected null, or at least max_position_embeddings (512)"},
+       std::string("sliding_window: found 128, expected null, or at least "
+                   "max_position_embeddings (512)") +
+           kLower},
       {Qwen2(),
        {{"layer_types", {"sliding_attention"}}},
        "layer_types: found [\"sliding_attention\"], expected full_attention only"},
@@ -232,7 +253,6 @@ TEST(ModelConfigTest, WhatIsNotSupportedIsNamedWithItsValue) {
       {Qwen3Moe(),
        {{"mlp_only_layers", {1}}},
        "mlp_only_layers: found [1], expected the first layers, in order"},
-      {Qwen3Moe(), {{"num_local_experts", 4}}, "num_local_experts: found 4, expected 8"},
       {DeepseekV3(),
        {{"scoring_func", "softmax"}},
        "scoring_func: found \"softmax\", expected \"sigmoid\""},
@@ -252,6 +272,18 @@ TEST(ModelConfigTest, WhatIsNotSupportedIsNamedWithItsValue) {
        {{"topk_method", "noaux_tc"}},
        "topk_method: found \"noaux_tc\", expected greedy or group_limited_greedy"}};
   for (const Case& c : cases) EXPECT_EQ(Error(c.json, c.changes), "c.json: " + c.error);
+}
+
+TEST(ModelConfigTest, FalseAndHugeNumbersMayMatter) {
+  EXPECT_EQ(Error(Llama(), {{"is_causal", false}}),
+            "c.json: is_causal: found false, expected true");
+  EXPECT_EQ(Error(Llama(), {{"max_position_embeddings", 1 << 23}}),
+            "c.json: max_position_embeddings: found 8388608, expected at most 4194304");
+}
+
+TEST(ModelConfigTest, TwoNamesOfOneNumberMustAgree) {
+  EXPECT_EQ(Error(Qwen3Moe(), {{"num_local_experts", 4}}),
+            "c.json: num_local_experts: found 4, expected 8");
 }
 
 TEST(ModelConfigTest, TextThatIsNoObjectIsRefused) {

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 
 #include "tests/testing/rank_group.h"
@@ -96,6 +97,17 @@ TEST(ReadWeightsTest, EveryTensorRankReadsItsPieces) {
   }
 }
 
+TEST(ReadWeightsTest, AFileThatIsCutWhileItIsReadIsNamed) {
+  const ScratchDir dir;
+  WriteTinyFolder(TinyDenseModel(), dir / "m");
+  const auto folder = HuggingFaceFolder::Open(dir / "m");
+  ASSERT_TRUE(folder.ok()) << folder.status();
+  std::filesystem::resize_file(dir / "m/model.safetensors", 4096);
+  const absl::Status status = VerifyHuggingFaceWeights(*folder);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model.safetensors: found the end at byte"));
+}
+
 TEST(ReadWeightsTest, SoundFoldersOfEveryKindPass) {
   for (const ModelConfig& config : {TinyDenseModel(), TinyRoutedModel()})
     EXPECT_EQ(MessageAfter(config, [](auto&) {}), "");
@@ -113,6 +125,10 @@ TEST(ReadWeightsTest, WhatIsWrongWithATensorIsNamed) {
               HasSubstr("found I64 [24, 40], expected F32, BF16, F16 or F8_E4M3"));
   EXPECT_THAT(MessageAfter(dense, [](auto& t) { t[kDown] = t[kDown].to(at::kFloat8_e4m3fn); }),
               HasSubstr("weight_scale_inv\": found nothing, expected F32 [1, 1] beside F8_E4M3"));
+  for (const float wrong : {NAN, INFINITY}) {
+    EXPECT_THAT(MessageAfter(dense, [&](auto& t) { t[kDown][3][5] = wrong; }),
+                HasSubstr("down_proj.weight\": found NaN or infinity, expected finite numbers"));
+  }
   EXPECT_THAT(
       MessageAfter(dense,
                    [](auto& t) { t[std::string(kDown) + "_scale_inv"] = t["model.norm.weight"]; }),

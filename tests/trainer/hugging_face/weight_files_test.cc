@@ -35,11 +35,27 @@ TEST(WeightFilesTest, OneFileOrSeveralUnderAnIndex) {
   const auto single = WeightFiles::Open(one.path());
   ASSERT_TRUE(single.ok()) << single.status();
   EXPECT_EQ(single->tensors().size(), 2u);
-  EXPECT_EQ(single->Find("a")->bytes.size(), 24u);
+  EXPECT_EQ(single->Find("a")->size, 24);
   EXPECT_EQ(single->Find("c"), nullptr);
   EXPECT_EQ(ErrorOf(R"({"metadata": {"total_size": 72}, "weight_map":
       {"a": "1.safetensors", "b": "2.safetensors", "c": "2.safetensors"}})"),
             "");
+}
+
+TEST(WeightFilesTest, AFileThatIsCutAfterwardsIsAnErrorOfReading) {
+  const ScratchDir dir;
+  Write(dir / "model.safetensors", {"a"});
+  const auto files = WeightFiles::Open(dir.path());
+  ASSERT_TRUE(files.ok()) << files.status();
+  const WeightFiles::Tensor& tensor = *files->Find("a");
+  std::vector<float> values(6);
+  const std::span<char> bytes(reinterpret_cast<char*>(values.data()), 24);
+  ASSERT_EQ(tensor.Read(0, bytes), absl::OkStatus());
+  EXPECT_EQ(values, std::vector<float>(6, 1));
+  std::filesystem::resize_file(dir / "model.safetensors", tensor.begin + 20);
+  const absl::Status status = tensor.Read(0, bytes);
+  EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("model.safetensors: found the end at byte"));
 }
 
 TEST(WeightFilesTest, AnIndexThatLiesIsCaught) {
@@ -58,7 +74,7 @@ TEST(WeightFilesTest, AnIndexThatLiesIsCaught) {
   EXPECT_THAT(ErrorOf(R"({"weight_map": {"a": 1}})"), HasSubstr("expected NAME.safetensors"));
   EXPECT_THAT(ErrorOf(R"({"a": "1.safetensors"})"), HasSubstr("found no weight_map"));
   EXPECT_THAT(ErrorOf(R"({"weight_map": {"a": "1.safetensors", "a": "2.safetensors"}})"),
-              HasSubstr("the name \"a\" twice"));
+              HasSubstr("key \"a\" twice"));
 }
 
 TEST(WeightFilesTest, ATensorInTwoFilesIsCaught) {

@@ -1,9 +1,11 @@
 #include "trainer/step/tensor_slices.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <random>
 #include <string>
 #include <utility>
@@ -54,6 +56,26 @@ void LoadAndSave(const Spread& spread, const ScratchDir& scratch, const std::str
     EXPECT_TRUE(status.ok()) << status;
     status = Save(world, dir + "/" + to, training);
     EXPECT_TRUE(status.ok()) << status;
+  });
+}
+
+TEST(TensorSlicesTest, WeightsThatAreNotFiniteAreNamed) {
+  const ScratchDir scratch;
+  RunRanks(1, [&](Communicator& world) {
+    TinyTraining training(world, /*expert_parallel=*/1, /*sharded=*/false);
+    Parameter& parameter = training.model->chunks().front().model->parameters().back();
+    {
+      const at::NoGradGuard no_grad;
+      parameter.value.flatten()[0] = NAN;
+    }
+    ASSERT_EQ(Save(world, scratch / "c", training), absl::OkStatus());
+    const auto reader = CheckpointReader::Open(scratch / "c");
+    ASSERT_TRUE(reader.ok()) << reader.status();
+    const absl::Status status = ReadWeights(*reader, "", *training.model);
+    EXPECT_EQ(status.code(), absl::StatusCode::kDataLoss);
+    EXPECT_NE(status.message().find(parameter.names.back() + ": found NaN or infinity"),
+              std::string::npos)
+        << status;
   });
 }
 

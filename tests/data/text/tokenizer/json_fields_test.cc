@@ -9,32 +9,6 @@ namespace {
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
-std::string ErrorOf(const std::string& text) {
-  return std::string(ParseJsonObject(text, "f.json").status().message());
-}
-
-TEST(JsonFieldsTest, RefusesWhatIsNoSoundObject) {
-  EXPECT_EQ(ErrorOf("{"), "f.json: found text that is not JSON, expected a JSON object");
-  EXPECT_EQ(ErrorOf("[1]"), "f.json: found another JSON value, expected a JSON object");
-  EXPECT_THAT(ErrorOf("{\"a\": \"\xff\"}"), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf("{\"a\": \"\\ud800\"}"), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf("{\"a\": 1, \"a\": 2}"), HasSubstr("key \"a\" twice in one object"));
-  EXPECT_THAT(ErrorOf("{\"b\": [{\"a\": 1, \"a\": 2}]}"), HasSubstr("key \"a\" twice"));
-}
-
-TEST(JsonFieldsTest, EqualKeysOfTwoObjectsAreSound) {
-  EXPECT_TRUE(ParseJsonObject("{\"a\": {\"a\": 1}, \"b\": {\"a\": 1}}", "f").ok());
-}
-
-TEST(JsonFieldsTest, RefusesDepthWithoutFollowingIt) {
-  for (const int depth : {66, 1000000}) {
-    EXPECT_THAT(ErrorOf("{\"a\": " + std::string(depth, '[') + std::string(depth, ']') + "}"),
-                HasSubstr("nested more than 64 deep"));
-  }
-  EXPECT_TRUE(
-      ParseJsonObject("{\"a\": " + std::string(60, '[') + std::string(60, ']') + "}", "f").ok());
-}
-
 TEST(JsonFieldsTest, RemembersTheFirstThingThatIsWrong) {
   const auto json = nlohmann::json::parse(R"({"text": 1, "flag": 2, "number": -1})");
   JsonFields fields(json, "f.json", "model");

@@ -151,8 +151,6 @@ std::vector<BadFile> BadFiles() {
        "tok.json: model.type: found \"Unigram\", expected \"BPE\" or"},
       {with("/normalizer", {{"type", "Nmt"}}), "normalizer.type: found \"Nmt\", expected NFC"},
       {with("/normalizer", true), "normalizer: found true, expected an object"},
-      {with("/truncation", {{"max_length", 3}}), "truncation: found"},
-      {with("/padding", true), "padding: found true, expected null"},
       {with("/post_processor", true), "post_processor: found true, expected an object"},
       {with("/version", "2.0"), "version: found \"2.0\", expected null or \"1.0\""},
       {with("/extra", 1), "\"extra\": found 1, expected no such field"},
