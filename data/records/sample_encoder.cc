@@ -39,6 +39,7 @@ absl::StatusOr<SampleEncoder> SampleEncoder::Create(const DataConfig& config,
   if (!end_ids.ok()) return Prefixed(where + ".stop", end_ids.status());
   SampleEncoder encoder;
   encoder.end_ids_ = *std::move(end_ids);
+  ASSIGN_OR_RETURN(encoder.chat_end_ids_, tokenizer->EndIds(config.stop(), /*chat=*/true));
   encoder.tokenizer_ = std::move(tokenizer);
   encoder.before_ = frame.substr(0, place);
   encoder.after_ = frame.substr(place + sizeof(kPlace) - 1);

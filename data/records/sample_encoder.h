@@ -46,8 +46,8 @@ class SampleEncoder {
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
 
-  // Tokenizer::EndIds with the config's stop.
-  const std::vector<int32_t>& end_ids() const { return end_ids_; }
+  // Tokenizer::EndIds with the config's stop. chat: where the chat template wrote the prompt.
+  const std::vector<int32_t>& end_ids(bool chat) const { return chat ? chat_end_ids_ : end_ids_; }
 
  private:
   SampleEncoder() = default;
@@ -57,7 +57,7 @@ class SampleEncoder {
 
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::string before_, after_;  // the template's text around {prompt}
-  std::vector<int32_t> end_ids_;
+  std::vector<int32_t> end_ids_, chat_end_ids_;
   bool chat_ = false;
   int64_t max_tokens_ = 0;
 };

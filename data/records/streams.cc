@@ -115,6 +115,10 @@ absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint
             RETURN_IF_ERROR(CheckVerifier(problem.verifier, verifiers, reader.Where(i)));
             return encoder.EncodePrompt(std::move(problem), reader.Where(i));
           }));
+  stream.chat_ = config.chat();
+  if (stream.source_.items != nullptr) {
+    for (const Prompt& prompt : *stream.source_.items) stream.chat_ |= prompt.problem.whole_prompt;
+  }
   return stream;
 }
 

@@ -71,10 +71,11 @@ class PromptStream {
   int64_t size() const { return source_.size; }
 
   // The tokens that end a completion of a prompt, in order.
-  const std::vector<int32_t>& end_ids() const { return source_.encoder->end_ids(); }
+  const std::vector<int32_t>& end_ids() const { return source_.encoder->end_ids(chat_); }
 
  private:
   DataSource<Prompt> source_;
+  bool chat_ = false;  // the chat template writes prompts
 };
 
 }  // namespace deduce

@@ -199,7 +199,10 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
                                 " tokens + --max_new_tokens ", max_new, ", expected at most ",
                                 max_positions, " together"));
   }
-  absl::StatusOr<std::vector<int32_t>> end_ids = tokenizer.EndIds(arguments.Text("stop", ""));
+  const bool chat = std::any_of(prompts.begin(), prompts.end(),
+                                [](const TextPrompt& prompt) { return prompt.whole; });
+  ASSIGN_OR_RETURN(const std::vector<int32_t> own_ends, tokenizer.EndIds("", chat));
+  absl::StatusOr<std::vector<int32_t>> end_ids = tokenizer.EndIds(arguments.Text("stop", ""), chat);
   if (!end_ids.ok()) return BadFlag(absl::StrCat("--stop: ", end_ids.status().message()));
   const GenerationOptions options{
       .max_new_tokens = max_new,
@@ -209,7 +212,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
       .stream = RandomStream(static_cast<uint64_t>(arguments.Integer("seed", 0)), "generate")};
   for (const Completion& completion : Generate(*folder.model, requests, options)) {
     std::vector<int32_t> tokens = completion.tokens;
-    if (!completion.truncated && tokens.back() == *special.eos) tokens.pop_back();
+    if (std::binary_search(own_ends.begin(), own_ends.end(), tokens.back())) tokens.pop_back();
     nlohmann::ordered_json line;
     line["prompt"] = prompts[completion.sample / n].text;
     line["completion"] = tokenizer.Decode(tokens);

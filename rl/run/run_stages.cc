@@ -15,6 +15,7 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "data/text/tokenizer/end_tokens.h"
 #include "parallel/layout.h"
 #include "parallel/rank_groups.h"
 #include "rl/run/make_stage_work.h"
@@ -22,12 +23,14 @@
 #include "rl/run/run_log.h"
 #include "rl/run/stage_loop.h"
 #include "trainer/checkpoint/checked_file.h"
-#include "trainer/hugging_face/folder.h"
 #include "trainer/hugging_face/complete_model.h"
+#include "trainer/hugging_face/folder.h"
 #include "trainer/step/rank_model.h"
 
 namespace deduce {
 namespace {
+
+namespace fs = std::filesystem;
 
 volatile std::sig_atomic_t stop_requested = 0;
 
@@ -74,6 +77,15 @@ absl::StatusOr<std::map<std::string, std::string>> FilesOfCheckpoints(const RunC
   if (!tokenizer.config_json().empty()) files["tokenizer_config.json"] = tokenizer.config_json();
   if (const auto& chat = tokenizer.chat_template(); chat.ok()) {
     files["chat_template.jinja"] = chat->text();
+  }
+  // Those of a model's folder are in its files already, unless the tokenizer is from elsewhere.
+  std::error_code ignored;
+  const bool from_source =
+      recipe.source &&
+      fs::equivalent(fs::path(config.tokenizer()).parent_path(), recipe.source->dir, ignored);
+  if (!tokenizer.eos_token_ids().empty() && !from_source) {
+    std::string& generation = files["generation_config.json"];
+    ASSIGN_OR_RETURN(generation, WithEosTokenIds(generation, tokenizer.eos_token_ids()));
   }
   return files;
 }

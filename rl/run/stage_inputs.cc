@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
@@ -15,13 +16,14 @@
 namespace deduce {
 namespace {
 
-constexpr std::array<std::pair<ArtifactType, const char*>, 6> kTypeNames = {{
+constexpr std::array<std::pair<ArtifactType, const char*>, 7> kTypeNames = {{
     {ArtifactType::kWeights, "weights"},
     {ArtifactType::kDataSet, "data"},
     {ArtifactType::kTask, "task"},
     {ArtifactType::kTokenizer, "tokenizer"},
     {ArtifactType::kTokenizerConfig, "tokenizer_config"},
     {ArtifactType::kChatTemplate, "chat_template"},
+    {ArtifactType::kEndTokens, "end_tokens"},
 }};
 
 const char* TypeName(ArtifactType type) {
@@ -57,6 +59,8 @@ absl::StatusOr<std::vector<Artifact>> ReadStageInputs(const RunConfig& config, i
   const auto& chat = tokenizer.chat_template();
   inputs.push_back({ArtifactType::kChatTemplate, path + " (its chat template)",
                     ContentHash(chat.ok() ? chat->text() : "")});
+  inputs.push_back({ArtifactType::kEndTokens, path + " (eos_token_id beside it)",
+                    ContentHash(absl::StrJoin(tokenizer.eos_token_ids(), " "))});
   return inputs;
 }
 

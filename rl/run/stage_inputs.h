@@ -14,7 +14,15 @@
 
 namespace deduce {
 
-enum class ArtifactType { kWeights, kDataSet, kTask, kTokenizer, kTokenizerConfig, kChatTemplate };
+enum class ArtifactType {
+  kWeights,
+  kDataSet,
+  kTask,
+  kTokenizer,
+  kTokenizerConfig,
+  kChatTemplate,
+  kEndTokens
+};
 
 struct Artifact {
   ArtifactType type = ArtifactType::kWeights;

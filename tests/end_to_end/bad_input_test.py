@@ -289,6 +289,104 @@ class BadInput(unittest.TestCase):
                 self.check(d.run(["logprobs", f"--model={self.checkpoint}", f"--input={path}"]), 3, pattern)
         self.check(d.run(["report", self.root / "no_run"]), 3, r"no_run")
 
+    def exported(self, name):
+        """The trained model as a Hugging Face folder."""
+        out = self.root / name
+        result = d.run(["export", f"--checkpoint={self.checkpoint}", f"--out={out}"])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return out
+
+    def test_json_that_is_too_deep(self):
+        deep = "[" * 100_000 + "]" * 100_000
+        lines = self.root / "deep.jsonl"
+        for words, stdin, text in (
+                (["detokenize", f"--model={self.checkpoint}"], deep + "\n", None),
+                (["tokenize", "--json", f"--model={self.checkpoint}"], deep + "\n", None),
+                (["logprobs", f"--model={self.checkpoint}", f"--input={lines}"], "", '{"tokens": %s}' % deep),
+                (["generate", f"--model={self.checkpoint}", f"--prompts={lines}"], "", '{"prompt": %s}' % deep),
+                (["generate", f"--model={self.checkpoint}", f"--prompts={lines}"], "",
+                 '{"messages": [{"role": "user", "content": %s}]}' % deep)):
+            with self.subTest(" ".join(words[:1])):
+                lines.write_text((text or "") + "\n")
+                self.check(d.run(words, stdin=stdin, timeout=60), 3, r"nested more than 64 deep")
+        folder = self.exported("deep")
+        for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json"):
+            with self.subTest(name):
+                copy = self.root / f"deep_{name}"
+                shutil.copytree(folder, copy)
+                (copy / name).write_text('{"a": %s}' % deep)
+                self.check(d.run(["generate", f"--model={copy}", "--prompt=1"], timeout=60), 3, name + r": found values nested")
+        manifest = self.damaged("deep_manifest", lambda c: (c / "manifest.json").write_text('{"a": %s}' % deep))
+        self.check(d.run(["inspect", manifest / "checkpoints" / "rl" / "3"]), 3, r"manifest\.json: found values nested")
+
+    def test_pipes_and_devices_in_place_of_files(self):
+        """A pipe without a writer, which opening would wait for, and a device without an end."""
+        pipe = self.root / "pipe"
+        os.mkfifo(pipe)
+        folder = self.exported("pipes")
+        for source in (pipe, pathlib.Path("/dev/zero")):
+            with self.subTest(str(source)):
+                found = r"found a (pipe|folder) or device, expected a"
+                for words, code in (
+                        (["train", f"--config={source}", f"--run_dir={self.root}/none"], 2),
+                        (d.train_words(self.root / "none", sets=[f'tokenizer: "{source}"']), 3),
+                        (d.train_words(self.root / "none", sets=[f'stage {{ name: "cold_start" data {{ path: "{source}" }} }}'],
+                                       config=self.file_config()), 3),
+                        (["generate", f"--model={self.checkpoint}", f"--prompts={source}"], 3),
+                        (["logprobs", f"--model={self.checkpoint}", f"--input={source}"], 3),
+                        (["score", "--verifier=math", f"--input={source}"], 3)):
+                    self.check(d.run(words, timeout=60), code, found)
+                for name in ("config.json", "generation_config.json", "tokenizer.json", "tokenizer_config.json",
+                             "chat_template.jinja", "model.safetensors"):
+                    copy = self.root / f"pipes_{source.name}_{name}"
+                    shutil.copytree(folder, copy)
+                    (copy / name).unlink(missing_ok=True)
+                    (copy / name).symlink_to(source)
+                    self.check(d.run(["generate", f"--model={copy}", "--prompt=1", "--chat"], timeout=60), 3, found)
+
+    def file_config(self):
+        """The run with a data file, to be replaced by another path."""
+        text, files, _, _ = data_case(b'{"prompt": "1", "completion": "2"}', "")
+        return self.case_files("file_config", text, files)
+
+    def test_weights_that_do_not_fit_or_are_not_numbers(self):
+        folder = self.exported("weights")
+        config = json.loads((folder / "config.json").read_text())
+        huge = self.root / "huge"
+        shutil.copytree(folder, huge)
+        for field, value in (("hidden_size", 1 << 24), ("n_routed_experts", 1 << 20), ("moe_intermediate_size", 1 << 24),
+                             ("intermediate_size", 1 << 24), ("num_hidden_layers", 9999), ("vocab_size", 1 << 24),
+                             ("kv_lora_rank", 1 << 24), ("max_position_embeddings", 1 << 30)):
+            with self.subTest(field):
+                (huge / "config.json").write_text(json.dumps({**config, field: value}))
+                # In 4 GB of addresses, which the program needs a part of.
+                result = subprocess.run(["prlimit", "--as=4000000000", *d.command(["inspect", huge])], env=d.ENVIRONMENT,
+                                        capture_output=True, text=True, timeout=60)
+                self.check(result, 3, r"huge/")
+        path = folder / "model.safetensors"
+        data = bytearray(path.read_bytes())
+        size = int.from_bytes(data[:8], "little")
+        begin = json.loads(data[8:8 + size])["model.norm.weight"]["data_offsets"][0]
+        data[8 + size + begin:8 + size + begin + 4] = bytes.fromhex("0000c07f")  # a NaN
+        path.write_bytes(data)
+        self.check(d.run(["generate", f"--model={folder}", "--prompt=1"]), 3,
+                   r'model\.safetensors: tensor "model\.norm\.weight": found NaN or infinity')
+
+    def test_lines_without_an_end(self):
+        path = self.root / "long.jsonl"
+        with open(path, "wb") as file:
+            file.truncate(200_000_000)
+        for words in (["logprobs", f"--model={self.checkpoint}", f"--input={path}"], ["score", "--verifier=math", f"--input={path}"],
+                      ["generate", f"--model={self.checkpoint}", f"--prompts={path}"]):
+            with self.subTest(words[0]):
+                self.check(d.run(words, timeout=60), 3, r"long\.jsonl:1: found more than 67108864 bytes")
+        copy = self.root / "long_rollout"
+        shutil.copytree(self.run_dir, copy)
+        table = sorted(copy.glob("rollouts/rl/*.jsonl"))[0]
+        with open(table, "ab") as file:
+            file.truncate(table.stat().st_size + 200_000_000)
+        self.check(d.run(["report", copy], timeout=60), 3, r"found more than 67108864 bytes")
+
 
 if __name__ == "__main__":
     if os.geteuid() != 0:

@@ -53,6 +53,62 @@ class Commands(unittest.TestCase):
         self.assertEqual(result.returncode, 2, result.stderr)
         self.assertIn("--stop: found \"12\", expected", result.stderr)
 
+    def exported(self, name, **files):
+        """The model as a folder, with more files of JSON in it."""
+        out = self.root / name
+        self.lines(["export", f"--checkpoint={self.model}", f"--out={out}"])
+        for file_name, content in files.items():
+            (out / f"{file_name}.json").write_text(json.dumps(content))
+        return out
+
+    def test_any_end_token_of_the_models_files_ends_a_completion(self):
+        ids = {text: json.loads(self.lines(["tokenize", f"--model={self.model}"], stdin=text + "\n")[0])[0] for text in "12"}
+        ends = set(ids.values())
+        config = json.loads((self.exported("plain") / "config.json").read_text())
+        folder = self.exported("ends", generation_config={"eos_token_id": [ids["1"], ids["1"]]},
+                               config={**config, "eos_token_id": ids["2"]})
+        flags = ("--prompt=12+34+56=?", "--max_new_tokens=30", "--n=8", "--seed=2")
+        stopped = [json.loads(line) for line in self.lines(["generate", f"--model={folder}", *flags])]
+        for free, short in zip(self.generate(*flags), stopped):
+            at = next((i for i, token in enumerate(free["tokens"]) if token in ends), len(free["tokens"]) - 1)
+            self.assertEqual(short["tokens"], free["tokens"][:at + 1])
+            if short["tokens"][-1] in ends:
+                self.assertTrue(short["finished"])
+                self.assertEqual(short["completion"], free["completion"][:len(short["completion"])])
+                self.assertNotRegex(short["completion"], "[12]$")
+
+    def test_a_turn_ends_with_the_token_that_its_template_writes(self):
+        template = "{% for m in messages %}{{ m.content }}<|pad|>{% endfor %}"
+        folder = self.exported("turns", tokenizer_config={"eos_token": "<|end|>", "chat_template": template})
+        prompt = self.root / "chat.jsonl"
+        prompt.write_text('{"prompt": [{"role": "user", "content": "1+2+3=?"}]}\n')
+        pad = json.loads(self.lines(["tokenize", f"--model={folder}"], stdin="<|pad|>\n")[0])[0]
+        flags = ["--max_new_tokens=80", "--n=64", "--temperature=20"]
+        chat = [json.loads(line) for line in self.lines(["generate", f"--model={folder}", f"--prompts={prompt}", *flags])]
+        self.assertTrue(any(line["tokens"][-1] == pad for line in chat))
+        self.assertFalse(any(pad in line["tokens"][:-1] for line in chat))
+        plain = [json.loads(line) for line in self.lines(["generate", f"--model={folder}", "--prompt=1+2+3=?", *flags])]
+        self.assertTrue(any(pad in line["tokens"][:-1] for line in plain))
+
+    def test_a_checkpoint_keeps_the_end_tokens_of_its_tokenizer(self):
+        folder = self.root / "tokenizer"
+        folder.mkdir()
+        (folder / "tokenizer.json").write_text((d.SOURCE / "configs/recipes/tiny_tokenizer.json").read_text())
+        (folder / "generation_config.json").write_text('{"eos_token_id": [2, 5]}')
+        run_dir = self.root / "other_ends"
+        d.train(run_dir, sets=[f'tokenizer: "{folder}/tokenizer.json"', 'stage { name: "rl" steps: 1 }'])
+        kept = json.loads((run_dir / "checkpoints" / "rl" / "1" / "generation_config.json").read_text())
+        self.assertEqual(kept, {"eos_token_id": [2, 5]})
+        (folder / "generation_config.json").write_text('{"eos_token_id": [2, 6]}')
+        result = d.run(d.train_words(run_dir, sets=[f'tokenizer: "{folder}/tokenizer.json"', 'stage { name: "rl" steps: 2 }']))
+        self.assertEqual(result.returncode, 3, result.stderr[-500:])
+        self.assertIn("eos_token_id", result.stderr)
+
+    def test_standard_input_may_stand_for_a_file(self):
+        got = self.lines(["generate", f"--model={self.model}", "--prompts=/dev/stdin", "--max_new_tokens=2"],
+                         stdin='{"prompt": "1+2+3=?"}\n')
+        self.assertEqual(len(got), 1)
+
     def test_a_chat_needs_a_template(self):
         result = d.run(["generate", f"--model={self.model}", "--prompt=1+2+3=?", "--chat"])
         self.assertEqual(result.returncode, 3, result.stderr)

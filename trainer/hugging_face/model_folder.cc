@@ -10,6 +10,7 @@
 #include "configs/parse_text.h"
 #include "configs/status.h"
 #include "data/text/chat_template/chat_template_folder.h"
+#include "data/text/tokenizer/end_tokens.h"
 #include "parallel/rank_groups.h"
 #include "trainer/checkpoint/checkpoint_reader.h"
 #include "trainer/checkpoint/manifest.h"
@@ -82,8 +83,9 @@ absl::StatusOr<Tokenizer> ReadTokenizer(const std::string& dir) {
   if (reader.manifest().file_hashes.count(kTokenizerConfigName) > 0) {
     ASSIGN_OR_RETURN(special_tokens, reader.ReadExtraFile(kTokenizerConfigName));
   }
+  ASSIGN_OR_RETURN(const std::vector<int32_t> eos_token_ids, LoadEosTokenIds(dir));
   return Tokenizer::FromJson(text, absl::StrCat(dir, "/tokenizer.json"), special_tokens,
-                             LoadChatTemplate(dir));
+                             LoadChatTemplate(dir), eos_token_ids);
 }
 
 absl::StatusOr<Tokenizer> ReadFittingTokenizer(const std::string& dir, const ModelConfig& model) {

@@ -1,8 +1,8 @@
 #include "data/text/tokenizer/tokenizer.h"
 
-#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 #include <variant>
 
@@ -18,6 +18,7 @@
 #include "data/text/tokenizer/added_tokens.h"
 #include "data/text/tokenizer/bpe.h"
 #include "data/text/tokenizer/decoder.h"
+#include "data/text/tokenizer/end_tokens.h"
 #include "data/text/tokenizer/json_fields.h"
 #include "data/text/tokenizer/normalizer.h"
 #include "data/text/tokenizer/post_processor.h"
@@ -47,6 +48,8 @@ struct Tokenizer::Parts {
   PostProcessor post_processor;
   TokenDecoder decoder;
   SpecialTokens special;
+  std::vector<int32_t> eos_token_ids;
+  std::optional<int32_t> turn_end;  // the special token that the chat template ends a message with
   absl::StatusOr<ChatTemplate> chat_template;
 };
 
@@ -60,12 +63,15 @@ absl::StatusOr<Tokenizer> Tokenizer::Load(const std::string& path) {
   if (std::filesystem::exists(config, ignored)) {
     ASSIGN_OR_RETURN(config_text, ReadTextFile(config.string()));
   }
-  return FromJson(text, file.string(), config_text, LoadChatTemplate(file.parent_path().string()));
+  const std::string folder = file.parent_path().string();
+  ASSIGN_OR_RETURN(const std::vector<int32_t> eos_token_ids, LoadEosTokenIds(folder));
+  return FromJson(text, file.string(), config_text, LoadChatTemplate(folder), eos_token_ids);
 }
 
 absl::StatusOr<Tokenizer> Tokenizer::FromJson(std::string_view json, const std::string& where,
                                               std::string_view config_json,
-                                              absl::StatusOr<ChatTemplate> chat_template) {
+                                              absl::StatusOr<ChatTemplate> chat_template,
+                                              const std::vector<int32_t>& eos_token_ids) {
   auto parts = std::make_shared<Parts>();
   parts->json = json;
   parts->config_json = config_json;
@@ -73,7 +79,17 @@ absl::StatusOr<Tokenizer> Tokenizer::FromJson(std::string_view json, const std::
   ASSIGN_OR_RETURN(const nlohmann::json root, ParseJsonObject(json, where));
   RETURN_IF_ERROR(parts->Read(root, where));
   RETURN_IF_ERROR(parts->ReadSpecialTokens(where));
-  return Tokenizer(std::move(parts));
+  parts->eos_token_ids = eos_token_ids;
+  if (!parts->special.eos && !eos_token_ids.empty() && eos_token_ids[0] < parts->size())
+    parts->special.eos = eos_token_ids[0];
+  Tokenizer tokenizer(parts);
+  if (parts->chat_template.ok()) {
+    // A text that cannot be encoded ends with no token.
+    const auto ids = tokenizer.Encode(TextBehindTurn(*parts->chat_template));
+    if (ids.ok() && !ids->empty() && parts->added.IsSpecial(ids->front()))
+      parts->turn_end = ids->front();
+  }
+  return tokenizer;
 }
 
 absl::Status Tokenizer::Parts::Read(const nlohmann::json& root, const std::string& where) {
@@ -249,21 +265,22 @@ int32_t Tokenizer::eos_id() const {
   return *parts_->special.eos;
 }
 
-absl::StatusOr<std::vector<int32_t>> Tokenizer::EndIds(std::string_view stop) const {
-  std::vector<int32_t> ids;
-  if (!stop.empty()) {
-    for (int32_t id = 0; id < vocab_size(); ++id) {
-      const bool holds = Decode(std::span(&id, 1)).find(stop) != std::string::npos;
-      if (holds && id != eos_id()) ids.push_back(id);
-    }
-    if (ids.empty()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("found \"", absl::Utf8SafeCEscape(std::string(stop)),
-                       "\", expected a text that some token of the tokenizer holds"));
-    }
+const std::vector<int32_t>& Tokenizer::eos_token_ids() const { return parts_->eos_token_ids; }
+
+absl::StatusOr<std::vector<int32_t>> Tokenizer::EndIds(std::string_view stop, bool chat) const {
+  std::set<int32_t> ids;
+  for (int32_t id = 0; !stop.empty() && id < vocab_size(); ++id) {
+    if (Decode(std::span(&id, 1)).find(stop) != std::string::npos) ids.insert(id);
   }
-  ids.insert(std::lower_bound(ids.begin(), ids.end(), eos_id()), eos_id());
-  return ids;
+  if (!stop.empty() && ids.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("found \"", absl::Utf8SafeCEscape(std::string(stop)),
+                     "\", expected a text that some token of the tokenizer holds"));
+  }
+  ids.insert(eos_id());
+  ids.insert(parts_->eos_token_ids.begin(), parts_->eos_token_ids.end());
+  if (chat && parts_->turn_end) ids.insert(*parts_->turn_end);
+  return std::vector<int32_t>(ids.begin(), ids.end());
 }
 
 int32_t Tokenizer::pad_id() const {

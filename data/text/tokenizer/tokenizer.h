@@ -21,15 +21,17 @@ namespace deduce {
 // that names the field, never ignored.
 class Tokenizer {
  public:
-  // Reads a tokenizer.json, or the one in a folder, and the tokenizer_config.json and the chat
-  // template beside it if there are. Errors: those of ReadTextFile, InvalidArgument (`PATH: field:
-  // found X, expected Y`).
+  // Reads a tokenizer.json, or the one in a folder, and what is beside it of tokenizer_config.json,
+  // the chat template, and generation_config.json and config.json for the tokens that end a text.
+  // Errors: those of ReadTextFile, InvalidArgument (`PATH: field: found X, expected Y`).
   static absl::StatusOr<Tokenizer> Load(const std::string& path);
   // The same from texts; `where` stands for the path of the first in messages. Without a
-  // `config_json`, special tokens are added tokens called <|begin|>, <|end|> and <|pad|>.
+  // `config_json`, special tokens are added tokens called <|begin|>, <|end|> and <|pad|>. The first
+  // of eos_token_ids is the end token where nothing else names one.
   static absl::StatusOr<Tokenizer> FromJson(
       std::string_view json, const std::string& where, std::string_view config_json = "",
-      absl::StatusOr<ChatTemplate> chat_template = NoChatTemplate());
+      absl::StatusOr<ChatTemplate> chat_template = NoChatTemplate(),
+      const std::vector<int32_t>& eos_token_ids = {});
 
   // Added tokens are found first, then what is between them is normalised, cut to pieces and
   // encoded. With `add_special_tokens` the post-processor puts its tokens before and after;
@@ -65,10 +67,14 @@ class Tokenizer {
   int32_t eos_id() const;
   int32_t pad_id() const;
 
-  // The tokens that end a completion, in order: eos_id(), and those whose text holds `stop` unless
-  // that is empty. InvalidArgument (`found X, expected Y`) if no token holds it: a text that only
-  // several tokens make together is not looked for.
-  absl::StatusOr<std::vector<int32_t>> EndIds(std::string_view stop) const;
+  // As LoadEosTokenIds gives them.
+  const std::vector<int32_t>& eos_token_ids() const;
+
+  // The tokens that end a completion, in order: eos_id(); eos_token_ids(); for a prompt that the
+  // chat template wrote (`chat`), the special token by which it ends an assistant's message; and
+  // those whose text holds `stop` unless that is empty. InvalidArgument (`found X, expected Y`) if
+  // no token holds it: a text that only several tokens make together is not looked for.
+  absl::StatusOr<std::vector<int32_t>> EndIds(std::string_view stop, bool chat = false) const;
 
  private:
   struct Parts;

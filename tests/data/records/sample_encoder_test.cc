@@ -72,7 +72,8 @@ TEST(SampleEncoderTest, AStopIsATextOfSomeToken) {
   config.set_stop(";");
   const auto encoder = SampleEncoder::Create(config, Tiny(), 100, "data");
   ASSERT_TRUE(encoder.ok()) << encoder.status();
-  EXPECT_THAT(encoder->end_ids(), UnorderedElementsAre(Tiny()->eos_id(), *Tiny()->TokenId(";")));
+  EXPECT_THAT(encoder->end_ids(/*chat=*/false),
+              UnorderedElementsAre(Tiny()->eos_id(), *Tiny()->TokenId(";")));
   config.set_stop("1;");
   EXPECT_THAT(std::string(SampleEncoder::Create(config, Tiny(), 100, "data").status().message()),
               HasSubstr("data.stop: found \"1;\", expected"));

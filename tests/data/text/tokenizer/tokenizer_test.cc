@@ -49,6 +49,28 @@ Json Sound() {
             {"unk_token", "<unk>"}}}};
 }
 
+// Byte-level BPE with a normalizer, added tokens and a template, as published files have them.
+Json SoundBpe() {
+  Json json = Sound();
+  json["normalizer"] = {{"type", "NFC"}};
+  json["pre_tokenizer"] = {
+      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}};
+  json["decoder"] = {{"type", "ByteLevel"}};
+  json["model"] = {
+      {"type", "BPE"},
+      {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"\u0120", 3}, {"\u00c3", 4}, {"\u00a9", 5}}},
+      {"merges", {"a b"}}};
+  json["added_tokens"] = {Added(6, "<s>", true), Added(7, "</s>", true)};
+  json["post_processor"] = {
+      {"type", "TemplateProcessing"},
+      {"single",
+       {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
+        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
+      {"pair", Json::array()},
+      {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {6}}, {"tokens", {"<s>"}}}}}}};
+  return json;
+}
+
 Tokenizer Read(const Json& json) {
   auto tokenizer = Tokenizer::FromJson(json.dump(), "tok.json");
   EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
@@ -116,6 +138,37 @@ TEST(TokenizerTest, TextsEndWithTheirTokenAndThoseThatHoldAStop) {
   EXPECT_THAT(*tokenizer.EndIds("a"), ElementsAre(2, 3, 7));  // <|pad|> and <a>
   EXPECT_EQ(tokenizer.EndIds("\n\n").status().message(),
             "found \"\\n\\n\", expected a text that some token of the tokenizer holds");
+}
+
+TEST(TokenizerTest, TextsEndWithAnyTokenThatTheModelsFilesName) {
+  const std::string chat = "{% for m in messages %}{{ m.content }}<|pad|>\n{% endfor %}";
+  const auto tokenizer = Tokenizer::FromJson(Sound().dump(), "tok.json", "",
+                                             ChatTemplate::Parse(chat, "chat"), {5, 6});
+  ASSERT_TRUE(tokenizer.ok()) << tokenizer.status();
+  EXPECT_THAT(*tokenizer->EndIds(""), ElementsAre(2, 5, 6));
+  EXPECT_THAT(*tokenizer->EndIds("", /*chat=*/true), ElementsAre(2, 3, 5, 6));
+  EXPECT_THAT(*tokenizer->EndIds("x", /*chat=*/true), ElementsAre(2, 3, 4, 5, 6));
+}
+
+// <a> is added, but not special: a tag of the text, not its end.
+TEST(TokenizerTest, OnlyASpecialTokenEndsATurn) {
+  const std::string chat = "{% for m in messages %}{{ m.content }}<a>{% endfor %}";
+  const auto tokenizer =
+      Tokenizer::FromJson(Sound().dump(), "tok.json", "", ChatTemplate::Parse(chat, "chat"));
+  EXPECT_THAT(*tokenizer->EndIds("", /*chat=*/true), ElementsAre(2));
+}
+
+TEST(TokenizerTest, TheModelsFirstEndTokenStandsInForOneThatNobodyNames) {
+  const auto tokenizer =
+      Tokenizer::FromJson(SoundBpe().dump(), "tok.json", "", NoChatTemplate(), {7, 2});
+  EXPECT_EQ(tokenizer->eos_id(), 7);
+}
+
+TEST(TokenizerTest, TruncationAndPaddingAreLeftAside) {
+  Json json = Sound();
+  json["truncation"] = {{"direction", "Right"}, {"max_length", 3}, {"strategy", "LongestFirst"}};
+  json["padding"] = {{"strategy", "BatchLongest"}, {"pad_id", 3}};
+  EXPECT_THAT(*Read(json).Encode("xxxxx"), ElementsAre(4, 4, 4, 4, 4));
 }
 
 TEST(TokenizerTest, IdsBeyondTheVocabularyReadAsTheReplacementCharacter) {
@@ -196,28 +249,6 @@ TEST(TokenizerTest, BadFilesAreErrorsThatNameTheField) {
     EXPECT_THAT(ErrorOf(bad.json), ::testing::StartsWith("tok.json: "));
     EXPECT_EQ(ErrorOf(bad.json).find('\n'), std::string::npos);
   }
-}
-
-// Byte-level BPE with a normalizer, added tokens and a template, as published files have them.
-Json SoundBpe() {
-  Json json = Sound();
-  json["normalizer"] = {{"type", "NFC"}};
-  json["pre_tokenizer"] = {
-      {"type", "ByteLevel"}, {"add_prefix_space", false}, {"trim_offsets", true}};
-  json["decoder"] = {{"type", "ByteLevel"}};
-  json["model"] = {
-      {"type", "BPE"},
-      {"vocab", {{"a", 0}, {"b", 1}, {"ab", 2}, {"\u0120", 3}, {"\u00c3", 4}, {"\u00a9", 5}}},
-      {"merges", {"a b"}}};
-  json["added_tokens"] = {Added(6, "<s>", true), Added(7, "</s>", true)};
-  json["post_processor"] = {
-      {"type", "TemplateProcessing"},
-      {"single",
-       {{{"SpecialToken", {{"id", "<s>"}, {"type_id", 0}}}},
-        {{"Sequence", {{"id", "A"}, {"type_id", 0}}}}}},
-      {"pair", Json::array()},
-      {"special_tokens", {{"<s>", {{"id", "<s>"}, {"ids", {6}}, {"tokens", {"<s>"}}}}}}};
-  return json;
 }
 
 TEST(TokenizerTest, ByteLevelBpeGoesThroughEveryPart) {
