@@ -20,6 +20,8 @@ namespace {
 
 using OrderedJson = nlohmann::ordered_json;
 
+constexpr size_t kMostTemplateBytes = 1 << 20;  // published ones have some 20,000
+
 absl::StatusOr<jinja::Value> ToValue(const OrderedJson& json, const std::string& where) {
   absl::StatusOr<jinja::Value> value = jinja::FromJson(json);
   if (value.ok()) return value;
@@ -65,6 +67,11 @@ absl::StatusOr<jinja::Variables> MakeVariables(const OrderedJson& messages,
 absl::StatusOr<ChatTemplate> ChatTemplate::Parse(
     std::string_view text, const std::string& where,
     std::map<std::string, std::string> special_tokens) {
+  if (text.size() > kMostTemplateBytes) {
+    return absl::InvalidArgumentError(absl::StrCat(where, ": found a template of ", text.size(),
+                                                   " bytes, expected at most ",
+                                                   kMostTemplateBytes));
+  }
   ASSIGN_OR_RETURN(jinja::Template whole, jinja::ParseTemplate(text, where));
   ChatTemplate result;
   result.text_ = std::string(text);

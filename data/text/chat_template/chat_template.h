@@ -23,8 +23,9 @@ struct ChatOptions {
   // Ends the text within the last message, for the model to go on with it. Not together with the
   // above.
   bool continue_final_message = false;
-  // Further variables of the template, an object: "enable_thinking", "tools", "bos_token", ...; not
-  // owned.
+  // Further variables of the template, an object: "enable_thinking", "bos_token", ...; not owned.
+  // "tools" is what transformers calls so: a list of JSON values, such as {"type": "function",
+  // "function": {...}}, which a template that knows them writes in front of the conversation.
   const nlohmann::ordered_json* variables = nullptr;
   // The time that templates see when they ask for the date; none: now.
   std::optional<std::time_t> now;

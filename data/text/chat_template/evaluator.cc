@@ -34,14 +34,6 @@ absl::Status CheckSize(const Value& value) {
 
 }  // namespace
 
-absl::Status Budget::Enter() {
-  if (++depth > kMaxDepth)
-    return Wrong("deeper blocks or calls", absl::StrCat("at most ", kMaxDepth, " levels"));
-  if (++steps > kMaxSteps)
-    return Wrong("a longer run", absl::StrCat("at most ", kMaxSteps, " steps"));
-  return absl::OkStatus();
-}
-
 absl::Status AtLine(absl::Status status, int line) {
   if (!status.ok() && !status.GetPayload(kLinePayload)) {
     status.SetPayload(kLinePayload, absl::Cord(absl::StrCat(line)));
@@ -70,6 +62,7 @@ absl::StatusOr<Value> Evaluator::EvaluateKind(const Expression& node, Frame& fra
     case K::kConstant:
       return node.constant;
     case K::kName:
+      RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(frame.num_names())));
       return frame.Get(node.name);
     case K::kTuple:
     case K::kList:
@@ -89,11 +82,8 @@ absl::StatusOr<Value> Evaluator::EvaluateKind(const Expression& node, Frame& fra
     }
     case K::kCompare:
       return EvaluateCompare(node, frame);
-    case K::kArithmetic: {
-      ASSIGN_OR_RETURN(const Value left, Evaluate(*node.parts[0], frame));
-      ASSIGN_OR_RETURN(const Value right, Evaluate(*node.parts[1], frame));
-      return Arithmetic(node.name, left, right);
-    }
+    case K::kArithmetic:
+      return EvaluateArithmetic(node, frame);
     case K::kSigned: {
       ASSIGN_OR_RETURN(const Value value, Evaluate(*node.parts[0], frame));
       return Signed(node.name, value);
@@ -109,18 +99,31 @@ absl::StatusOr<Value> Evaluator::EvaluateKind(const Expression& node, Frame& fra
     case K::kFilter: {
       ASSIGN_OR_RETURN(const Value input, Evaluate(*node.parts[0], frame));
       ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(node, frame));
-      return ApplyFilter(node.name, input, arguments);
+      return Filtered(node.name, input, arguments);
     }
-    case K::kTest: {
-      ASSIGN_OR_RETURN(const Value value, Evaluate(*node.parts[0], frame));
-      ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(node, frame));
-      ASSIGN_OR_RETURN(const bool passes, ApplyTest(node.name, value, arguments));
-      return Value::Bool(passes);
-    }
+    case K::kTest:
+      return EvaluateTest(node, frame);
     case K::kNamespaceAttribute:
       break;
   }
   return Unsupported("an attribute of a namespace there");
+}
+
+absl::StatusOr<Value> Evaluator::EvaluateArithmetic(const Expression& node, Frame& frame) {
+  ASSIGN_OR_RETURN(const Value left, Evaluate(*node.parts[0], frame));
+  ASSIGN_OR_RETURN(const Value right, Evaluate(*node.parts[1], frame));
+  RETURN_IF_ERROR(budget_.TakeBytes(WorkOfOperator(node.name, left, right)));
+  ASSIGN_OR_RETURN(Value result, Arithmetic(node.name, left, right));
+  RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(result.weight())));
+  return result;
+}
+
+absl::StatusOr<Value> Evaluator::EvaluateTest(const Expression& node, Frame& frame) {
+  ASSIGN_OR_RETURN(const Value value, Evaluate(*node.parts[0], frame));
+  ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(node, frame));
+  RETURN_IF_ERROR(budget_.TakeBytes(WorkOfTest(value, arguments)));
+  ASSIGN_OR_RETURN(const bool passes, ApplyTest(node.name, value, arguments));
+  return Value::Bool(passes);
 }
 
 absl::StatusOr<Value> Evaluator::EvaluateItems(const Expression& node, Frame& frame) {
@@ -134,6 +137,7 @@ absl::StatusOr<Value> Evaluator::EvaluateItems(const Expression& node, Frame& fr
 absl::StatusOr<Value> Evaluator::EvaluateDict(const Expression& node, Frame& frame) {
   Entries entries;
   for (size_t i = 0; i < node.parts.size(); i += 2) {
+    RETURN_IF_ERROR(budget_.TakeBytes(8 * static_cast<double>(entries.size())));
     ASSIGN_OR_RETURN(const Value key, Evaluate(*node.parts[i], frame));
     ASSIGN_OR_RETURN(const Value value, Evaluate(*node.parts[i + 1], frame));
     RETURN_IF_ERROR(SetKey(entries, key, value));
@@ -152,6 +156,7 @@ absl::StatusOr<Value> Evaluator::EvaluateCompare(const Expression& node, Frame& 
   ASSIGN_OR_RETURN(Value left, Evaluate(*node.parts[0], frame));
   for (size_t i = 0; i < node.names.size(); ++i) {
     ASSIGN_OR_RETURN(Value right, Evaluate(*node.parts[i + 1], frame));
+    RETURN_IF_ERROR(budget_.TakeBytes(WorkOfOperator(node.names[i], left, right)));
     ASSIGN_OR_RETURN(const bool holds, Compare(node.names[i], left, right));
     if (!holds) return Value::Bool(false);
     left = std::move(right);
@@ -164,6 +169,7 @@ absl::StatusOr<Value> Evaluator::EvaluateConcat(const Expression& node, Frame& f
   for (const ExpressionPtr& part : node.parts) {
     ASSIGN_OR_RETURN(const Value value, Evaluate(*part, frame));
     if (value.is_markup()) return Unsupported("~ on a string marked safe");
+    RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(value.weight())));
     ASSIGN_OR_RETURN(const std::string piece, Str(value));
     text += piece;
     RETURN_IF_ERROR(CheckTextSize(text.size()));
@@ -176,6 +182,10 @@ absl::StatusOr<Value> Evaluator::EvaluateSubscript(const Expression& node, Frame
   if (in_loop_test_ && value.is(Kind::kNamespace)) {
     return Unsupported("a namespace read in the `if` of a loop");
   }
+  const bool by_name = node.kind == K::kAttribute && !value.is(Kind::kDict);
+  RETURN_IF_ERROR(budget_.TakeBytes(node.kind == K::kSlice ? WorkOfSlice(value)
+                                    : by_name              ? 1
+                                                           : WorkOfItem(value)));
   if (node.kind == K::kAttribute) return GetAttribute(value, node.name);
   ASSIGN_OR_RETURN(const Value first, Evaluate(*node.parts[1], frame));
   if (node.kind == K::kItem) return GetItem(value, first);
@@ -212,8 +222,21 @@ absl::StatusOr<Value> Evaluator::Call(const Expression& call, Frame& frame,
     if (in_loop_test_) return Unsupported("a macro called in the `if` of a loop");
     return call_macro_(function, arguments);
   }
-  if (function.is_method) return CallMethod(function, arguments);
-  return CallGlobal(function.name, arguments, now_);
+  RETURN_IF_ERROR(budget_.TakeBytes(WorkOfCall(function, arguments)));
+  absl::StatusOr<Value> result = function.is_method ? CallMethod(function, arguments)
+                                                    : CallGlobal(function.name, arguments, now_);
+  if (result.ok()) RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(result->weight())));
+  return result;
+}
+
+absl::StatusOr<Value> Evaluator::Filtered(const std::string& name, const Value& input,
+                                          const Arguments& arguments) {
+  RETURN_IF_ERROR(budget_.TakeBytes(WorkOfFilter(name, input, arguments)));
+  ASSIGN_OR_RETURN(Value result, ApplyFilter(name, input, arguments));
+  // What is passed on as it was cost nothing.
+  if (!result.SameObject(input))
+    RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(result.weight())));
+  return result;
 }
 
 absl::StatusOr<Value> Evaluator::EvaluateFilter(const Expression& filter, const Value& text,
@@ -223,7 +246,7 @@ absl::StatusOr<Value> Evaluator::EvaluateFilter(const Expression& filter, const 
     ASSIGN_OR_RETURN(input, EvaluateFilter(*filter.parts[0], text, frame));
   }
   ASSIGN_OR_RETURN(const Arguments arguments, EvaluateArguments(filter, frame));
-  absl::StatusOr<Value> result = ApplyFilter(filter.name, input, arguments);
+  absl::StatusOr<Value> result = Filtered(filter.name, input, arguments);
   if (!result.ok()) return AtLine(result.status(), filter.line);
   return result;
 }

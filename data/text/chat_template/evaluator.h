@@ -1,26 +1,15 @@
 // Values of expressions.
 #pragma once
 
-#include <cstdint>
 #include <ctime>
 #include <functional>
 
+#include "data/text/chat_template/budget.h"
 #include "data/text/chat_template/frame.h"
 #include "data/text/chat_template/syntax_tree.h"
 #include "data/text/chat_template/values/arguments.h"
 
 namespace deduce::jinja {
-
-// Limits of one rendering, and how much of them it has used.
-struct Budget {
-  static constexpr int kMaxDepth = 250;
-  static constexpr int64_t kMaxSteps = 20'000'000;
-
-  int depth = 0;      // nesting of expressions, blocks and macros
-  int64_t steps = 0;  // expressions and statements
-  // Takes a step and a level. Error: one of them is beyond its limit.
-  absl::Status Enter();
-};
 
 // The same error with the line it came from, unless it has one already.
 absl::Status AtLine(absl::Status status, int line);
@@ -53,12 +42,16 @@ class Evaluator {
 
  private:
   absl::StatusOr<Value> EvaluateKind(const Expression& node, Frame& frame);
+  absl::StatusOr<Value> EvaluateArithmetic(const Expression& node, Frame& frame);
+  absl::StatusOr<Value> EvaluateTest(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateItems(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateDict(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateConditional(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateCompare(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateConcat(const Expression& node, Frame& frame);
   absl::StatusOr<Value> EvaluateSubscript(const Expression& node, Frame& frame);
+  absl::StatusOr<Value> Filtered(const std::string& name, const Value& input,
+                                 const Arguments& arguments);
   // The parts behind the first.
   absl::StatusOr<Arguments> EvaluateArguments(const Expression& node, Frame& frame);
 

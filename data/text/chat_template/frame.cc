@@ -6,7 +6,9 @@
 namespace deduce::jinja {
 
 Frame::Frame(const Scope& scope, Frame* outer, const Variables& variables)
-    : outer_(outer), variables_(variables) {
+    : outer_(outer),
+      num_names_(scope.size() + (outer ? outer->num_names_ : 0)),
+      variables_(variables) {
   slots_.reserve(scope.size());
   for (const auto& [name, entry] : scope) {
     std::optional<Value> value;

@@ -23,6 +23,8 @@ class Frame {
 
   // The value of a name here or further out; undefined if it has none.
   Value Get(const std::string& name) const;
+  // Names here and further out.
+  size_t num_names() const { return num_names_; }
   // Gives a value to a name that this scope binds.
   void Set(const std::string& name, Value value);
 
@@ -32,6 +34,7 @@ class Frame {
   std::optional<Value> Resolve(const std::string& name) const;
 
   Frame* outer_;
+  size_t num_names_;
   const Variables& variables_;
   std::vector<std::pair<const std::string*, std::optional<Value>>> slots_;
 };

@@ -22,6 +22,7 @@ absl::StatusOr<Value> RaiseException(const Arguments& arguments, std::time_t) {
 absl::StatusOr<Value> StrftimeNow(const Arguments& arguments, std::time_t now) {
   ASSIGN_OR_RETURN(const Bound bound, Bind(arguments, {"format"}, 1));
   ASSIGN_OR_RETURN(const std::string format, TextOf(*bound[0]));
+  if (format.size() > 1000) return Wrong("a longer format of strftime_now", "at most 1000 bytes");
   for (const char* own :
        {"%f", "%z", "%Z", "%:"}) {  // which Python does not leave to the C library
     if (absl::StrContains(format, own)) return Unsupported(absl::StrCat("strftime_now with ", own));

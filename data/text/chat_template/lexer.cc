@@ -79,10 +79,19 @@ class Lexer {
     return Strip(text.substr(begin), Side::kBoth).empty() ? text.substr(0, begin) : text;
   }
 
+  // Where the next tag begins, or npos. Goes no further than there, so that all tags together take
+  // one pass.
+  size_t NextTag() const {
+    for (size_t i = source_.find('{', at_); i < source_.size(); i = source_.find('{', i + 1)) {
+      const char second = i + 1 < source_.size() ? source_[i + 1] : ' ';
+      if (second == '%' || second == '{' || second == '#') return i;
+    }
+    return std::string::npos;
+  }
+
   // Text up to the next tag, and the tag.
   absl::Status ReadData() {
-    const size_t tag =
-        std::min({source_.find("{%", at_), source_.find("{{", at_), source_.find("{#", at_)});
+    const size_t tag = NextTag();
     if (tag == std::string::npos) {
       Push(TokenKind::kData, Rest());
       Skip(source_.size() - at_);

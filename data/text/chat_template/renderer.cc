@@ -20,6 +20,9 @@ using StatementKind = Statement::Kind;
 // How a body ended: at its end, or at a jump on its way to a loop.
 enum class Flow { kEnd, kBreak, kContinue };
 
+// The steps that entering a scope takes; the body may be empty.
+double NumNames(const Scope& scope) { return static_cast<double>(scope.size()) + 1; }
+
 class Renderer {
  public:
   Renderer(const Variables& variables, std::time_t now)
@@ -64,6 +67,7 @@ class Renderer {
 };
 
 absl::Status Renderer::Print(std::string_view text) {
+  RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(text.size())));
   RETURN_IF_ERROR(CheckTextSize(output_->size() + text.size()));
   output_->append(text);
   return absl::OkStatus();
@@ -99,6 +103,7 @@ absl::StatusOr<Flow> Renderer::RunStatement(const Statement& statement, Frame& f
       return Flow::kEnd;
     case StatementKind::kOutput: {
       ASSIGN_OR_RETURN(const Value value, evaluator_.Evaluate(*statement.value, frame));
+      RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(value.weight())));
       ASSIGN_OR_RETURN(const std::string text, Str(value));
       RETURN_IF_ERROR(Print(text));
       return Flow::kEnd;
@@ -153,10 +158,12 @@ absl::StatusOr<Flow> Renderer::RunIf(const Statement& statement, Frame& frame) {
 absl::StatusOr<std::vector<Value>> Renderer::LoopItems(const Statement& statement,
                                                        const Value& iterable, Frame& frame) {
   if (iterable.is_markup()) return Unsupported("a loop over a string marked safe");
+  RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(iterable.weight())));
   ASSIGN_OR_RETURN(std::vector<Value> items, Iterate(iterable));
   if (!statement.test) return items;
   std::vector<Value> kept;
   for (Value& item : items) {
+    RETURN_IF_ERROR(budget_.Take(NumNames(statement.test_scope)));
     Frame inner(statement.test_scope, &frame, variables_);
     RETURN_IF_ERROR(Assign(*statement.target, item, inner));
     const bool nested = evaluator_.in_loop_test();
@@ -174,6 +181,7 @@ absl::StatusOr<Flow> Renderer::RunRounds(const Statement& statement,
                                          Frame& frame) {
   for (size_t i = 0; i < loop->items.size(); ++i) {
     loop->index0 = i;
+    RETURN_IF_ERROR(budget_.Take(NumNames(statement.scope)));
     Frame inner(statement.scope, &frame, variables_);
     inner.Set("loop", Value::LoopState(loop));
     RETURN_IF_ERROR(Assign(*statement.target, loop->items[i], inner));
@@ -275,6 +283,7 @@ absl::Status Renderer::BindParameters(const Statement& macro, const Arguments& a
 
 absl::StatusOr<Value> Renderer::CallMacro(const Function& macro, const Arguments& arguments) {
   RETURN_IF_ERROR(budget_.Enter());
+  RETURN_IF_ERROR(budget_.Take(NumNames(macro.macro->scope)));
   Frame frame(macro.macro->scope, macro.frame, variables_);
   RETURN_IF_ERROR(BindParameters(*macro.macro, arguments, frame));
   ASSIGN_OR_RETURN(std::string text, Capture(macro.macro->body, frame));

@@ -12,6 +12,8 @@ namespace {
 using E = Expression::Kind;
 using S = Statement::Kind;
 
+constexpr size_t kMostCopiedNames = 1'000'000;
+
 // The names of one scope while it is being looked through.
 class Symbols {
  public:
@@ -54,6 +56,8 @@ class Symbols {
     }
   }
 
+  size_t size() const { return entries_.size() + stores_.size(); }
+
   Scope Finish() const { return Scope(entries_.begin(), entries_.end()); }
 
  private:
@@ -82,6 +86,7 @@ class ScopeFinder {
   absl::Status FindOf(Statement& statement, const Symbols& outer);
   absl::Status FindOfFor(Statement& statement, const Symbols& outer);
 
+  size_t copied_names_ = 0;
   int caller_reads_ = 0;  // times that the name caller was read so far
 };
 
@@ -117,6 +122,11 @@ absl::Status ScopeFinder::LookAtExpression(const Expression& node, Symbols& symb
 // concerned.
 absl::Status ScopeFinder::LookAtIf(const Statement& statement, Symbols& symbols) {
   RETURN_IF_ERROR(LookAtExpression(*statement.branches.front().condition, symbols));
+  // Each `if`, and each `elif` below, copies the names so far.
+  copied_names_ += 3 * symbols.size() + (statement.branches.size() - 1) * (symbols.size() + 1);
+  if (copied_names_ > kMostCopiedNames) {
+    return Wrong("more names times branches", absl::StrCat("at most ", kMostCopiedNames));
+  }
   std::vector<Symbols> branches(3, symbols);  // body, all elifs one behind the other, else
   RETURN_IF_ERROR(Look(statement.branches.front().body, branches[0]));
   for (size_t i = 1; i < statement.branches.size(); ++i) {

@@ -18,6 +18,7 @@ using StatementKind = Statement::Kind;
 using Ends = std::initializer_list<const char*>;
 
 constexpr int kMaxStatementDepth = 50;
+constexpr size_t kMaxParameters = 255;
 
 class TemplateParser {
  public:
@@ -173,6 +174,9 @@ absl::Status TemplateParser::ParseParameters(Statement& statement) {
     RETURN_IF_ERROR(stream_.Expect(TokenKind::kName, "a parameter's name"));
     for (const char* special : {"caller", "varargs", "kwargs"}) {
       if (name == special) return Unsupported(absl::StrCat("a parameter ", name));
+    }
+    if (statement.parameters.size() == kMaxParameters) {
+      return Wrong("more parameters of a macro", absl::StrCat("at most ", kMaxParameters));
     }
     if (std::count(statement.parameters.begin(), statement.parameters.end(), name) > 0) {
       return Wrong(absl::StrCat("two parameters ", name), "one");

@@ -107,6 +107,7 @@ absl::StatusOr<Value> Indent(const Value& input, const Arguments& arguments) {
   ASSIGN_OR_RETURN(const std::string text, TextOf(input));
   const bool first = bound[1] && bound[1]->Truthy(), blank = bound[2] && bound[2]->Truthy();
   const std::vector<std::string> lines = SplitLines(text + "\n", false);
+  RETURN_IF_ERROR(CheckParts(lines));
   std::string result;
   for (size_t i = 0; i < lines.size(); ++i) {
     const bool indented = i == 0 ? first : blank || !lines[i].empty();

@@ -11,6 +11,8 @@
 namespace deduce {
 namespace {
 
+constexpr size_t kMostTokenBytes = 1024;
+
 bool IsContinuation(char byte) { return (static_cast<uint8_t>(byte) & 0xc0) == 0x80; }
 
 // Where the last character of a text that is not empty begins.
@@ -73,6 +75,10 @@ absl::Status AddedTokens::Add(const nlohmann::json& token, const std::string& wh
                   .rstrip = fields.Flag("rstrip"),
                   .special = fields.Flag("special")};
   if (content.empty()) fields.Refuse("content", "a text that is not empty");
+  // A place of a text may be compared with the whole of a token.
+  if (content.size() > kMostTokenBytes) {
+    fields.Refuse("content", absl::StrCat("a text of at most ", kMostTokenBytes, " bytes"));
+  }
   if (ids_.contains(content)) fields.Refuse("content", "every token once");
   const std::optional<int32_t> known = vocabulary.Find(content);
   const int32_t next = vocabulary.size() + num_beyond();

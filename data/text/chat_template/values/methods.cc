@@ -19,7 +19,9 @@ absl::StatusOr<std::optional<std::string>> OptionalText(const std::optional<Valu
   return std::optional<std::string>(std::move(text));
 }
 
-Value Texts(const std::vector<std::string>& texts) {
+// A list of them. Error: CheckParts'.
+absl::StatusOr<Value> Texts(const std::vector<std::string>& texts) {
+  RETURN_IF_ERROR(CheckParts(texts));
   std::vector<Value> values;
   for (const std::string& text : texts) values.push_back(Value::String(text));
   return Value::List(std::move(values));
@@ -92,7 +94,9 @@ absl::StatusOr<Value> CountMethod(const std::string& text, Name name, const Argu
   ASSIGN_OR_RETURN(const Bound bound, BindPositional(arguments, {"sub"}, 1));
   ASSIGN_OR_RETURN(const std::string part, TextOf(*bound[0]));
   if (part.empty()) return Value::Int(CharacterOffsets(text).size());
-  return Value::Int(Split(text, part, -1, false).size() - 1);
+  const std::vector<std::string> parts = Split(text, part, -1, false);
+  RETURN_IF_ERROR(CheckParts(parts));
+  return Value::Int(parts.size() - 1);
 }
 
 absl::StatusOr<Value> ReplaceMethod(const std::string& text, Name, const Arguments& arguments) {
@@ -130,7 +134,8 @@ absl::StatusOr<Value> PartitionMethod(const std::string& text, Name name,
   } else if (from_right) {
     parts = {"", "", text};
   }
-  return Value::Sequence(Kind::kTuple, Texts(parts).items());
+  ASSIGN_OR_RETURN(const Value list, Texts(parts));
+  return Value::Sequence(Kind::kTuple, list.items());
 }
 
 absl::StatusOr<Value> SplitLinesMethod(const std::string& text, Name, const Arguments& arguments) {

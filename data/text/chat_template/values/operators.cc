@@ -144,6 +144,7 @@ absl::StatusOr<Value> Arithmetic(const std::string& op, const Value& a, const Va
     return Value::String(absl::StrCat(left, right));
   }
   if (op == "+" && a.kind() == b.kind() && (a.is(Kind::kList) || a.is(Kind::kTuple))) {
+    RETURN_IF_ERROR(CheckTextSize(a.weight() + b.weight()));
     std::vector<Value> items = a.items();
     items.insert(items.end(), b.items().begin(), b.items().end());
     return Value::Sequence(a.kind(), std::move(items));

@@ -173,6 +173,7 @@ std::string_view Strip(std::string_view text, Side side, const std::optional<std
 
 std::vector<std::string> Split(std::string_view text, const std::optional<std::string>& separator,
                                int64_t limit, bool from_right) {
+  limit = limit < 0 ? kMaxParts : std::min(limit, kMaxParts);
   if (!separator) {
     return from_right ? SplitAtSpaceFromRight(text, limit) : SplitAtSpace(text, limit);
   }
@@ -185,7 +186,7 @@ std::vector<std::string> SplitLines(std::string_view text, bool keep_ends) {
            c == 0x2029;
   };
   std::vector<std::string> lines;
-  for (size_t begin = 0; begin < text.size();) {
+  for (size_t begin = 0; begin < text.size() && static_cast<int64_t>(lines.size()) <= kMaxParts;) {
     size_t end = begin;
     while (end < text.size() && !ends_line(CodePoint(text, end))) end += CharacterLength(text, end);
     size_t next = end;
@@ -243,9 +244,9 @@ absl::StatusOr<bool> HasCase(std::string_view text, bool upper) {
   return any && !other;
 }
 
-absl::Status CheckTextSize(uint64_t bytes) {
-  if (bytes <= kMaxText) return absl::OkStatus();
-  return Wrong(absl::StrCat("a text of ", bytes, " bytes"), absl::StrCat("at most ", kMaxText));
+absl::Status CheckParts(const std::vector<std::string>& parts) {
+  if (static_cast<int64_t>(parts.size()) <= kMaxParts) return absl::OkStatus();
+  return Wrong("a string of more parts", absl::StrCat("at most ", kMaxParts));
 }
 
 }  // namespace deduce::jinja

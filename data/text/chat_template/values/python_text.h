@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "data/text/chat_template/values/value.h"
 
 namespace deduce::jinja {
 
@@ -28,12 +29,16 @@ enum class Side { kBoth, kLeft, kRight };
 std::string_view Strip(std::string_view text, Side side,
                        const std::optional<std::string>& chars = std::nullopt);
 
+// Parts of a string, at most, that a list may hold; and the error where there are more.
+inline constexpr int64_t kMaxParts = int64_t{1} << 20;
+absl::Status CheckParts(const std::vector<std::string>& parts);
+
 // str.split and str.rsplit: at runs of white space, or at each `separator` (not empty). At most
-// `limit` cuts unless it is negative.
+// `limit` cuts unless it is negative. More than kMaxParts parts are not made; CheckParts tells.
 std::vector<std::string> Split(std::string_view text, const std::optional<std::string>& separator,
                                int64_t limit, bool from_right);
 
-// str.splitlines.
+// str.splitlines; CheckParts as above.
 std::vector<std::string> SplitLines(std::string_view text, bool keep_ends);
 
 // str.replace: at most `limit` times unless it is negative. Error: a result of more than kMaxText
@@ -55,10 +60,5 @@ absl::StatusOr<std::string> ChangeCase(std::string_view text, Case to);
 
 // str.islower or str.isupper. Errors: as ChangeCase.
 absl::StatusOr<bool> HasCase(std::string_view text, bool upper);
-
-// The largest string a template may make.
-inline constexpr uint64_t kMaxText = uint64_t{1} << 26;
-// Error if `bytes` is more than that.
-absl::Status CheckTextSize(uint64_t bytes);
 
 }  // namespace deduce::jinja

@@ -1,6 +1,7 @@
 #include "data/text/chat_template/values/value.h"
 
 #include "absl/strings/str_cat.h"
+#include "configs/status.h"
 #include "data/text/utf8.h"
 
 namespace deduce::jinja {
@@ -16,7 +17,8 @@ std::shared_ptr<void> Share(T value) {
   return std::make_shared<T>(std::move(value));
 }
 
-std::vector<Value> Characters(const std::string& text) {
+absl::StatusOr<std::vector<Value>> Characters(const std::string& text) {
+  RETURN_IF_ERROR(CheckTextSize(text.size() * sizeof(Value)));
   std::vector<Value> characters;
   for (size_t i = 0; i < text.size();) {
     const size_t length = CharacterLength(text, i);
@@ -118,7 +120,7 @@ Value Value::Markup(std::string text) {
 
 void Value::Holds(const Value& part) {
   nesting_ = std::max(nesting_, part.nesting_ + 1);
-  weight_ = std::min<uint64_t>(weight_ + part.weight_, uint64_t{1} << 62);
+  weight_ = std::min<uint64_t>(weight_ + sizeof(Value) + part.weight_, uint64_t{1} << 62);
 }
 
 Value Value::Sequence(Kind kind, std::vector<Value> items) {
@@ -306,6 +308,11 @@ absl::Status Wrong(std::string_view found, std::string_view expected) {
 
 absl::Status Unsupported(std::string_view construct) {
   return Wrong(construct, "a supported construct");
+}
+
+absl::Status CheckTextSize(uint64_t bytes) {
+  if (bytes <= kMaxText) return absl::OkStatus();
+  return Wrong(absl::StrCat("a text of ", bytes, " bytes"), absl::StrCat("at most ", kMaxText));
 }
 
 }  // namespace deduce::jinja

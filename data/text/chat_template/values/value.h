@@ -98,7 +98,8 @@ class Value {
   // Whether both are the same object; for the kinds that are immutable, whether they share storage.
   bool SameObject(const Value& other) const { return object_ && object_ == other.object_; }
 
-  // Levels of containers, and bytes and items over all levels, counted once for each mention.
+  // Levels of containers, and about the bytes of memory over all levels, counted once for each
+  // mention.
   int nesting() const { return nesting_; }
   uint64_t weight() const { return weight_; }
 
@@ -163,5 +164,10 @@ absl::StatusOr<int64_t> Length(const Value& value);
 absl::Status Wrong(std::string_view found, std::string_view expected);
 // The same for what Jinja has and we have not: "found CONSTRUCT, expected a supported construct".
 absl::Status Unsupported(std::string_view construct);
+
+// Bytes, at most, of a string or a container that a template makes.
+inline constexpr uint64_t kMaxText = uint64_t{1} << 26;
+// Error if `bytes` is more than that.
+absl::Status CheckTextSize(uint64_t bytes);
 
 }  // namespace deduce::jinja

@@ -44,5 +44,25 @@ TEST(ChatTemplateTest, ErrorsSayWhere) {
             "f.jinja:1: found a tag without an end, expected %}");
 }
 
+TEST(ChatTemplateTest, ToolsAreAVariable) {
+  const auto whole = ChatTemplate::Parse(
+      "{% if tools %}{% for t in tools %}{{ t.function | tojson }}\n{% endfor %}{% endif %}"
+      "{{ messages[0].content }}",
+      "t");
+  ASSERT_TRUE(whole.ok()) << whole.status();
+  const auto messages = nlohmann::ordered_json::parse(R"([{"role": "user", "content": "hi"}])");
+  const auto variables = nlohmann::ordered_json::parse(
+      R"({"tools": [{"type": "function", "function": {"name": "f", "parameters": {"x": 1}}}]})");
+  EXPECT_EQ(*whole->Render(messages, {.variables = &variables}),
+            "{\"name\": \"f\", \"parameters\": {\"x\": 1}}\nhi");
+  EXPECT_EQ(*whole->Render(messages), "hi");
+}
+
+TEST(ChatTemplateTest, ATemplateOfMoreBytesThanAnyoneNeedsIsRefused) {
+  EXPECT_TRUE(ChatTemplate::Parse(std::string(1 << 20, 'x'), "t").ok());
+  EXPECT_EQ(ChatTemplate::Parse(std::string((1 << 20) + 1, 'x'), "t").status().message(),
+            "t: found a template of 1048577 bytes, expected at most 1048576");
+}
+
 }  // namespace
 }  // namespace deduce

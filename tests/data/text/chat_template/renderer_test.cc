@@ -54,6 +54,42 @@ TEST(RendererTest, RecursionAndLoopsAreBounded) {
             "1: found deeper blocks or calls, expected at most 250 levels");
 }
 
+// Each of these would take minutes, or all memory, if it were not counted.
+TEST(RendererTest, WorkIsBoundedWhereverItIsDone) {
+  const std::string longer = ": found a longer run, expected at most 20000000 steps";
+  const std::string rounds = "{% for a in range(100000) %}{% for b in range(100000) %}";
+  EXPECT_EQ(Rendered(rounds + "{% endfor %}{% endfor %}"), "1" + longer);
+  EXPECT_EQ(Rendered(rounds + "{% continue %}{% endfor %}{% endfor %}"), "1" + longer);
+  const std::string big = "{% set s = 'a' * 8000000 %}{% set l = range(100000)|list %}";
+  EXPECT_EQ(Rendered(big + "{{ l|unique|list|length }}"), "1" + longer);
+  EXPECT_EQ(Rendered(big + "{{ [l, l]|map('unique')|list|length }}"), "1" + longer);
+  EXPECT_EQ(Rendered(big + "{{ ('a' * 4000000 ~ 'b') in s }}"), "1" + longer);
+  EXPECT_EQ(Rendered(big + "{{ s.find('a' * 4000000 ~ 'b') }}"), "1" + longer);
+  EXPECT_EQ(Rendered(big + "{{ s|replace('a' * 4000000 ~ 'b', '') }}"), "1" + longer);
+  for (const char* work :
+       {"{% if l == l + [] %}{% endif %}", "{% set x = l[1:] %}", "{% set x = s|upper %}",
+        "{% set x = s.strip() %}", "{% set x %}{{ s }}{% endset %}", "{% set x = l|tojson %}"}) {
+    const std::string loop = big + "{% for i in range(1000) %}" + work + "{% endfor %}";
+    EXPECT_EQ(Rendered(loop), "1" + longer) << work;
+  }
+}
+
+TEST(RendererTest, SizesAreBoundedBeforeMemoryIsTaken) {
+  const std::string bytes = "expected at most 67108864";
+  const auto refused = [&](const std::string& text) {
+    const std::string result = Rendered(text);
+    return result.find(bytes) != std::string::npos ||
+           result.find("found a string of more parts") != std::string::npos;
+  };
+  EXPECT_TRUE(refused("{{ ([1] * 1000000 + [1] * 1000000)|length }}"));
+  EXPECT_TRUE(refused("{{ [1] * 60000000 }}"));
+  EXPECT_TRUE(refused("{{ ('a,' * 30000000).split(',')|length }}"));
+  EXPECT_TRUE(refused("{{ ('a ' * 30000000).split()|length }}"));
+  EXPECT_TRUE(refused("{{ ('a\\n' * 20000000).splitlines()|length }}"));
+  EXPECT_TRUE(refused("{% for c in 'a' * 60000000 %}{% endfor %}"));
+  EXPECT_EQ(Rendered("{{ ([1] * 1000)|length }}{{ 'a,b'.split(',')|length }}"), "10002");
+}
+
 TEST(RendererTest, BlocksAreCaptured) {
   EXPECT_EQ(Rendered("{% set x | upper | trim %} a{{ 1 }} {% endset %}[{{ x }}]"), "[A1]");
   EXPECT_EQ(Rendered("{% filter upper %}ab{% endfilter %}c"), "ABc");

@@ -16,6 +16,27 @@ TEST(TemplateParserTest, TagsThatAreNotSupportedAreNamedWithTheirLine) {
             "t:2: found varargs in a macro, expected a supported construct");
 }
 
+// One pass over the text finds all tags; a search for each kind would look at all the rest of it.
+TEST(TemplateParserTest, WorkIsLinearInTheNumberOfTags) {
+  std::string text;
+  for (int i = 0; i < 300'000; ++i) text += "{#";
+  EXPECT_EQ(Rendered(text), "t:1: found a comment without an end, expected #}");
+  text.clear();
+  for (int i = 0; i < 300'000; ++i) text += "{{1}}";
+  EXPECT_EQ(Rendered(text), std::string(300'000, '1'));
+}
+
+TEST(TemplateParserTest, NamesTimesBranchesAreBounded) {
+  std::string text;
+  for (int i = 0; i < 2000; ++i) text += "{% set a" + std::to_string(i) + " = 1 %}";
+  for (int i = 0; i < 2000; ++i) text += "{% if a0 %}{% endif %}";
+  EXPECT_EQ(Rendered(text), "t:1: found more names times branches, expected at most 1000000");
+  std::string macro = "{% macro m(a";
+  for (int i = 0; i < 255; ++i) macro += ", a" + std::to_string(i);
+  EXPECT_EQ(Rendered(macro + ") %}{% endmacro %}"),
+            "t:1: found more parameters of a macro, expected at most 255");
+}
+
 TEST(TemplateParserTest, BlocksMustMatch) {
   EXPECT_EQ(Rendered("{% if x %}\n{% endfor %}"),
             "t:2: found the tag endfor, expected a supported construct");

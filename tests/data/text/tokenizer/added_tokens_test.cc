@@ -33,6 +33,11 @@ std::vector<std::string> Given(const Json& tokens, std::string_view text) {
   return shown;
 }
 
+TEST(AddedTokensTest, ATokenOfMoreBytesThanAnyoneNeedsIsRefused) {
+  EXPECT_TRUE(Read(Json::array({Token(2, std::string(1024, 'x').c_str())})).ok());
+  EXPECT_FALSE(Read(Json::array({Token(2, std::string(1025, 'x').c_str())})).ok());
+}
+
 TEST(AddedTokensTest, LeftmostThenLongest) {
   EXPECT_THAT(Given(Json::array({Token(2, "<x>"), Token(3, "<x>y")}), "a<x>yy<x>"),
               ElementsAre("a", "[<x>y]", "y", "[<x>]"));

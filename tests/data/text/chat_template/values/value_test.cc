@@ -43,9 +43,11 @@ TEST(TemplateValueTest, LengthsCountCharacters) {
 }
 
 TEST(TemplateValueTest, WeightCountsEachMention) {
-  const Value text = Value::String("abc");       // 3 + 1
-  const Value pair = Value::List({text, text});  // 2 * 4 + 1
-  EXPECT_EQ(Value::List({pair, pair}).weight(), 2u * 9 + 1);
+  const uint64_t item = sizeof(Value);
+  const Value text = Value::String("abc");  // 3 + 1
+  const Value pair = Value::List({text, text});
+  EXPECT_EQ(pair.weight(), 2 * (item + 4) + 1);
+  EXPECT_EQ(Value::List({pair, pair}).weight(), 2 * (item + pair.weight()) + 1);
   EXPECT_EQ(Value::List({pair}).nesting(), 2);
 }
 
