@@ -69,6 +69,47 @@ const icu::Normalizer2& NormalizerOf(UnicodeForm form) {
   return *(*kNormalizers)[static_cast<size_t>(form)];
 }
 
+// The marks that a character consists of: itself, or the two of a Tibetan vowel sign that no normal
+// form keeps; none for other characters.
+std::vector<uint32_t> MarksOf(uint32_t code, const icu::Normalizer2& normalizer) {
+  if (code == 0xf73) return {0xf71, 0xf72};
+  if (code == 0xf75) return {0xf71, 0xf74};
+  if (code == 0xf81) return {0xf71, 0xf80};
+  if (code < 0x300 || normalizer.getCombiningClass(static_cast<UChar32>(code)) == 0) return {};
+  return {code};
+}
+
+// The same text for every normal form, with long runs of combining marks in their order. ICU moves
+// each mark past all that belong behind it, one by one.
+std::string WithMarksInOrder(std::string_view text, const icu::Normalizer2& normalizer) {
+  constexpr size_t kLongRun = 64;  // no language has as many
+  std::string result;
+  std::vector<uint32_t> run;
+  size_t run_begin = 0, done = 0;
+  const auto end_run = [&](size_t run_end) {
+    if (run.size() > kLongRun) {
+      std::stable_sort(run.begin(), run.end(), [&](uint32_t a, uint32_t b) {
+        return normalizer.getCombiningClass(static_cast<UChar32>(a)) <
+               normalizer.getCombiningClass(static_cast<UChar32>(b));
+      });
+      result.append(text.substr(done, run_begin - done));
+      for (const uint32_t code : run) AppendCharacter(code, result);
+      done = run_end;
+    }
+    run.clear();
+  };
+  for (size_t i = 0; i < text.size();) {
+    const size_t length = CharacterLength(text, i);
+    const std::vector<uint32_t> marks = MarksOf(CodePoint(text.substr(i, length)), normalizer);
+    if (marks.empty()) end_run(i);
+    if (run.empty()) run_begin = i;
+    run.insert(run.end(), marks.begin(), marks.end());
+    i += length;
+  }
+  end_run(text.size());
+  return result.append(text.substr(done));
+}
+
 }  // namespace
 
 bool IsWhiteSpace(uint32_t code) {
@@ -116,6 +157,8 @@ std::string NormalizeUnicode(std::string_view text, UnicodeForm form) {
                   [fixed](char byte) { return static_cast<uint8_t>(byte) < fixed; })) {
     return std::string(text);
   }
+  const std::string ordered = WithMarksInOrder(text, NormalizerOf(form));
+  text = ordered;
   std::string result;
   icu::StringByteSink<std::string> sink(&result, static_cast<int32_t>(text.size()));
   UErrorCode error = U_ZERO_ERROR;

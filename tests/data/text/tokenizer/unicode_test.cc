@@ -47,5 +47,25 @@ TEST(UnicodeTest, CharactersAfterUnicode9StayWhereTheyAre) {
   EXPECT_EQ(NormalizeUnicode("a\u0345\u0327", UnicodeForm::kNfd), "a\u0327\u0345");
 }
 
+std::string Repeated(const std::string& text, int times) {
+  std::string result;
+  for (int i = 0; i < times; ++i) result += text;
+  return result;
+}
+
+// Marks of class 230 (above) and 220 (below) by turns, the latter all moved past the former: with
+// a step for each pair of them this would take a quarter of an hour.
+TEST(UnicodeTest, LongRunsOfMarksAreSortedAtOnce) {
+  const std::string above = "\u0301", below = "\u0316";
+  for (const int times : {20, 500'000}) {
+    EXPECT_EQ(NormalizeUnicode("x" + Repeated(above + below, times) + "y", UnicodeForm::kNfd),
+              "x" + Repeated(below, times) + Repeated(above, times) + "y");
+  }
+  EXPECT_EQ(NormalizeUnicode("a" + Repeated(above + below, 100), UnicodeForm::kNfc),
+            "\u00e1" + Repeated(below, 100) + Repeated(above, 99));
+  EXPECT_EQ(NormalizeUnicode(Repeated("\u0f73", 100), UnicodeForm::kNfc),
+            Repeated("\u0f71", 100) + Repeated("\u0f72", 100));
+}
+
 }  // namespace
 }  // namespace deduce
