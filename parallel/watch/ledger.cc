@@ -20,8 +20,8 @@ uint64_t Mix(uint64_t digest, uint64_t value) {  // splitmix64's finaliser
 // Mixes in all that CallSignature says; rows of AllToAll differ between members.
 uint64_t MixCall(uint64_t digest, const LedgerCall& call) {
   digest = Mix(digest, call.operation());
-  digest = Mix(digest, static_cast<uint64_t>(call.type() + 1));
-  digest = Mix(digest, static_cast<uint64_t>(call.peer() + 1));
+  digest = Mix(digest, static_cast<uint64_t>(call.type()) + 1);
+  digest = Mix(digest, static_cast<uint64_t>(call.peer()) + 1);
   for (const int64_t size : call.size()) digest = Mix(digest, static_cast<uint64_t>(size));
   if (call.shard_digest() != 0) digest = Mix(digest, call.shard_digest());
   return Mix(digest, static_cast<uint64_t>(call.size_size()));

@@ -87,8 +87,8 @@ CallArguments ShardArguments(const at::Tensor& tensor, const std::vector<int64_t
 class RecordedCommunicator : public Communicator {
  public:
   RecordedCommunicator(Communicator& inner, std::unique_ptr<Communicator> owned,
-                       std::shared_ptr<Recording> recording, std::string uid, std::string name,
-                       std::vector<int> members)
+                       std::shared_ptr<Recording> recording, std::string uid,
+                       const std::string& name, std::vector<int> members)
       : inner_(inner),
         owned_(std::move(owned)),
         recording_(std::move(recording)),
