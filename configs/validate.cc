@@ -206,7 +206,24 @@ absl::Status CheckData(const DataConfig& data, const std::string& path) {
       {!data.has_path() || !data.path().empty(), path + ".path", "\"\"", "a value"},
       {data.has_task() || data.num_samples() == 0, path + ".num_samples",
        absl::StrCat(data.num_samples()), "0 for a file: all its lines are used"},
+      Absent(data.has_task() && data.has_verifier(), path + ".verifier",
+             "none for a task, whose problems have theirs"),
+      Absent(data.has_task() && data.has_system() && !data.chat(), path + ".system",
+             "none for a task without chat: true, which has the chat template write its prompts"),
+      Absent(data.has_task() && data.drop_too_long(), path + ".drop_too_long",
+             "none for a task, which has no rows"),
+      Absent(data.has_task() && data.drop_bad_rows(), path + ".drop_bad_rows",
+             "none for a task, which has no rows"),
   });
+}
+
+// completion_only: what completion_only_loss is where it is not set.
+absl::Status CheckTurns(const SupervisedConfig& config, bool completion_only,
+                        const std::string& path) {
+  if (config.has_completion_only_loss()) completion_only = config.completion_only_loss();
+  return FirstBroken(
+      {Absent(config.assistant_only_loss() && !completion_only, path + ".assistant_only_loss",
+              "none without completion_only_loss, where all tokens have a loss")});
 }
 
 absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std::string& path) {
@@ -272,6 +289,10 @@ absl::Status CheckStage(const RunConfig& config, int index) {
   RETURN_IF_ERROR(
       FirstBroken({Present(!stage.has_evaluate() || can_evaluate, path + ".evaluate.task",
                            "a task: a file has no held-out problems")}));
+  if (stage.has_pretrain())
+    RETURN_IF_ERROR(CheckTurns(stage.pretrain(), /*completion_only=*/false, path + ".pretrain"));
+  if (stage.has_sft())
+    RETURN_IF_ERROR(CheckTurns(stage.sft(), /*completion_only=*/true, path + ".sft"));
   RETURN_IF_ERROR(CheckOptimizer(stage.optimizer(), stage.steps(), path + ".optimizer"));
   if (is_grpo) RETURN_IF_ERROR(CheckGrpo(stage.grpo(), config.model(), path + ".grpo"));
   return FirstBroken({Number(

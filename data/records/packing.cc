@@ -89,7 +89,9 @@ std::vector<std::vector<int64_t>> PackEvenly(const std::vector<int64_t>& lengths
 
 std::vector<float> LossWeights(const TokenSample& sample, bool completion_only) {
   std::vector<float> weights(sample.tokens.size() - 1, 1.0F);
-  if (completion_only) {
+  if (completion_only && !sample.learned.empty()) {
+    std::copy(sample.learned.begin() + 1, sample.learned.end(), weights.begin());
+  } else if (completion_only) {
     std::fill_n(weights.begin(), sample.prompt_length - 1, 0.0F);
   }
   return weights;

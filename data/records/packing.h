@@ -35,7 +35,7 @@ struct PackItem {
   std::map<Column, std::vector<float>> columns = {};
 };
 
-// Weight 1 for every prediction, or (completion_only) 0 for those of the prompt.
+// Weight 1 for every prediction, or (completion_only) for those of learned tokens, 0 for the rest.
 std::vector<float> LossWeights(const TokenSample& sample, bool completion_only);
 
 // Lays the items end to end in the order given. Positions restart at every sequence. Values of a

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,8 @@ struct TokenSample {
   // Tokens before the completion, the begin token included; 1 where there are none, since a first
   // token has nothing that could predict it.
   int64_t prompt_length = 0;
+  // 1 for each token that is learned, 0 for the others. Empty: the tokens of the completion are.
+  std::vector<uint8_t> learned = {};
 };
 
 // A problem with the tokens a rollout begins with.
@@ -33,15 +36,16 @@ class SampleEncoder {
  public:
   // Frames prompts as `config` says. `max_tokens` bounds what comes out, begin and end included.
   // Its template holds {prompt} once, as validated. Errors, with `where` as the path of `config`: a
-  // chat without chat template; a tokenizer without a token that ends a text, since a sample must
-  // end and a rollout be able to; a stop that no token holds.
+  // chat or a system message without chat template; a tokenizer without a token that ends a text,
+  // since a sample must end and a rollout be able to; a stop that no token holds.
   static absl::StatusOr<SampleEncoder> Create(const DataConfig& config,
                                               std::shared_ptr<const Tokenizer> tokenizer,
                                               int64_t max_tokens, const std::string& where);
 
-  // Errors begin with `where`: a text that the tokenizer cannot encode, or that is too long, or has
-  // no token to train on or to begin with.
-  absl::StatusOr<TokenSample> EncodeSample(TextSample text, const std::string& where) const;
+  // Errors begin with `where`. OutOfRange: more tokens than max_tokens. FailedPrecondition: a
+  // prompt that is a text and no chat, where `config` has a system message. InvalidArgument: a text
+  // that the tokenizer cannot encode; no token to train on or to begin with; LearnedTokens'.
+  absl::StatusOr<TokenSample> EncodeSample(const TextSample& text, const std::string& where) const;
   absl::StatusOr<Prompt> EncodePrompt(Problem problem, const std::string& where) const;
 
   const Tokenizer& tokenizer() const { return *tokenizer_; }
@@ -52,6 +56,7 @@ class SampleEncoder {
  private:
   SampleEncoder() = default;
   absl::StatusOr<TextPrompt> Framed(const std::string& prompt, bool whole) const;
+  absl::StatusOr<TokenSample> Tokens(const TextSample& text) const;
   absl::StatusOr<std::vector<int32_t>> Begin(const TextPrompt& prompt) const;
   absl::Status CheckLength(const std::vector<int32_t>& tokens, int64_t least) const;
 
@@ -59,6 +64,7 @@ class SampleEncoder {
   std::string before_, after_;  // the template's text around {prompt}
   std::vector<int32_t> end_ids_, chat_end_ids_;
   bool chat_ = false;
+  std::optional<std::string> system_;
   int64_t max_tokens_ = 0;
 };
 

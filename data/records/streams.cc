@@ -1,11 +1,9 @@
 #include "data/records/streams.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "configs/status.h"
 #include "data/records/jsonl_reader.h"
 #include "data/records/permutation.h"
@@ -15,17 +13,6 @@
 namespace deduce {
 namespace {
 
-// Whether a line's verifier is one of `known`; without those, any is.
-absl::Status CheckVerifier(const std::string& name, const std::vector<std::string>& known,
-                           const std::string& where) {
-  if (known.empty() || std::find(known.begin(), known.end(), name) != known.end()) {
-    return absl::OkStatus();
-  }
-  return absl::InvalidArgumentError(absl::StrCat(where, ": found \"", name,
-                                                 "\" in field \"verifier\", expected one of ",
-                                                 absl::StrJoin(known, ", ")));
-}
-
 // `encode` and `read` say what an example of a task and a line of a file become; the first only
 // checks the longest examples.
 template <typename Item, typename Encode, typename Read>
@@ -33,6 +20,7 @@ absl::StatusOr<DataSource<Item>> MakeSource(const DataConfig& config, uint64_t s
                                             const std::string& order,
                                             std::shared_ptr<const Tokenizer> tokenizer,
                                             int64_t max_tokens, const std::string& where,
+                                            LearnedTurns turns, const RowReport& before,
                                             const Encode& encode, const Read& read) {
   ASSIGN_OR_RETURN(SampleEncoder encoder,
                    SampleEncoder::Create(config, std::move(tokenizer), max_tokens, where));
@@ -48,14 +36,20 @@ absl::StatusOr<DataSource<Item>> MakeSource(const DataConfig& config, uint64_t s
     source.size = config.num_samples();
     return source;
   }
-  ASSIGN_OR_RETURN(const JsonlReader reader,
-                   JsonlReader::Open(config.path(), source.encoder->tokenizer().chat_template()));
-  auto items = std::make_shared<std::vector<Item>>(reader.size());
+  ASSIGN_OR_RETURN(
+      const JsonlReader reader,
+      JsonlReader::Open(config.path(), OptionsOfRows(config, source.encoder->tokenizer(), turns)));
+  RowFilter filter(config, reader.size(), before);
+  auto items = std::make_shared<std::vector<Item>>();
   for (int64_t i = 0; i < reader.size(); ++i) {
-    ASSIGN_OR_RETURN((*items)[i], read(*source.encoder, reader, i));
+    if (filter.LeftOutAlready(i)) continue;
+    absl::StatusOr<Item> item = read(*source.encoder, reader, i);
+    ASSIGN_OR_RETURN(const bool used, filter.Uses(i, item.status()));
+    if (used) items->push_back(*std::move(item));
   }
+  ASSIGN_OR_RETURN(source.report, filter.Finish(config.path()));
+  source.size = static_cast<int64_t>(items->size());
   source.items = std::move(items);
-  source.size = reader.size();
   return source;
 }
 
@@ -70,19 +64,20 @@ uint64_t DataSource<Item>::IndexOf(uint64_t n) const {
 
 absl::StatusOr<SampleStream> SampleStream::Create(const DataConfig& config, uint64_t seed,
                                                   std::shared_ptr<const Tokenizer> tokenizer,
-                                                  int64_t max_tokens, const std::string& where) {
+                                                  int64_t max_tokens, const std::string& where,
+                                                  LearnedTurns turns) {
   SampleStream stream;
   ASSIGN_OR_RETURN(
       stream.source_,
       MakeSource<TokenSample>(
-          config, seed, "sample_order", std::move(tokenizer), max_tokens, where,
+          config, seed, "sample_order", std::move(tokenizer), max_tokens, where, turns, {},
           [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
             return encoder.EncodeSample({example.problem.prompt, example.completion}, at);
           },
           [](const SampleEncoder& encoder, const JsonlReader& reader,
              int64_t i) -> absl::StatusOr<TokenSample> {
-            ASSIGN_OR_RETURN(TextSample text, reader.ReadSample(i));
-            return encoder.EncodeSample(std::move(text), reader.Where(i));
+            ASSIGN_OR_RETURN(const TextSample text, reader.ReadSample(i));
+            return encoder.EncodeSample(text, reader.Where(i));
           }));
   return stream;
 }
@@ -100,19 +95,20 @@ absl::StatusOr<TokenSample> SampleStream::Sample(uint64_t n) const {
 absl::StatusOr<PromptStream> PromptStream::Create(const DataConfig& config, uint64_t seed,
                                                   std::shared_ptr<const Tokenizer> tokenizer,
                                                   int64_t max_tokens, const std::string& where,
-                                                  const std::vector<std::string>& verifiers) {
+                                                  const std::vector<std::string>& verifiers,
+                                                  const RowReport& before) {
   PromptStream stream;
   ASSIGN_OR_RETURN(
       stream.source_,
       MakeSource<Prompt>(
           config, seed, "prompt_order", std::move(tokenizer), max_tokens, where,
+          LearnedTurns::kLast, before,
           [](const SampleEncoder& encoder, const Example& example, const std::string& at) {
             return encoder.EncodePrompt(example.problem, at);
           },
           [&](const SampleEncoder& encoder, const JsonlReader& reader,
               int64_t i) -> absl::StatusOr<Prompt> {
-            ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i));
-            RETURN_IF_ERROR(CheckVerifier(problem.verifier, verifiers, reader.Where(i)));
+            ASSIGN_OR_RETURN(Problem problem, reader.ReadProblem(i, verifiers));
             return encoder.EncodePrompt(std::move(problem), reader.Where(i));
           }));
   stream.chat_ = config.chat();

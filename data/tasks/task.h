@@ -23,6 +23,7 @@ struct Problem {
   std::string verifier;       // the rule that compares answers: "chain_sum", "math"
   std::string language;       // script to reason in: "ascii", "chinese"; empty: none
   bool whole_prompt = false;  // the prompt holds its begin token, as a chat template writes it
+  std::string where = {};     // PATH:LINE of a file; "" of a task
 };
 
 // kUnscorable: the rule cannot tell, for a fault of the data (a gold answer it cannot read). Never

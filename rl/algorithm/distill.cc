@@ -4,7 +4,6 @@
 #include <utility>
 #include <vector>
 
-#include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "kernels/random.h"
 #include "rl/algorithm/rollout_and_grade.h"
@@ -38,13 +37,18 @@ absl::StatusOr<Distill> Distill::Create(const StageConfig& stage, uint64_t seed,
                                         int64_t max_tokens, const std::string& where) {
   ASSIGN_OR_RETURN(Tokenizer tokenizer, LoadFolderTokenizer(stage.distill().teacher()));
   const auto teacher = std::make_shared<const Tokenizer>(std::move(tokenizer));
-  ASSIGN_OR_RETURN(
-      PromptStream teacher_prompts,
-      PromptStream::Create(stage.data(), seed, teacher, stage.distill().max_prompt_length(),
-                           where + ".data", AnswerVerifiers()));
-  ASSIGN_OR_RETURN(
-      PromptStream student_prompts,
-      PromptStream::Create(stage.data(), seed, student, max_tokens - 1, where + ".data"));
+  const auto read = [&](const std::shared_ptr<const Tokenizer>& tokenizer_of, int64_t max_prompt,
+                        const RowReport& before) {
+    return PromptStream::Create(stage.data(), seed, tokenizer_of, max_prompt, where + ".data",
+                                AnswerVerifiers(), before);
+  };
+  const int64_t max_prompt = stage.distill().max_prompt_length();
+  ASSIGN_OR_RETURN(PromptStream teacher_prompts, read(teacher, max_prompt, {}));
+  ASSIGN_OR_RETURN(PromptStream student_prompts,
+                   read(student, max_tokens - 1, teacher_prompts.report()));
+  if (student_prompts.size() != teacher_prompts.size()) {
+    ASSIGN_OR_RETURN(teacher_prompts, read(teacher, max_prompt, student_prompts.report()));
+  }
   ASSIGN_OR_RETURN(RewardSet rewards, AccuracyAlone());
   Distill distill(stage, std::move(teacher_prompts), std::move(student_prompts),
                   std::move(rewards));
@@ -76,36 +80,18 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
                                             *teacher_tokenizer_, groups, generation, rewards_);
   const double train_start = SecondsNow();
 
-  std::vector<TokenSample> samples;
-  int64_t num_tokens = 0;
-  for (const Sample& sample : table.sample()) {
-    num_tokens += sample.completion_tokens_size();
-    const bool right = sample.verdict() == Sample::right;
-    if (sample.status() == Sample::truncated || (config.only_right() && !right)) continue;
-    ASSIGN_OR_RETURN(const Prompt prompt, student_prompts_.Get(Split::kTrain, sample.prompt_id()));
-    ASSIGN_OR_RETURN(const std::vector<int32_t> completion,
-                     student_tokenizer_->Encode(sample.completion()));
-    TokenSample learned{prompt.tokens, static_cast<int64_t>(prompt.tokens.size())};
-    learned.tokens.insert(learned.tokens.end(), completion.begin(), completion.end());
-    learned.tokens.push_back(student_tokenizer_->eos_id());
-    if (static_cast<int64_t>(learned.tokens.size()) <= max_tokens_) {
-      samples.push_back(std::move(learned));
-    }
-  }
-  if (samples.empty()) {
-    return absl::FailedPreconditionError(absl::StrCat(
-        "stage ", stage_.name(), ", step ", step + 1, ": found none of ", count,
-        " completions to learn from, expected some that end within distill.max_completion_length (",
-        config.max_completion_length(), ") and fit the student",
-        config.only_right() ? ", and are right" : ""));
-  }
   DistillResult result;
-  const auto sample = [&](int64_t i) -> absl::StatusOr<TokenSample> { return samples[i]; };
-  ASSIGN_OR_RETURN(
-      result.update,
-      TrainOnSamples(state, static_cast<int64_t>(samples.size()), sample,
-                     stage_.micro_batch_tokens(),
-                     {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options));
+  ASSIGN_OR_RETURN(const std::vector<TokenSample> samples, Kept(table, result));
+  if (!samples.empty()) {
+    const auto sample = [&](int64_t i) -> absl::StatusOr<TokenSample> { return samples[i]; };
+    ASSIGN_OR_RETURN(
+        result.update,
+        TrainOnSamples(state, static_cast<int64_t>(samples.size()), sample,
+                       stage_.micro_batch_tokens(),
+                       {.completion_only = true, .mtp_weight = config.mtp_loss_weight()}, options));
+  }
+  int64_t num_tokens = 0;
+  for (const Sample& sample : table.sample()) num_tokens += sample.completion_tokens_size();
   result.metrics = {
       {"completions/mean_length", static_cast<double>(num_tokens) / static_cast<double>(count)},
       {"distill/kept_ratio", static_cast<double>(samples.size()) / static_cast<double>(count)},
@@ -113,6 +99,33 @@ absl::StatusOr<DistillResult> Distill::Step(TrainState& state, Teacher& teacher,
       {"timing_s/reward", table.reward_seconds()},
       {"timing_s/train", SecondsNow() - train_start}};
   return result;
+}
+
+absl::StatusOr<std::vector<TokenSample>> Distill::Kept(const SampleTable& table,
+                                                       DistillResult& result) const {
+  std::vector<TokenSample> samples;
+  for (const Sample& sample : table.sample()) {
+    if (sample.status() == Sample::truncated) {
+      ++result.truncated;
+      continue;
+    }
+    if (stage_.distill().only_right() && sample.verdict() != Sample::right) {
+      ++result.not_right;
+      continue;
+    }
+    ASSIGN_OR_RETURN(const Prompt prompt, student_prompts_.Get(Split::kTrain, sample.prompt_id()));
+    ASSIGN_OR_RETURN(const std::vector<int32_t> completion,
+                     student_tokenizer_->Encode(sample.completion()));
+    TokenSample learned{prompt.tokens, static_cast<int64_t>(prompt.tokens.size())};
+    learned.tokens.insert(learned.tokens.end(), completion.begin(), completion.end());
+    learned.tokens.push_back(student_tokenizer_->eos_id());
+    if (static_cast<int64_t>(learned.tokens.size()) > max_tokens_) {
+      ++result.too_long;
+      continue;
+    }
+    samples.push_back(std::move(learned));
+  }
+  return samples;
 }
 
 }  // namespace deduce

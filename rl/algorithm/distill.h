@@ -5,10 +5,13 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "configs/run.pb.h"
+#include "data/records/sample.pb.h"
 #include "data/records/streams.h"
 #include "data/text/tokenizer/tokenizer.h"
 #include "rl/reward/rewards.h"
@@ -29,13 +32,16 @@ absl::StatusOr<Teacher> LoadTeacher(const std::string& dir, ModelConfig::Compute
                                     Communicator& world);
 
 struct DistillResult {
-  StepStats update;
+  std::optional<StepStats> update;  // none if no completion was kept
+  // Completions that were left out, and why: each is counted once, by the first that holds.
+  int64_t truncated = 0, not_right = 0, too_long = 0;
   MetricsRecord metrics;  // completions/..., distill/kept_ratio, timing_s/...
 };
 
 class Distill {
  public:
-  // Checks prompts with both tokenizers. `max_tokens` bounds what the student is trained on;
+  // Checks prompts with both tokenizers; a row that either has to leave out is left out for both.
+  // `max_tokens` bounds what the student is trained on;
   // `where` is the stage's field path. Errors: those of PromptStream and of the teacher's
   // tokenizer.
   static absl::StatusOr<Distill> Create(const StageConfig& stage, uint64_t seed,
@@ -44,10 +50,12 @@ class Distill {
 
   // Collective over the world. Optimizer step `step` (from 0): one completion of each of
   // prompts_per_step prompts, as text from one tokenizer to the other. Left out are completions
-  // that did not end, that are too long for the student, and with only_right those not graded
-  // right. FailedPrecondition if none is left.
+  // that did not end, with only_right those not graded right, and those that are too long for the
+  // student. If none is left, the step trains nothing.
   absl::StatusOr<DistillResult> Step(TrainState& state, Teacher& teacher, int64_t step,
                                      const StepOptions& options) const;
+
+  const RowReport& report() const { return student_prompts_.report(); }
 
  private:
   Distill(const StageConfig& stage, PromptStream teacher_prompts, PromptStream student_prompts,
@@ -56,6 +64,10 @@ class Distill {
         teacher_prompts_(std::move(teacher_prompts)),
         student_prompts_(std::move(student_prompts)),
         rewards_(std::move(rewards)) {}
+
+  // What the student is to learn of the completions; counts the others in `result`.
+  absl::StatusOr<std::vector<TokenSample>> Kept(const SampleTable& table,
+                                                DistillResult& result) const;
 
   StageConfig stage_;
   PromptStream teacher_prompts_, student_prompts_;  // the same problems, framed for each

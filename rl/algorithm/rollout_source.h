@@ -42,6 +42,8 @@ class SynchronousRollouts : public RolloutSource {
   absl::Status Start(RankModel& model, int64_t step, int64_t version) override;
   absl::StatusOr<SampleTable> Take() override;
 
+  const PromptStream& prompts() const { return prompts_; }
+
  private:
   SynchronousRollouts(const StageConfig& stage, PromptStream prompts, RewardSet rewards,
                       std::shared_ptr<const Tokenizer> tokenizer, uint64_t seed);

@@ -1,6 +1,7 @@
 // Stages of kind distill.
 #include <ATen/Parallel.h>
 
+#include <iostream>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -15,7 +16,7 @@ namespace {
 class DistillWork : public TrainingWork {
  public:
   DistillWork(const StageSetup& setup, std::optional<Evaluator> evaluator, Distill distill)
-      : TrainingWork(setup, std::move(evaluator)), distill_(std::move(distill)) {}
+      : TrainingWork(setup, std::move(evaluator), distill.report()), distill_(std::move(distill)) {}
 
   nlohmann::ordered_json State() const override {
     nlohmann::ordered_json state = TrainingWork::State();
@@ -44,9 +45,16 @@ class DistillWork : public TrainingWork {
 
   absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) override {
     ASSIGN_OR_RETURN(DistillResult result, distill_.Step(state(), *teacher_, step, options));
-    return Trained{.stats = result.update,
+    if (!result.update && context().log != nullptr) {
+      std::cerr << "stage " << stage().name() << ", step " << step + 1
+                << ": nothing to learn from, as no completion was kept (" << result.truncated
+                << " did not end, " << result.not_right << " were not right, " << result.too_long
+                << " were too long for the student)" << std::endl;
+    }
+    const int64_t num_tokens = result.update ? result.update->num_tokens : 0;
+    return Trained{.stats = std::move(result.update),
                    .metrics = std::move(result.metrics),
-                   .num_tokens = result.update.num_tokens,
+                   .num_tokens = num_tokens,
                    .has_mtp_loss = true};
   }
 

@@ -13,8 +13,9 @@ namespace {
 
 class GrpoWork : public TrainingWork {
  public:
-  GrpoWork(const StageSetup& setup, std::optional<Evaluator> evaluator, Grpo grpo)
-      : TrainingWork(setup, std::move(evaluator)),
+  GrpoWork(const StageSetup& setup, std::optional<Evaluator> evaluator, const RowReport& report,
+           Grpo grpo)
+      : TrainingWork(setup, std::move(evaluator), report),
         grpo_(std::move(grpo)),
         tokenizer_(setup.tokenizer) {}
 
@@ -60,12 +61,14 @@ class GrpoWork : public TrainingWork {
 
 }  // namespace
 
-// Errors: those of Grpo::Create and of the evaluator, before any work.
+// Errors: those of SynchronousRollouts and of the evaluator, before any work.
 absl::StatusOr<std::unique_ptr<StageWork>> MakeGrpoWork(const StageSetup& setup) {
-  ASSIGN_OR_RETURN(
-      Grpo grpo, Grpo::Create(setup.stage(), setup.config.seed(), setup.tokenizer, setup.where()));
+  ASSIGN_OR_RETURN(const std::shared_ptr<SynchronousRollouts> rollouts,
+                   SynchronousRollouts::Create(setup.stage(), setup.config.seed(), setup.tokenizer,
+                                               setup.where()));
   ASSIGN_OR_RETURN(std::optional<Evaluator> evaluator, MakeStageEvaluator(setup));
-  return std::make_unique<GrpoWork>(setup, std::move(evaluator), std::move(grpo));
+  return std::make_unique<GrpoWork>(setup, std::move(evaluator), rollouts->prompts().report(),
+                                    Grpo(setup.stage(), setup.config.seed(), rollouts));
 }
 
 }  // namespace deduce

@@ -12,7 +12,8 @@ namespace {
 class SupervisedWork : public TrainingWork {
  public:
   SupervisedWork(const StageSetup& setup, std::optional<Evaluator> evaluator, Supervised supervised)
-      : TrainingWork(setup, std::move(evaluator)), supervised_(std::move(supervised)) {}
+      : TrainingWork(setup, std::move(evaluator), supervised.report()),
+        supervised_(std::move(supervised)) {}
 
  private:
   absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) override {

@@ -1,6 +1,7 @@
 #include "rl/run/training_work.h"
 
 #include <algorithm>
+#include <iostream>
 #include <utility>
 
 #include "configs/status.h"
@@ -23,6 +24,7 @@ int64_t MaxSampleTokens(const StageSetup& setup) {
 
 absl::Status TrainingWork::Prepare(RunContext& context, const StageStart& start) {
   context_ = &context;
+  if (context.log != nullptr) SayWhatIsRead();
   const RunConfig& config = context.config;
   // Where weights are read, the initial ones need no random numbers.
   model_.emplace(config.model(),
@@ -44,27 +46,46 @@ absl::Status TrainingWork::Prepare(RunContext& context, const StageStart& start)
   return PrepareMore(start);
 }
 
+// Rank 0's.
+void TrainingWork::SayWhatIsRead() const {
+  if (rows_.num_rows > 0)
+    std::cerr << "data: stage " << stage_.name() << ": " << rows_.Text() << std::endl;
+}
+
+void TrainingWork::AppendUpdate(const StepStats& stats, bool has_mtp_loss,
+                                MetricsRecord& metrics) const {
+  metrics.emplace_back("loss", stats.Loss());
+  if (has_mtp_loss && model_->config().num_nextn_predict_layers() > 0)
+    metrics.emplace_back("mtp_loss", stats.Loss("mtp_loss"));
+  metrics.emplace_back("grad_norm", stats.grad_norm);
+  metrics.emplace_back("skipped_updates", int64_t{stats.finite ? 0 : 1});
+  if (!model_->config().has_moe()) return;
+  metrics.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
+  metrics.emplace_back("moe/balance_loss", stats.Loss("balance_loss"));
+  if (context_->ranks.layout.expert_parallel > 1)
+    metrics.emplace_back("perf/max_over_mean_rank_load", stats.max_over_mean_rank_load);
+}
+
 absl::StatusOr<StepReport> TrainingWork::Step(int64_t step) {
   const StepOptions options{.learning_rate = LearningRate(stage_.optimizer(), step, stage_.steps()),
                             .optimizer = stage_.optimizer()};
   ASSIGN_OR_RETURN(Trained trained, Train(step, options));
-  const StepStats& stats = trained.stats;
-  StepReport report{.num_tokens = trained.num_tokens, .finite = stats.finite};
+  StepReport report{.num_tokens = trained.num_tokens,
+                    .finite = !trained.stats || trained.stats->finite};
   MetricsRecord& metrics = report.metrics;
   metrics.emplace_back("lr", options.learning_rate);
-  metrics.emplace_back("loss", stats.Loss());
-  if (trained.has_mtp_loss && model_->config().num_nextn_predict_layers() > 0)
-    metrics.emplace_back("mtp_loss", stats.Loss("mtp_loss"));
-  metrics.emplace_back("grad_norm", stats.grad_norm);
-  metrics.emplace_back("skipped_updates", int64_t{stats.finite ? 0 : 1});
-  if (model_->config().has_moe()) {
-    metrics.emplace_back("moe/max_over_mean_load", stats.max_over_mean_load);
-    metrics.emplace_back("moe/balance_loss", stats.Loss("balance_loss"));
-    if (context_->ranks.layout.expert_parallel > 1)
-      metrics.emplace_back("perf/max_over_mean_rank_load", stats.max_over_mean_rank_load);
+  if (trained.stats) {
+    AppendUpdate(*trained.stats, trained.has_mtp_loss, metrics);
+  } else {
+    metrics.emplace_back("skipped_updates", int64_t{1});
   }
   for (auto& entry : trained.metrics) {
     (entry.first.starts_with("timing_s/") ? report.times : metrics).push_back(std::move(entry));
+  }
+  if (step == 0 && (stage_.data().drop_too_long() || stage_.data().drop_bad_rows())) {
+    metrics.emplace_back("data/rows", rows_.num_rows);
+    metrics.emplace_back("data/too_long", rows_.NumTooLong());
+    metrics.emplace_back("data/bad", rows_.NumBad());
   }
   return report;
 }

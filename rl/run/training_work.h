@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/records/row_filter.h"
 #include "rl/evaluate/evaluate.h"
 #include "rl/run/stage_work.h"
 #include "trainer/step/rank_model.h"
@@ -33,14 +34,17 @@ class TrainingWork : public StageWork {
  protected:
   // The outcome of a kind's step.
   struct Trained {
-    StepStats stats;        // of the last update; finite is false if any was skipped
+    // Of the last update; finite is false if any was skipped. None if there was nothing to train
+    // on.
+    std::optional<StepStats> stats;
     MetricsRecord metrics;  // of the kind; those named timing_s/... are times
     int64_t num_tokens = 0;
     bool has_mtp_loss = false;  // the prediction module was trained, if the model has it
   };
 
-  TrainingWork(const StageSetup& setup, std::optional<Evaluator> evaluator)
-      : stage_(setup.stage()), evaluator_(std::move(evaluator)) {}
+  // `rows`: of the stage's file, if it has one.
+  TrainingWork(const StageSetup& setup, std::optional<Evaluator> evaluator, RowReport rows)
+      : stage_(setup.stage()), evaluator_(std::move(evaluator)), rows_(std::move(rows)) {}
 
   // Collective over the world. Trains on what the kind trains on, at the given rate.
   virtual absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) = 0;
@@ -56,8 +60,12 @@ class TrainingWork : public StageWork {
   TrainState& state() { return *state_; }
 
  private:
+  void SayWhatIsRead() const;
+  void AppendUpdate(const StepStats& stats, bool has_mtp_loss, MetricsRecord& metrics) const;
+
   StageConfig stage_;
   std::optional<Evaluator> evaluator_;
+  RowReport rows_;
   RunContext* context_ = nullptr;
   std::optional<RankModel> model_;
   std::optional<TrainState> state_;

@@ -1,11 +1,15 @@
 #include "rl/run/validate_run.h"
 
+#include <algorithm>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "configs/status.h"
 #include "configs/validate.h"
 #include "data/tasks/registry.h"
+#include "rl/reward/registry.h"
 #include "rl/reward/rewards.h"
 
 namespace deduce {
@@ -18,6 +22,14 @@ absl::Status CheckNames(const StageConfig& stage, uint64_t seed, const std::stri
   }
   if (stage.evaluate().has_task()) {
     RETURN_IF_ERROR(MakeTask(stage.evaluate().task(), seed, path + ".evaluate.task").status());
+  }
+  const std::vector<std::string> known = AnswerVerifiers();
+  const std::string& verifier = stage.data().verifier();
+  if (stage.data().has_verifier() &&
+      std::find(known.begin(), known.end(), verifier) == known.end()) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ".data.verifier: found \"", verifier,
+                                                   "\", expected one of ",
+                                                   absl::StrJoin(known, ", ")));
   }
   if (!stage.has_grpo()) return absl::OkStatus();
   return RewardSet::Create(stage.grpo().reward(), path + ".grpo.reward").status();

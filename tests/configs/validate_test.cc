@@ -304,6 +304,35 @@ TEST(ValidateTest, EvaluationNeedsATask) {
                        "held-out problems"}});
 }
 
+TEST(ValidateTest, WhatIsSaidOfRowsIsForFiles) {
+  const char* task = "data { task";
+  ExpectErrors(
+      kRun,
+      {{task, "data { verifier: \"math\" task",
+        "stage[0].data.verifier: found a value, expected none for a task, whose problems have "
+        "theirs"},
+       {task, "data { system: \"s\" task",
+        "stage[0].data.system: found a value, expected none for a task without chat: true, which "
+        "has the chat template write its prompts"},
+       {task, "data { drop_too_long: true task",
+        "stage[0].data.drop_too_long: found a value, expected none for a task, which has no rows"},
+       {task, "data { drop_bad_rows: true task",
+        "stage[0].data.drop_bad_rows: found a value, expected none for a task, which has no "
+        "rows"}});
+  EXPECT_EQ(Validate(Parse(Changed(kGqa, "data { path",
+                                   "data { verifier: \"math\" system: \"s\" drop_too_long: true "
+                                   "drop_bad_rows: true path"))),
+            absl::OkStatus());
+}
+
+TEST(ValidateTest, TurnsAreChosenWhereNotAllTokensHaveALoss) {
+  ExpectErrors(kRun, {{"pretrain { }", "pretrain { assistant_only_loss: true }",
+                       "stage[0].pretrain.assistant_only_loss: found a value, expected none "
+                       "without completion_only_loss, where all tokens have a loss"}});
+  EXPECT_EQ(Validate(Parse(Changed(kGqa, "sft { }", "sft { assistant_only_loss: true }"))),
+            absl::OkStatus());
+}
+
 TEST(ValidateTest, SamplesOfAStepFitTheirCounter) {
   ExpectErrors(
       kRun, {{"grpo { ", "grpo { prompts_per_step: 65536 num_generations: 65536 ",

@@ -95,7 +95,9 @@ CONFIG_CASES.update({
     "data line without a field": data_case(b'{"prompt": "1+1=?"}', r"d\.jsonl:2"),
     "data line of another type": data_case(b'{"prompt": 1, "completion": "2"}', r"d\.jsonl:2"),
     "data line that is not UTF-8": data_case(b'{"prompt": "\xff\xfe", "completion": "2"}', r"d\.jsonl:2"),
-    "empty data line": data_case(b"", r"d\.jsonl:2"),
+    "data line with half a surrogate pair": data_case(b'{"prompt": "\\ud800", "completion": "2"}',
+                                                      r"d\.jsonl:2: .*column \d+ .*surrogate"),
+    "data line with NaN": data_case(b'{"prompt": "1", "completion": NaN}', r"d\.jsonl:2: .*column \d+ .*invalid literal"),
     "data line far beyond the context": data_case(
         json.dumps({"prompt": "1+" * 4000, "completion": "2"}).encode(), r"d\.jsonl:2"),
 })

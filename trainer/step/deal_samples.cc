@@ -2,6 +2,7 @@
 
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "configs/status.h"
@@ -26,6 +27,35 @@ absl::StatusOr<std::vector<TokenSample>> MakeShare(const Communicator& world, in
   return share;
 }
 
+constexpr int64_t kShapeWidth = 4;  // numbers of a SampleShape
+
+void AppendShape(const TokenSample& sample, std::vector<int64_t>& row) {
+  row.push_back(static_cast<int64_t>(sample.tokens.size()));
+  row.push_back(sample.prompt_length);
+  const std::vector<uint8_t>& learned = sample.learned;
+  const int64_t all = learned.empty() ? -1 : std::count(learned.begin() + 1, learned.end(), 1);
+  row.push_back(all);
+  row.push_back(learned.empty() ? -1 : all - learned[1]);
+}
+
+// Tokens as they travel: ~token for one that is not learned, where a sample says so.
+void AppendTokens(const TokenSample& sample, std::vector<int32_t>& send) {
+  for (size_t i = 0; i < sample.tokens.size(); ++i) {
+    const bool given = !sample.learned.empty() && sample.learned[i] == 0;
+    send.push_back(given ? ~sample.tokens[i] : sample.tokens[i]);
+  }
+}
+
+TokenSample Received(std::vector<int32_t> tokens, const SampleShape& shape) {
+  TokenSample sample{.tokens = std::move(tokens), .prompt_length = shape.prompt_length};
+  if (shape.num_learned < 0) return sample;
+  for (int32_t& token : sample.tokens) {
+    sample.learned.push_back(token >= 0 ? 1 : 0);
+    if (token < 0) token = ~token;
+  }
+  return sample;
+}
+
 struct Gathered {
   std::vector<SampleShape> shapes;       // by sample
   std::vector<int64_t> replica_of_rank;  // by world rank
@@ -35,20 +65,17 @@ struct Gathered {
 Gathered GatherShapes(Communicator& world, int replica, const std::vector<TokenSample>& share,
                       int64_t num_samples) {
   const int64_t ranks = world.size();
-  const int64_t width = 1 + 2 * ((num_samples + ranks - 1) / ranks);
+  const int64_t width = 1 + kShapeWidth * ((num_samples + ranks - 1) / ranks);
   std::vector<int64_t> row = {replica};
-  for (const TokenSample& sample : share) {
-    row.push_back(static_cast<int64_t>(sample.tokens.size()));
-    row.push_back(sample.prompt_length);
-  }
+  for (const TokenSample& sample : share) AppendShape(sample, row);
   row.resize(width);  // some ranks have a sample less
   const std::vector<int64_t> rows =
       HostValues<int64_t>(world.AllGather(at::tensor(row, HostOptions(at::kLong))));
   Gathered gathered;
   for (int64_t r = 0; r < ranks; ++r) gathered.replica_of_rank.push_back(rows[r * width]);
   for (int64_t i = 0; i < num_samples; ++i) {
-    const int64_t at = i % ranks * width + 1 + 2 * (i / ranks);
-    gathered.shapes.push_back({rows[at], rows[at + 1]});
+    const int64_t at = i % ranks * width + 1 + kShapeWidth * (i / ranks);
+    gathered.shapes.push_back({rows[at], rows[at + 1], rows[at + 2], rows[at + 3]});
   }
   return gathered;
 }
@@ -67,8 +94,7 @@ std::map<int64_t, TokenSample> SendTokens(Communicator& world,
     const size_t before = send.size();
     int64_t i = world.rank();
     for (const TokenSample& sample : share) {
-      if (replica_of[i] == gathered.replica_of_rank[to])
-        send.insert(send.end(), sample.tokens.begin(), sample.tokens.end());
+      if (replica_of[i] == gathered.replica_of_rank[to]) AppendTokens(sample, send);
       i += ranks;
     }
     send_rows[to] = static_cast<int64_t>(send.size() - before);
@@ -84,9 +110,9 @@ std::map<int64_t, TokenSample> SendTokens(Communicator& world,
   for (int from = 0; from < ranks; ++from) {
     for (int64_t i = from; i < num_samples; i += ranks) {
       if (replica_of[i] != replica) continue;
-      const auto [num_tokens, prompt_length] = gathered.shapes[i];
-      own[i] = {.tokens = {next, next + num_tokens}, .prompt_length = prompt_length};
-      next += num_tokens;
+      const SampleShape& shape = gathered.shapes[i];
+      own[i] = Received({next, next + shape.num_tokens}, shape);
+      next += shape.num_tokens;
     }
   }
   return own;

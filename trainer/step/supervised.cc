@@ -37,18 +37,34 @@ PackedBatch Outline(const DealtSamples& dealt, const std::vector<int64_t>& bin) 
 
 }  // namespace
 
+bool LearnsCompletionsOnly(const StageConfig& stage) {
+  const SupervisedConfig& config = stage.has_sft() ? stage.sft() : stage.pretrain();
+  return config.has_completion_only_loss() ? config.completion_only_loss() : !stage.has_pretrain();
+}
+
+LearnedTurns TurnsOf(const StageConfig& stage) {
+  if (!LearnsCompletionsOnly(stage)) return LearnedTurns::kAllText;
+  const SupervisedConfig& config = stage.has_sft() ? stage.sft() : stage.pretrain();
+  return config.assistant_only_loss() ? LearnedTurns::kEvery : LearnedTurns::kLast;
+}
+
 absl::StatusOr<Supervised> Supervised::Create(const StageConfig& stage, uint64_t seed,
                                               std::shared_ptr<const Tokenizer> tokenizer,
                                               int64_t max_tokens, const std::string& where) {
-  ASSIGN_OR_RETURN(
-      SampleStream stream,
-      SampleStream::Create(stage.data(), seed, std::move(tokenizer), max_tokens, where + ".data"));
+  ASSIGN_OR_RETURN(SampleStream stream,
+                   SampleStream::Create(stage.data(), seed, std::move(tokenizer), max_tokens,
+                                        where + ".data", TurnsOf(stage)));
   return Supervised(stage, std::move(stream));
 }
 
 Counts CountsOf(const std::vector<SampleShape>& shapes, const SampleLoss& loss) {
   double tokens = 0, next_tokens = 0;
   for (const SampleShape& shape : shapes) {
+    if (loss.completion_only && shape.num_learned >= 0) {
+      tokens += static_cast<double>(shape.num_learned);
+      next_tokens += static_cast<double>(shape.num_learned_ahead);
+      continue;
+    }
     // LossWeights is 1 from here on; one token ahead, a sequence loses its first prediction.
     const int64_t first = loss.completion_only ? shape.prompt_length - 1 : 0;
     tokens += static_cast<double>(shape.num_tokens - 1 - first);
@@ -77,13 +93,11 @@ absl::StatusOr<StepStats> TrainOnSamples(TrainState& state, int64_t num_samples,
 absl::StatusOr<StepStats> Supervised::Step(TrainState& state, int64_t step,
                                            const StepOptions& options) const {
   const int64_t num_samples = config_.samples_per_step();
-  const bool completion_only =
-      config_.has_completion_only_loss() ? config_.completion_only_loss() : stage_.has_sft();
   const auto sample = [&](int64_t i) {
     return stream_.Sample(static_cast<uint64_t>(step * num_samples + i));
   };
   return TrainOnSamples(state, num_samples, sample, stage_.micro_batch_tokens(),
-                        {completion_only, config_.mtp_loss_weight()}, options);
+                        {LearnsCompletionsOnly(stage_), config_.mtp_loss_weight()}, options);
 }
 
 }  // namespace deduce

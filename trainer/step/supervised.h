@@ -20,6 +20,12 @@ struct SampleLoss {
   double mtp_weight = 0;
 };
 
+// Whether a stage learns no prompts: as its config says, else unless it is of kind pretrain.
+bool LearnsCompletionsOnly(const StageConfig& stage);
+
+// What it learns of conversations.
+LearnedTurns TurnsOf(const StageConfig& stage);
+
 // The counts of CrossEntropy for a step on samples of these shapes.
 Counts CountsOf(const std::vector<SampleShape>& shapes, const SampleLoss& loss);
 
@@ -39,8 +45,10 @@ class Supervised {
 
   // Collective over the world. Optimizer step `step` (from 0) of the stage: samples
   // step * samples_per_step and following, with the rate of `options`. Pre-training predicts every
-  // token, fine-tuning those of completions.
+  // token, fine-tuning those of completions, or of the turns of conversations that are learned.
   absl::StatusOr<StepStats> Step(TrainState& state, int64_t step, const StepOptions& options) const;
+
+  const RowReport& report() const { return stream_.report(); }
 
  private:
   Supervised(const StageConfig& stage, SampleStream stream)

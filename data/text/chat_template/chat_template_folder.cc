@@ -44,7 +44,7 @@ absl::Status AddToken(const std::string& name, const Json& token, const std::str
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::map<std::string, std::string>> SpecialTokens(const Json& config,
+absl::StatusOr<std::map<std::string, std::string>> SpecialTokenVariables(const Json& config,
                                                                  const std::string& path) {
   std::map<std::string, std::string> tokens;
   for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
@@ -90,7 +90,7 @@ absl::StatusOr<ChatTemplate> LoadChatTemplate(const std::string& folder, const s
   const std::filesystem::path root(folder);
   const std::string config_path = root / "tokenizer_config.json";
   ASSIGN_OR_RETURN(const Json config, ReadObject(config_path));
-  ASSIGN_OR_RETURN(const auto tokens, SpecialTokens(config, config_path));
+  ASSIGN_OR_RETURN(const auto tokens, SpecialTokenVariables(config, config_path));
   const std::string jinja_path = name == "default"
                                      ? root / "chat_template.jinja"
                                      : root / "additional_chat_templates" / (name + ".jinja");

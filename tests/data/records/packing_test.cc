@@ -128,5 +128,11 @@ TEST(LossWeightsTest, PretrainingWeighsThePromptToo) {
   EXPECT_THAT(LossWeights(sample, true), ElementsAre(0, 0, 1, 1));
 }
 
+TEST(LossWeightsTest, LearnedTokensHaveTheWeightOfTheirPredictions) {
+  const TokenSample sample{{1, 5, 6, 7, 2}, 1, {0, 1, 0, 0, 1}};
+  EXPECT_THAT(LossWeights(sample, true), ElementsAre(1, 0, 0, 1));
+  EXPECT_THAT(LossWeights(sample, false), ElementsAre(1, 1, 1, 1));
+}
+
 }  // namespace
 }  // namespace deduce

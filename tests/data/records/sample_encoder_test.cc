@@ -3,6 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "nlohmann/json.hpp"
+#include "tests/data/byte_level_tokenizer.h"
+
 namespace deduce {
 namespace {
 
@@ -107,6 +112,72 @@ TEST(SampleEncoderTest, WhatIsTooLongIsRefusedWithItsPlace) {
   const auto prompt = Encoder("{prompt}", false, 3)->EncodePrompt({.prompt = "3+4"}, "here:7");
   EXPECT_THAT(std::string(prompt.status().message()),
               HasSubstr("here:7: found 4 tokens, expected at most 3"));
+}
+
+DataConfig WithSystem(bool chat) {
+  DataConfig config;
+  config.set_chat(chat);
+  config.set_system("1+1");
+  return config;
+}
+
+TEST(SampleEncoderTest, ASystemMessageIsPutBeforePromptsOfAChat) {
+  const auto encoder = SampleEncoder::Create(WithSystem(true), Tiny(), 100, "data");
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  EXPECT_EQ(Text(encoder->EncodePrompt({.prompt = "3+4"}, "here")->tokens), "=1+1;=3+4;?");
+}
+
+TEST(SampleEncoderTest, ASystemMessageWithoutAChatIsAMistakeOfTheConfig) {
+  const auto encoder = SampleEncoder::Create(WithSystem(false), Tiny(), 100, "data");
+  ASSERT_TRUE(encoder.ok()) << encoder.status();
+  const absl::Status status = encoder->EncodePrompt({.prompt = "3+4"}, "here:7").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(std::string(status.message()),
+              HasSubstr("here:7: found a prompt that is a text, expected messages, or data.chat"));
+  EXPECT_TRUE(encoder->EncodePrompt({.prompt = "3+4", .whole_prompt = true}, "here").ok());
+  const auto plain =
+      std::make_shared<const Tokenizer>(*Tokenizer::FromJson(Tiny()->json(), "tok.json"));
+  EXPECT_THAT(
+      std::string(SampleEncoder::Create(WithSystem(false), plain, 100, "data").status().message()),
+      HasSubstr("data.system: found no chat template"));
+}
+
+TEST(SampleEncoderTest, LearnedPartsOfAConversationBecomeLearnedTokensOfTheWholeText) {
+  const auto tokenizer = ByteLevelTokenizer();
+  const nlohmann::ordered_json messages = nlohmann::ordered_json::parse(
+      R"([{"role": "user", "content": "q"}, {"role": "assistant", "content": "\nab"},
+          {"role": "user", "content": "r"}, {"role": "assistant", "content": "cd"}])");
+  const auto text = ChatTurns(messages, /*every_turn=*/true, ChatMl());
+  ASSERT_TRUE(text.ok()) << text.status();
+  const auto sample =
+      SampleEncoder::Create(DataConfig(), tokenizer, 100, "data")->EncodeSample(*text, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  // As the tokenizer cuts the conversation, not its pieces: the line feed that ends the header and
+  // the one that begins the answer are one token.
+  const std::string whole =
+      "<|im_start|>user\nq<|im_end|>\n<|im_start|>assistant\n\nab<|im_end|>\n"
+      "<|im_start|>user\nr<|im_end|>\n<|im_start|>assistant\ncd<|im_end|>";
+  EXPECT_EQ(sample->tokens, *tokenizer->Encode(whole));
+  std::string learned;
+  for (size_t i = 0; i < sample->tokens.size(); ++i) {
+    if (sample->learned[i] == 1) learned += "(" + tokenizer->Decode({&sample->tokens[i], 1}) + ")";
+  }
+  EXPECT_EQ(learned, "(\n\n)(ab)(<|im_end|>)(c)(d)(<|im_end|>)");
+  EXPECT_EQ(sample->prompt_length,
+            std::find(sample->learned.begin(), sample->learned.end(), 1) - sample->learned.begin());
+}
+
+TEST(SampleEncoderTest, TheEndOfASampleIsLearnedWithItsLastMessageAlone) {
+  const auto sample =
+      SampleEncoder::Create(DataConfig(), ByteLevelTokenizer(), 100, "data")
+          ->EncodeSample({.completion = "abc", .whole = true, .learned = {{2, 3}}}, "here");
+  ASSERT_TRUE(sample.ok()) << sample.status();
+  EXPECT_EQ(sample->learned, (std::vector<uint8_t>{0, 1, 1}));
+  const auto first =
+      SampleEncoder::Create(DataConfig(), ByteLevelTokenizer(), 100, "data")
+          ->EncodeSample({.completion = "cab", .whole = true, .learned = {{1, 2}}}, "here");
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_EQ(first->learned, (std::vector<uint8_t>{0, 1, 0}));
 }
 
 }  // namespace

@@ -104,7 +104,7 @@ TEST(SampleStreamTest, TooLongLinesAreRefusedWithLineAndLength) {
   const TemporaryFile file("long.jsonl",
                            "{\"text\": \"1\"}\n{\"text\": \"" + std::string(100000, '1') + "\"}\n");
   const auto stream = SampleStream::Create(FileData(file), 1, Tiny(), 64);
-  EXPECT_EQ(stream.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(stream.status().code(), absl::StatusCode::kOutOfRange);
   EXPECT_THAT(std::string(stream.status().message()),
               HasSubstr("long.jsonl:2: found 100002 tokens, expected at most 64"));
 }
@@ -117,7 +117,7 @@ TEST(SampleStreamTest, TheLimitIsInclusive) {
 
 TEST(SampleStreamTest, ATaskThatCouldBeTooLongIsRefusedBeforeWork) {
   const auto stream = SampleStream::Create(TaskData(), 1, Tiny(), 30, "stage[0].data");
-  EXPECT_EQ(stream.status().code(), absl::StatusCode::kInvalidArgument);
+  EXPECT_EQ(stream.status().code(), absl::StatusCode::kOutOfRange);
   EXPECT_THAT(std::string(stream.status().message()), HasSubstr("stage[0].data.task: found "));
   EXPECT_THAT(std::string(stream.status().message()), HasSubstr(" tokens, expected at most 30"));
 }
@@ -188,6 +188,65 @@ TEST(PromptStreamTest, ALineWithAnUnknownVerifierIsRefusedByItsNumber) {
               HasSubstr("names.jsonl:2: found \"mth\" in field \"verifier\", expected one of math, "
                         "chain_sum"));
   EXPECT_EQ(create({"math", "mth"}), absl::OkStatus());
+}
+
+// Ten good rows, one of 41 tokens and one without an answer or a completion.
+std::string TwelveLines() {
+  return TenLines() + "{\"prompt\": \"" + std::string(40, '1') +
+         "\", \"completion\": \"1\", \"answer\": \"1\", \"verifier\": \"math\"}\n{\"prompt\": 1}\n";
+}
+
+DataConfig Dropping(const TemporaryFile& file) {
+  DataConfig config = FileData(file);
+  config.set_drop_too_long(true);
+  config.set_drop_bad_rows(true);
+  return config;
+}
+
+TEST(SampleStreamTest, RowsThatCannotBeUsedAreLeftOutAndCountedOnRequest) {
+  const TemporaryFile file("twelve.jsonl", TwelveLines()), ten("ten.jsonl", TenLines());
+  const auto stream = SampleStream::Create(Dropping(file), 1, Tiny(), 20);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(stream->size(), 10);
+  EXPECT_EQ(stream->report().num_rows, 12);
+  EXPECT_EQ(stream->report().NumTooLong(), 1);
+  EXPECT_EQ(stream->report().NumBad(), 1);
+  const SampleStream good = Samples(FileData(ten));
+  for (uint64_t n = 0; n < 20; ++n)
+    EXPECT_EQ(stream->Sample(n)->tokens, good.Sample(n)->tokens) << n;
+}
+
+TEST(PromptStreamTest, RowsThatCannotBeUsedAreLeftOutAndCountedOnRequest) {
+  const TemporaryFile file("twelve.jsonl", TwelveLines());
+  const auto stream = PromptStream::Create(Dropping(file), 1, Tiny(), 20);
+  ASSERT_TRUE(stream.ok()) << stream.status();
+  EXPECT_EQ(stream->size(), 10);
+  ASSERT_NE(stream->problems(), nullptr);
+  EXPECT_THAT(stream->problems()->back().problem.where, ::testing::EndsWith("twelve.jsonl:10"));
+  EXPECT_THAT(stream->report().Text(), HasSubstr("twelve.jsonl:11: found 41 tokens"));
+}
+
+TEST(PromptStreamTest, WhatAnotherStreamLeftOutIsLeftOutToo) {
+  const TemporaryFile file("twelve.jsonl", TwelveLines());
+  const auto strict = PromptStream::Create(Dropping(file), 1, Tiny(), 20);
+  const auto other =
+      PromptStream::Create(Dropping(file), 1, Tiny(), 100, "data", {}, strict->report());
+  ASSERT_TRUE(other.ok()) << other.status();
+  EXPECT_EQ(other->size(), 10);
+  for (uint64_t n = 0; n < 20; ++n) {
+    EXPECT_EQ(other->Get(Split::kTrain, n)->problem.where,
+              strict->Get(Split::kTrain, n)->problem.where);
+  }
+}
+
+TEST(PromptStreamTest, AMistakeOfTheConfigIsNoBadRow) {
+  const TemporaryFile file("ten.jsonl", TenLines());
+  DataConfig config = Dropping(file);
+  config.set_system("S");
+  const auto chat = std::make_shared<const Tokenizer>(
+      *Tokenizer::FromJson(Tiny()->json(), "tok.json", "", *ChatTemplate::Parse("x", "test")));
+  EXPECT_THAT(std::string(PromptStream::Create(config, 1, chat, 20).status().message()),
+              HasSubstr("ten.jsonl:1: found a prompt that is a text, expected messages"));
 }
 
 }  // namespace

@@ -89,5 +89,11 @@ TEST(ValidateRunTest, RewardsAreChecked) {
             "stage[1].grpo.reward[1].verifier: found \"accuracy\" again, expected each once");
 }
 
+TEST(ValidateRunTest, TheVerifierOfRowsIsOneThatComparesAnswers) {
+  const std::string file = "data { path: \"d.jsonl\" verifier: \"maths\" }";
+  EXPECT_EQ(ErrorWith("data { task { name: \"chain_sum\" } }", file),
+            "stage[0].data.verifier: found \"maths\", expected one of math, chain_sum");
+}
+
 }  // namespace
 }  // namespace deduce

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 #include <vector>
 
@@ -15,9 +16,13 @@ namespace {
 
 constexpr int64_t kCapacity = 24;
 
-// Its length, prompt and tokens tell it from the others.
+// Its length, prompt and tokens tell it from the others. Every third says what is learned.
 TokenSample SampleOf(int64_t i) {
-  return {std::vector<int32_t>(3 + i % 5, static_cast<int32_t>(10 + i)), 1 + i % 2};
+  TokenSample sample{std::vector<int32_t>(3 + i % 5, static_cast<int32_t>(10 + i)), 1 + i % 2};
+  sample.tokens[0] = 0;  // the id that has no negative
+  for (int64_t t = 0; i % 3 == 0 && t < 3 + i % 5; ++t)
+    sample.learned.push_back(t == 1 || (t + i) % 3 == 2 ? 1 : 0);
+  return sample;
 }
 
 std::vector<int64_t> Lengths(int64_t num_samples) {
@@ -65,6 +70,12 @@ TEST(DealSamplesTest, MicroBatchesAreThoseOfAllLengthsOnEveryRank) {
     for (int64_t i = 0; i < 11; ++i) {
       EXPECT_EQ(dealt.shapes[i].num_tokens, Lengths(11)[i]);
       EXPECT_EQ(dealt.shapes[i].prompt_length, SampleOf(i).prompt_length);
+      const std::vector<uint8_t> learned = SampleOf(i).learned;
+      const auto count = [&](int64_t first) -> int64_t {
+        return learned.empty() ? -1 : std::count(learned.begin() + first, learned.end(), 1);
+      };
+      EXPECT_EQ(dealt.shapes[i].num_learned, count(1));
+      EXPECT_EQ(dealt.shapes[i].num_learned_ahead, count(2));
     }
   });
 }
@@ -85,6 +96,7 @@ TEST(DealSamplesTest, ARankGetsTheSamplesOfItsOwnMicroBatchesAloneWholeWhoeverMa
                  ASSERT_TRUE(dealt.own.contains(i)) << layout << ", sample " << i;
                  EXPECT_EQ(dealt.own.at(i).tokens, SampleOf(i).tokens) << layout;
                  EXPECT_EQ(dealt.own.at(i).prompt_length, SampleOf(i).prompt_length) << layout;
+                 EXPECT_EQ(dealt.own.at(i).learned, SampleOf(i).learned) << layout;
                }
              }
              EXPECT_EQ(dealt.own.size(), expected) << layout;

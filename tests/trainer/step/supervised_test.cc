@@ -96,9 +96,14 @@ TEST(SupervisedTest, ShapesHaveTheCountsOfTheirSamplesWeights) {
     for (int64_t prompt = 1; prompt < static_cast<int64_t>(length); ++prompt)
       samples.push_back({std::vector<int32_t>(length, 7), prompt});
   }
+  samples.push_back({std::vector<int32_t>(5, 7), 1, {0, 1, 0, 1, 1}});
+  samples.push_back({std::vector<int32_t>(5, 7), 2, {0, 0, 1, 0, 0}});
   std::vector<SampleShape> shapes;
   for (const TokenSample& sample : samples)
     shapes.push_back({static_cast<int64_t>(sample.tokens.size()), sample.prompt_length});
+  shapes[shapes.size() - 2].num_learned = 3;
+  shapes[shapes.size() - 2].num_learned_ahead = 2;
+  shapes.back().num_learned = shapes.back().num_learned_ahead = 1;
   for (const bool completion_only : {false, true}) {
     EXPECT_EQ(CountsOf(shapes, {completion_only, 0.3}), CountsByWeights(samples, completion_only));
   }
@@ -111,6 +116,38 @@ TEST(SupervisedTest, BadDataIsFoundBeforeAnyWorkWithItsPath) {
       Supervised::Create(stage, 5, TinyTokenizer(), 96, "stage[3]").status();
   EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
   EXPECT_EQ(status.message(), "stage[3].data.task.min_terms: found 1, expected 2 to 100");
+}
+
+TEST(SupervisedTest, LearnedTokensAloneHaveALoss) {
+  RunRanks(1, [](Communicator& world) {
+    TokenSample sample{{1, 9, 18, 10, 28, 6, 11, 7, 2}, 1, {0, 1, 0, 0, 1, 1, 0, 0, 1}};
+    TinyTraining training(world, 1, true);
+    const PackedBatch alone =
+        MakePackedBatch({PackItem{.tokens = sample.tokens, .columns = {{Column::kWeight, {1}}}}});
+    const at::Tensor log_prob_x = ScoreTokens(*training.model, {alone}, 1)[0];
+    double expected = 0;
+    for (const int64_t token : {1, 4, 5, 8}) expected -= log_prob_x[token - 1].item<double>() / 4;
+    const StageConfig stage = TinyChunkTrainer();
+    const auto stats = TrainOnSamples(
+        *training.state, 1, [&](int64_t) { return sample; }, 96, {.completion_only = true},
+        StepOptionsOf(stage, 0));
+    ASSERT_TRUE(stats.ok()) << stats.status();
+    EXPECT_NEAR(stats->Loss(), expected, 1e-5 * expected);  // a sum of four fp32 terms
+  });
+}
+
+TEST(SupervisedTest, WhatIsLearnedOfConversationsFollowsTheConfig) {
+  StageConfig stage;
+  stage.mutable_pretrain();
+  EXPECT_EQ(TurnsOf(stage), LearnedTurns::kAllText);
+  stage.mutable_sft();
+  EXPECT_EQ(TurnsOf(stage), LearnedTurns::kLast);
+  stage.mutable_sft()->set_assistant_only_loss(true);
+  EXPECT_EQ(TurnsOf(stage), LearnedTurns::kEvery);
+  stage.mutable_sft()->set_completion_only_loss(false);
+  EXPECT_EQ(TurnsOf(stage), LearnedTurns::kAllText);
+  stage.mutable_distill();
+  EXPECT_TRUE(LearnsCompletionsOnly(stage));
 }
 
 }  // namespace
