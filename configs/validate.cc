@@ -217,6 +217,18 @@ absl::Status CheckData(const DataConfig& data, const std::string& path) {
   });
 }
 
+// A file has no held-out problems of its own.
+absl::Status CheckEvaluate(const StageConfig& stage, const std::string& path) {
+  const EvaluateConfig& evaluate = stage.evaluate();
+  const bool can = stage.data().has_task() || evaluate.has_task() || evaluate.has_path();
+  return FirstBroken({
+      Present(!stage.has_evaluate() || can, path + ".path",
+              "a held-out file, or a task: a file has no held-out problems of its own"),
+      {!evaluate.has_path() || !evaluate.path().empty(), path + ".path", "\"\"", "a value"},
+      Absent(evaluate.has_path() && evaluate.has_task(), path + ".task", "none beside path"),
+  });
+}
+
 // completion_only: what completion_only_loss is where it is not set.
 absl::Status CheckTurns(const SupervisedConfig& config, bool completion_only,
                         const std::string& path) {
@@ -285,10 +297,7 @@ absl::Status CheckStage(const RunConfig& config, int index) {
   }));
   RETURN_IF_ERROR(CheckInitFrom(config, index, path + ".init_from"));
   RETURN_IF_ERROR(CheckData(stage.data(), path + ".data"));
-  const bool can_evaluate = stage.data().has_task() || stage.evaluate().has_task();
-  RETURN_IF_ERROR(
-      FirstBroken({Present(!stage.has_evaluate() || can_evaluate, path + ".evaluate.task",
-                           "a task: a file has no held-out problems")}));
+  RETURN_IF_ERROR(CheckEvaluate(stage, path + ".evaluate"));
   if (stage.has_pretrain())
     RETURN_IF_ERROR(CheckTurns(stage.pretrain(), /*completion_only=*/false, path + ".pretrain"));
   if (stage.has_sft())

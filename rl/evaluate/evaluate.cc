@@ -2,14 +2,20 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <set>
 #include <utility>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "data/records/held_out_rows.h"
+#include "data/records/streams.h"
 #include "kernels/random.h"
 #include "rl/algorithm/rollout_and_grade.h"
+#include "rl/evaluate/held_out_loss.h"
+#include "rl/reward/registry.h"
+#include "trainer/step/supervised.h"
 
 namespace deduce {
 namespace {
@@ -69,42 +75,86 @@ Interval WilsonInterval(double mean, int64_t n) {
 absl::StatusOr<Evaluator> Evaluator::Create(const StageConfig& stage, uint64_t seed,
                                             std::shared_ptr<const Tokenizer> tokenizer,
                                             int64_t max_positions, const std::string& where) {
-  DataConfig data = stage.data();
-  std::string data_where = where + ".data";
-  if (stage.evaluate().has_task()) {
-    data.clear_path();
-    *data.mutable_task() = stage.evaluate().task();
-    data_where = where + ".evaluate";
-  }
-  data.clear_num_samples();
-  int64_t max_new = stage.evaluate().max_completion_length();
-  if (!stage.evaluate().has_max_completion_length()) max_new = stage.grpo().max_completion_length();
-  ASSIGN_OR_RETURN(PromptStream prompts, PromptStream::Create(data, seed, tokenizer,
-                                                              max_positions - max_new, data_where));
-  Evaluator evaluator(stage.evaluate(), std::move(prompts), std::move(tokenizer));
-  evaluator.task_name_ = data.task().name();
-  evaluator.max_completion_length_ = max_new;
-  evaluator.stream_ = RandomStream(seed, "evaluate");
+  Evaluator evaluator;
+  const EvaluateConfig& config = evaluator.config_ = stage.evaluate();
+  evaluator.tokenizer_ = std::move(tokenizer);
+  const int64_t max_new = config.has_max_completion_length() ? config.max_completion_length()
+                                                             : stage.grpo().max_completion_length();
+  evaluator.generation_ = {.max_new_tokens = max_new,
+                           .temperature = config.temperature(),
+                           .top_p = config.top_p(),
+                           .stream = RandomStream(seed, "evaluate"),
+                           .max_batch = kDecodeTogether};
+  const int64_t max_prompt = max_positions - max_new;
+  RETURN_IF_ERROR(config.has_path() ? evaluator.ReadFile(stage, max_prompt, max_positions, where)
+                                    : evaluator.ReadTask(stage, seed, max_prompt, where));
   return evaluator;
 }
 
+absl::Status Evaluator::ReadTask(const StageConfig& stage, uint64_t seed, int64_t max_prompt,
+                                 const std::string& where) {
+  DataConfig data = stage.data();
+  std::string data_where = where + ".data";
+  if (config_.has_task()) {
+    data.clear_path();
+    *data.mutable_task() = config_.task();
+    data_where = where + ".evaluate";
+  }
+  data.clear_num_samples();
+  ASSIGN_OR_RETURN(const PromptStream prompts,
+                   PromptStream::Create(data, seed, tokenizer_, max_prompt, data_where));
+  for (int64_t n = 0; n < config_.num_problems(); ++n) {
+    ASSIGN_OR_RETURN(problems_.emplace_back(),
+                     prompts.Get(Split::kHeldOut, static_cast<uint64_t>(n)));
+  }
+  generation_.end_ids = prompts.end_ids();
+  name_ = data.task().name();
+  return absl::OkStatus();
+}
+
+absl::Status Evaluator::ReadFile(const StageConfig& stage, int64_t max_prompt,
+                                 int64_t max_positions, const std::string& where) {
+  DataConfig data = stage.data();  // the file's prompts are framed as the stage's
+  data.set_path(config_.path());
+  micro_batch_tokens_ = stage.micro_batch_tokens();
+  completion_only_ = LearnsCompletionsOnly(stage);
+  const HeldOutOptions options{
+      .max_prompt_tokens = max_prompt,
+      .max_sample_tokens = stage.has_grpo() ? 0 : std::min(max_positions, micro_batch_tokens_),
+      .turns = TurnsOf(stage),
+      .verifiers = AnswerVerifiers()};
+  ASSIGN_OR_RETURN(HeldOutRows rows, ReadHeldOutRows(data, tokenizer_, options, where + ".data"));
+  rows_text_ = rows.report.Text();
+  if (!rows.samples.empty()) absl::StrAppend(&rows_text_, "; loss of ", rows.samples.size());
+  problems_ = std::move(rows.problems);
+  if (!problems_.empty()) {
+    const size_t count = problems_.size();
+    problems_.resize(std::min(count, static_cast<size_t>(config_.num_problems())));
+    absl::StrAppend(&rows_text_, "; accuracy on ", problems_.size(), " of ", count,
+                    " problems (evaluate.num_problems)");
+  }
+  samples_ = std::move(rows.samples);
+  generation_.end_ids = std::move(rows.end_ids);
+  name_ = std::filesystem::path(config_.path()).stem().string();
+  return absl::OkStatus();
+}
+
 absl::Status Evaluator::Append(RankModel& model, MetricsRecord& record) const {
+  if (!samples_.empty()) {
+    record.emplace_back("eval/loss",
+                        HeldOutLoss(model, samples_, micro_batch_tokens_, completion_only_));
+  }
+  return problems_.empty() ? absl::OkStatus() : AppendAccuracy(model, record);
+}
+
+absl::Status Evaluator::AppendAccuracy(RankModel& model, MetricsRecord& record) const {
   ASSIGN_OR_RETURN(const RewardSet verifiers, AllVerifiers());
   std::vector<RolloutGroup> groups;
-  for (int64_t n = 0; n < config_.num_problems(); ++n) {
-    const auto id = static_cast<uint64_t>(n);
-    ASSIGN_OR_RETURN(Prompt prompt, prompts_.Get(Split::kHeldOut, id));
-    groups.push_back({std::move(prompt), id, config_.samples_per_problem()});
-  }
-  const GenerationOptions options{.max_new_tokens = max_completion_length_,
-                                  .temperature = config_.temperature(),
-                                  .top_p = config_.top_p(),
-                                  .end_ids = prompts_.end_ids(),
-                                  .stream = stream_,
-                                  .max_batch = kDecodeTogether};
+  for (size_t n = 0; n < problems_.size(); ++n)
+    groups.push_back({problems_[n], n, config_.samples_per_problem()});
   const SampleTable table =
-      RolloutAndGrade(model, model.ranks(), *tokenizer_, groups, options, verifiers);
-  const std::string prefix = absl::StrCat("eval/", task_name_, "/");
+      RolloutAndGrade(model, model.ranks(), *tokenizer_, groups, generation_, verifiers);
+  const std::string prefix = absl::StrCat("eval/", name_, "/");
   AppendMean(prefix + "pass@1", MeanScore(table, "accuracy"), record);
   AppendMean(prefix + "language_consistency", MeanScore(table, "language"), record);
   record.emplace_back(prefix + "format", MeanScore(table, "format").value);

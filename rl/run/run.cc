@@ -120,6 +120,10 @@ absl::StatusOr<std::vector<ConfigChange>> Run::Check(
   RETURN_IF_ERROR(CheckHistory(config, dir_, nodes));
   for (size_t i = 0; i < nodes.size(); ++i) {
     RETURN_IF_ERROR(CheckInputs(nodes[i].checkpoint, nodes[i].inputs, inputs[i]));
+    if (nodes[i].state != StageNode::State::kBegun) continue;
+    const std::optional<ConfigChange> change =
+        EvaluationChange(config, static_cast<int>(i), nodes[i].step, nodes[i].inputs, inputs[i]);
+    if (change) changes.push_back(*change);
   }
   return changes;
 }

@@ -189,8 +189,8 @@ absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* wr
     if (!recipe.nodes[i].needs_work()) continue;
     absl::StatusOr<StageStart> start = FindStart(config, recipe, i);
     RETURN_IF_ERROR(AgreeOnStatus(world, start.status()));
-    if (start->resumed) {
-      start->inputs = start->resumed->state().value("inputs", nlohmann::json::array());
+    if (start->resumed && writer != nullptr) {
+      start->inputs = WithEvaluationOf(writer->inputs[i], start->resumed->state());
     } else if (writer != nullptr) {
       std::vector<Artifact> inputs = writer->inputs[i];
       inputs.push_back(WeightsInput(config, i, *start));

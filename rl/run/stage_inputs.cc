@@ -16,7 +16,7 @@
 namespace deduce {
 namespace {
 
-constexpr std::array<std::pair<ArtifactType, const char*>, 7> kTypeNames = {{
+constexpr std::array<std::pair<ArtifactType, const char*>, 8> kTypeNames = {{
     {ArtifactType::kWeights, "weights"},
     {ArtifactType::kDataSet, "data"},
     {ArtifactType::kTask, "task"},
@@ -24,6 +24,7 @@ constexpr std::array<std::pair<ArtifactType, const char*>, 7> kTypeNames = {{
     {ArtifactType::kTokenizerConfig, "tokenizer_config"},
     {ArtifactType::kChatTemplate, "chat_template"},
     {ArtifactType::kEndTokens, "end_tokens"},
+    {ArtifactType::kEvaluation, "evaluation"},
 }};
 
 const char* TypeName(ArtifactType type) {
@@ -40,6 +41,13 @@ Artifact TaskArtifact(const RunConfig& config, int index) {
   return {ArtifactType::kTask, task.name(), ContentHash(text)};
 }
 
+const Artifact* FindEvaluation(const std::vector<Artifact>& artifacts) {
+  for (const Artifact& artifact : artifacts) {
+    if (artifact.type == ArtifactType::kEvaluation) return &artifact;
+  }
+  return nullptr;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<Artifact>> ReadStageInputs(const RunConfig& config, int index,
@@ -51,6 +59,10 @@ absl::StatusOr<std::vector<Artifact>> ReadStageInputs(const RunConfig& config, i
     inputs.push_back({ArtifactType::kDataSet, data.path(), std::move(hash)});
   } else {
     inputs.push_back(TaskArtifact(config, index));
+  }
+  if (const EvaluateConfig& evaluate = config.stage(index).evaluate(); evaluate.has_path()) {
+    ASSIGN_OR_RETURN(std::string hash, ContentHashOfFile(evaluate.path()));
+    inputs.push_back({ArtifactType::kEvaluation, evaluate.path(), std::move(hash)});
   }
   const std::string& path = config.tokenizer();
   inputs.push_back({ArtifactType::kTokenizer, path, ContentHash(tokenizer.json())});
@@ -90,7 +102,7 @@ std::vector<Artifact> InputsOfState(const nlohmann::json& state) {
 absl::Status CheckInputs(const std::string& checkpoint, const std::vector<Artifact>& recorded,
                          const std::vector<Artifact>& inputs) {
   for (const Artifact& input : inputs) {
-    if (input.type == ArtifactType::kWeights) continue;
+    if (input.type == ArtifactType::kWeights || input.type == ArtifactType::kEvaluation) continue;
     for (const Artifact& before : recorded) {
       if (before.type != input.type || before.hash == input.hash) continue;
       return WithExitCode(absl::DataLossError(absl::StrCat(
@@ -100,6 +112,28 @@ absl::Status CheckInputs(const std::string& checkpoint, const std::vector<Artifa
     }
   }
   return absl::OkStatus();
+}
+
+std::optional<ConfigChange> EvaluationChange(const RunConfig& config, int index, int64_t step,
+                                             const std::vector<Artifact>& recorded,
+                                             const std::vector<Artifact>& inputs) {
+  const Artifact* before = FindEvaluation(recorded);
+  const Artifact* now = FindEvaluation(inputs);
+  if (before == nullptr || now == nullptr || before->hash == now->hash) return std::nullopt;
+  return ConfigChange{.field = absl::StrCat("stage[", index, "].evaluate.path (its content)"),
+                      .from = before->hash,
+                      .to = now->hash,
+                      .stage = config.stage(index).name(),
+                      .step = step};
+}
+
+nlohmann::json WithEvaluationOf(const std::vector<Artifact>& inputs, const nlohmann::json& state) {
+  std::vector<Artifact> all;
+  for (Artifact& input : InputsOfState(state)) {
+    if (input.type != ArtifactType::kEvaluation) all.push_back(std::move(input));
+  }
+  if (const Artifact* now = FindEvaluation(inputs)) all.push_back(*now);
+  return ToJson(all);
 }
 
 }  // namespace deduce

@@ -4,11 +4,13 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "configs/resume_rules.h"
 #include "configs/run.pb.h"
 #include "data/text/tokenizer/tokenizer.h"
 
@@ -21,7 +23,8 @@ enum class ArtifactType {
   kTokenizer,
   kTokenizerConfig,
   kChatTemplate,
-  kEndTokens
+  kEndTokens,
+  kEvaluation,  // the held-out file
 };
 
 struct Artifact {
@@ -30,7 +33,7 @@ struct Artifact {
   std::string hash;  // of its content; "" if it has none, as fresh weights
 };
 
-// Those of stage `index`, weights aside. Reads the data file. Errors: FileError's.
+// Those of stage `index`, weights aside. Reads the data files. Errors: FileError's.
 absl::StatusOr<std::vector<Artifact>> ReadStageInputs(const RunConfig& config, int index,
                                                       const Tokenizer& tokenizer);
 
@@ -40,8 +43,19 @@ nlohmann::json ToJson(const std::vector<Artifact>& artifacts);
 std::vector<Artifact> InputsOfState(const nlohmann::json& state);
 
 // DataLoss (exit code 3), naming the file, if an input's content is other than that of the same
-// type in `recorded`, which `checkpoint` holds. Where it lies may differ; weights are not compared.
+// type in `recorded`, which `checkpoint` holds. Where it lies may differ; weights are not compared,
+// nor the held-out file, which trains nothing.
 absl::Status CheckInputs(const std::string& checkpoint, const std::vector<Artifact>& recorded,
                          const std::vector<Artifact>& inputs);
+
+// What became of the held-out file of the stage of `config` with this index: a change from its
+// content in `recorded` to that in `inputs`, which holds from `step` on. None if it is the same, or
+// one of them has none.
+std::optional<ConfigChange> EvaluationChange(const RunConfig& config, int index, int64_t step,
+                                             const std::vector<Artifact>& recorded,
+                                             const std::vector<Artifact>& inputs);
+
+// The inputs in the state of a checkpoint, with the held-out file of `inputs` in place of its own.
+nlohmann::json WithEvaluationOf(const std::vector<Artifact>& inputs, const nlohmann::json& state);
 
 }  // namespace deduce

@@ -50,6 +50,10 @@ absl::Status TrainingWork::Prepare(RunContext& context, const StageStart& start)
 void TrainingWork::SayWhatIsRead() const {
   if (rows_.num_rows > 0)
     std::cerr << "data: stage " << stage_.name() << ": " << rows_.Text() << std::endl;
+  if (evaluator_ && !evaluator_->rows_text().empty()) {
+    std::cerr << "data: evaluation of stage " << stage_.name() << ": " << evaluator_->rows_text()
+              << std::endl;
+  }
 }
 
 void TrainingWork::AppendUpdate(const StepStats& stats, bool has_mtp_loss,

@@ -298,10 +298,18 @@ TEST(ValidateTest, GrpoRules) {
         "stage allows (192 tokens)"}});
 }
 
-TEST(ValidateTest, EvaluationNeedsATask) {
+TEST(ValidateTest, EvaluationOfAStageOnAFileNeedsAFileOrATask) {
   ExpectErrors(kGqa, {{"steps: 10", "steps: 10 evaluate { }",
-                       "stage[0].evaluate.task: found nothing, expected a task: a file has no "
-                       "held-out problems"}});
+                       "stage[0].evaluate.path: found nothing, expected a held-out file, or a "
+                       "task: a file has no held-out problems of its own"},
+                      {"steps: 10", "steps: 10 evaluate { path: \"\" }",
+                       "stage[0].evaluate.path: found \"\", expected a value"},
+                      {"steps: 10", "steps: 10 evaluate { path: \"h\" task { name: \"t\" } }",
+                       "stage[0].evaluate.task: found a value, expected none beside path"}});
+  for (const char* evaluate : {"path: \"h.jsonl\"", "task { name: \"t\" }"}) {
+    const std::string text = std::string("steps: 10 evaluate { ") + evaluate + " }";
+    EXPECT_EQ(Validate(Parse(Changed(kGqa, "steps: 10", text))), absl::OkStatus());
+  }
 }
 
 TEST(ValidateTest, WhatIsSaidOfRowsIsForFiles) {

@@ -3,11 +3,13 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 #include <map>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "tests/data/temporary_file.h"
 #include "tests/rl/tiny_rollouts.h"
 #include "tests/testing/rank_group.h"
 
@@ -112,6 +114,55 @@ TEST(EvaluatorTest, ItsOwnTaskReplacesTheStagesAndIsNamedInErrors) {
   EXPECT_EQ(std::string(status.message()).rfind("stage[2].evaluate.task.name: found \"chess\"", 0),
             0U)
       << status;
+}
+
+// Problems and samples of a held-out file.
+constexpr char kHeldOut[] =
+    "{\"prompt\": \"1+2=?\", \"completion\": \"3\", \"answer\": 3}\n"
+    "{\"prompt\": \"2+2=?\", \"answer\": \"4\"}\n"
+    "{\"prompt\": \"5+2=?\", \"completion\": \"7\"}\n";
+
+StageConfig StageOnFile(const std::string& path, bool grpo) {
+  StageConfig stage = EvaluatedStage();
+  if (!grpo) stage.mutable_sft();
+  stage.mutable_evaluate()->set_max_completion_length(12);
+  stage.mutable_data()->set_path(path);
+  stage.mutable_data()->set_verifier("math");
+  stage.mutable_evaluate()->set_path(path);
+  return stage;
+}
+
+TEST(EvaluatorTest, AFileGivesItsLossAndTheAccuracyUnderItsName) {
+  const TemporaryFile file("held_out.jsonl", kHeldOut);
+  const std::string name = std::filesystem::path(file.path()).stem();
+  std::vector<std::string> names;
+  for (const auto& [metric, value] : Evaluate(1, StageOnFile(file.path(), /*grpo=*/false)))
+    names.push_back(metric);
+  EXPECT_EQ(names, (std::vector<std::string>{"eval/loss", "eval/" + name + "/pass@1",
+                                             "eval/" + name + "/pass@1_ci95",
+                                             "eval/" + name + "/format"}));
+}
+
+TEST(EvaluatorTest, AGrpoStageTakesTheProblemsOfAFileAlone) {
+  const TemporaryFile file("held_out.jsonl", kHeldOut);
+  for (const auto& [metric, value] : Evaluate(1, StageOnFile(file.path(), /*grpo=*/true)))
+    EXPECT_NE(metric, "eval/loss");
+}
+
+TEST(EvaluatorTest, TwoRanksGiveTheNumbersOfOneOnAFile) {
+  const TemporaryFile file("held_out.jsonl", kHeldOut);
+  const StageConfig stage = StageOnFile(file.path(), /*grpo=*/false);
+  EXPECT_EQ(Evaluate(2, stage), Evaluate(1, stage));
+}
+
+TEST(EvaluatorTest, WhatIsReadOfAFileIsSaid) {
+  const TemporaryFile file("held_out.jsonl", kHeldOut);
+  StageConfig stage = StageOnFile(file.path(), /*grpo=*/false);
+  stage.mutable_evaluate()->set_num_problems(1);
+  const auto evaluator = Evaluator::Create(stage, 5, TinyTokenizer(), 96, "stage[0]");
+  ASSERT_TRUE(evaluator.ok()) << evaluator.status();
+  EXPECT_EQ(evaluator->rows_text(),
+            "3 rows; loss of 2; accuracy on 1 of 2 problems (evaluate.num_problems)");
 }
 
 }  // namespace

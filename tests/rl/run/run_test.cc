@@ -177,5 +177,20 @@ TEST(RunTest, AFolderThatCannotBeMadeIsABadConfig) {
   EXPECT_EQ(ExitCodeOf(status), static_cast<int>(ExitCode::kBadConfig));
 }
 
+TEST(RunTest, AnotherHeldOutFileOfAStageUnderWayIsAChange) {
+  const RunDirectory root;
+  const RunConfig config = TinyRun(root.path());
+  ASSERT_TRUE(GoOn(config).ok());
+  const nlohmann::json saved = {{"inputs", ToJson({{ArtifactType::kEvaluation, "h.jsonl", "1"}})}};
+  Publish(root.path(), "base", 10, "h", saved);
+  Publish(root.path(), "cold", 4, "h", saved);
+  const std::vector<Artifact> now = {{ArtifactType::kEvaluation, "h.jsonl", "2"}};
+  ASSERT_TRUE(GoOn(config, Resume::kAuto, {now, now, now}).ok());
+  EXPECT_EQ(ReadWhole(root.file("changes.jsonl")),
+            R"x({"stage":"cold","step":4,"field":"stage[1].evaluate.path (its content)",)x"
+            R"x("from":"1","to":"2"})x"
+            "\n");
+}
+
 }  // namespace
 }  // namespace deduce

@@ -91,5 +91,30 @@ TEST_F(StageInputsTest, AnotherTokenizerIsNamed) {
             "t.json (its tokenizer_config.json):");
 }
 
+TEST_F(StageInputsTest, AnotherHeldOutFileIsAChangeAndNoError) {
+  const std::string path = root_.Write("held.jsonl", "{}\n");
+  config_.mutable_stage(0)->mutable_evaluate()->set_path(path);
+  const std::vector<Artifact> before = Read();
+  EXPECT_FALSE(EvaluationChange(config_, 0, 4, before, Read()).has_value());
+  root_.Write("held.jsonl", "{ }\n");
+  EXPECT_TRUE(Check(before).ok());
+  const std::optional<ConfigChange> change = EvaluationChange(config_, 0, 4, before, Read());
+  ASSERT_TRUE(change.has_value());
+  EXPECT_EQ(change->field, "stage[0].evaluate.path (its content)");
+  EXPECT_NE(change->from, change->to);
+  EXPECT_EQ(change->stage, "base");
+  EXPECT_EQ(change->step, 4);
+}
+
+TEST_F(StageInputsTest, ALaterCheckpointHoldsTheHeldOutFileOfItsOwnTime) {
+  config_.mutable_stage(0)->mutable_evaluate()->set_path(root_.Write("held.jsonl", "{}\n"));
+  const nlohmann::json state = {{"inputs", ToJson(Read())}};
+  root_.Write("held.jsonl", "{ }\n");
+  const std::vector<Artifact> now = Read();
+  const std::vector<Artifact> later = InputsOfState({{"inputs", WithEvaluationOf(now, state)}});
+  EXPECT_EQ(later.size(), now.size());
+  EXPECT_FALSE(EvaluationChange(config_, 0, 6, later, now).has_value());
+}
+
 }  // namespace
 }  // namespace deduce
