@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 #include <string_view>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -59,14 +60,45 @@ class TokenPlaces {
   const std::vector<int32_t>& ids_;
 };
 
+// Whether the pieces of a text between the ends of its spans have the tokens that the whole has, as
+// pieces between added tokens do. Then those of each span are learned; one pass over the text
+// tells, where each place that is looked for takes one.
+absl::StatusOr<bool> LearnPieces(const Tokenizer& tokenizer, std::string_view text,
+                                 const std::vector<int32_t>& ids,
+                                 const std::vector<TextSpan>& spans,
+                                 std::vector<uint8_t>& learned) {
+  std::vector<uint8_t> found;
+  const auto add = [&](size_t begin, size_t end, uint8_t value) -> absl::StatusOr<bool> {
+    ASSIGN_OR_RETURN(const std::vector<int32_t> piece,
+                     tokenizer.Encode(text.substr(begin, end - begin)));
+    const size_t first = found.size();
+    found.resize(first + piece.size(), value);
+    return found.size() <= ids.size() &&
+           std::equal(piece.begin(), piece.end(), ids.begin() + static_cast<int64_t>(first));
+  };
+  size_t end = 0;
+  for (const TextSpan& span : spans) {
+    ASSIGN_OR_RETURN(const bool before, add(end, span.begin, 0));
+    ASSIGN_OR_RETURN(const bool within, add(span.begin, span.end, 1));
+    if (!before || !within) return false;
+    end = span.end;
+  }
+  ASSIGN_OR_RETURN(const bool after, add(end, text.size(), 0));
+  if (!after || found.size() != ids.size()) return false;
+  learned = std::move(found);
+  return true;
+}
+
 }  // namespace
 
 absl::StatusOr<std::vector<uint8_t>> LearnedTokens(const Tokenizer& tokenizer,
                                                    const std::string& text,
                                                    const std::vector<int32_t>& ids,
                                                    const std::vector<TextSpan>& spans) {
-  const TokenPlaces places(tokenizer, text, ids);
   std::vector<uint8_t> learned(ids.size());
+  ASSIGN_OR_RETURN(const bool by_pieces, LearnPieces(tokenizer, text, ids, spans, learned));
+  if (by_pieces) return learned;
+  const TokenPlaces places(tokenizer, text, ids);
   for (const TextSpan& span : spans) {
     if (span.begin == span.end) continue;
     ASSIGN_OR_RETURN(const Place begin, places.Find(span.begin));

@@ -118,7 +118,10 @@ absl::StatusOr<TextPrompt> MakePrompt(const OrderedJson& line, bool chat,
   if (!chat_template.ok()) {
     return BadData(absl::StrCat(where, ": ", chat_template.status().message()));
   }
-  absl::StatusOr<TextPrompt> prompt = ChatPrompt(messages, chat_template);
+  const auto tools = line.find("tools");
+  const bool has_tools = tools != line.end() && !tools->is_null();
+  absl::StatusOr<TextPrompt> prompt =
+      ChatPrompt(messages, chat_template, has_tools ? &*tools : nullptr);
   if (!prompt.ok()) return BadData(absl::StrCat(where, ": ", prompt.status().message()));
   return prompt;
 }

@@ -78,8 +78,10 @@ absl::StatusOr<Evaluator> Evaluator::Create(const StageConfig& stage, uint64_t s
   Evaluator evaluator;
   const EvaluateConfig& config = evaluator.config_ = stage.evaluate();
   evaluator.tokenizer_ = std::move(tokenizer);
-  const int64_t max_new = config.has_max_completion_length() ? config.max_completion_length()
-                                                             : stage.grpo().max_completion_length();
+  int64_t max_new = config.has_max_completion_length() ? config.max_completion_length()
+                                                       : stage.grpo().max_completion_length();
+  // The default of a small model that nobody gave a length: what leaves room for a prompt.
+  if (max_new >= max_positions) max_new = max_positions / 2;
   evaluator.generation_ = {.max_new_tokens = max_new,
                            .temperature = config.temperature(),
                            .top_p = config.top_p(),

@@ -55,7 +55,7 @@ absl::Status RunLog::Write(const MetricsRecord& record) {
   std::string note;
   for (const auto& [name, value] : record) {
     if (name == "step") step = std::get<int64_t>(value);
-    if (name == "loss" || name == "reward" || name.ends_with("pass@1")) {
+    if (name == "loss" || name == "reward" || name == "eval/loss" || name.ends_with("pass@1")) {
       absl::StrAppend(&note, note.empty() ? "" : ", ",
                       absl::StrFormat("%s %.4g", name, std::get<double>(value)));
     }

@@ -98,6 +98,13 @@ class OwnData(unittest.TestCase):
         d.train(run_dir, config=self.config)
         self.assertEqual(d.untimed(run_dir), self.reference)
 
+    def test_generate_refuses_tools_that_the_template_does_not_read(self):
+        prompts = self.root / "tools.jsonl"
+        write_rows(prompts, [{**chat("1+1"), "tools": [{"name": "add"}]}])
+        result = d.run(["generate", f"--model={self.root / 'one' / 'checkpoints' / 'rl' / '2'}", f"--prompts={prompts}"])
+        self.assertEqual(result.returncode, 3, result.stderr)
+        self.assertRegex(result.stderr, r"deduce: error: .*tools\.jsonl:1: messages: found tools, expected none")
+
     def test_another_held_out_file_is_a_recorded_change(self):
         run_dir = self.root / "changed"
         held_out = self.root / "held_out_of_its_own.jsonl"

@@ -143,6 +143,13 @@ TEST(EvaluatorTest, AFileGivesItsLossAndTheAccuracyUnderItsName) {
                                              "eval/" + name + "/format"}));
 }
 
+TEST(EvaluatorTest, ASmallModelWithoutALengthLeavesRoomForPrompts) {
+  const TemporaryFile file("held_out.jsonl", kHeldOut);
+  StageConfig stage = StageOnFile(file.path(), /*grpo=*/false);
+  stage.mutable_evaluate()->clear_max_completion_length();  // 128, more than the 96 positions
+  EXPECT_FALSE(Evaluate(1, stage).empty());
+}
+
 TEST(EvaluatorTest, AGrpoStageTakesTheProblemsOfAFileAlone) {
   const TemporaryFile file("held_out.jsonl", kHeldOut);
   for (const auto& [metric, value] : Evaluate(1, StageOnFile(file.path(), /*grpo=*/true)))
