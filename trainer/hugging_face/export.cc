@@ -22,6 +22,9 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 namespace fs = std::filesystem;
 
+// The end of the name of a routing's selection bias.
+constexpr char kSelectionBias[] = "e_score_correction_bias";
+
 // A tensor of the folder; `values` is flat and shared with the model until it is encoded.
 struct Item {
   std::string name;
@@ -49,9 +52,10 @@ absl::StatusOr<std::vector<Item>> Items(const ExportRequest& request) {
   }
   std::map<std::string, Item> items;
   for (const TensorSlice& slice : request.tensors) {
-    const auto dtype = dtypes.find(slice.name);
-    items[slice.name] = {slice.name, dtype == dtypes.end() ? at::kFloat : dtype->second,
-                         slice.shape, slice.data};
+    const auto source = dtypes.find(slice.name);
+    at::ScalarType dtype = source == dtypes.end() ? at::kFloat : source->second;
+    if (request.dtype && !slice.name.ends_with(kSelectionBias)) dtype = *request.dtype;
+    items[slice.name] = {slice.name, dtype, slice.shape, slice.data};
   }
   for (const auto& [alias, of] : WeightAliases(request.model)) {
     const auto dtype = dtypes.find(alias);
@@ -112,6 +116,16 @@ absl::Status WriteWeights(const std::string& dir, const std::vector<Item>& items
   return WriteFile(dir + "/model.safetensors.index.json", index.dump(2) + "\n");
 }
 
+// config.json with another type of weights, under the name that it has there.
+absl::StatusOr<std::string> WithDtype(const std::string& config, at::ScalarType dtype) {
+  OrderedJson json = OrderedJson::parse(config, nullptr, /*allow_exceptions=*/false);
+  if (!json.is_object())
+    return absl::InvalidArgumentError("config.json: found no JSON object, expected one");
+  const char* name = dtype == at::kFloat ? "float32" : dtype == at::kHalf ? "float16" : "bfloat16";
+  json[json.contains("dtype") ? "dtype" : "torch_dtype"] = name;
+  return json.dump(2) + "\n";
+}
+
 absl::Status WriteFolder(const ExportRequest& request, const std::string& dir) {
   ASSIGN_OR_RETURN(const std::vector<Item> items, Items(request));
   RETURN_IF_ERROR(WriteWeights(dir, items, request.max_shard_bytes));
@@ -119,6 +133,9 @@ absl::Status WriteFolder(const ExportRequest& request, const std::string& dir) {
   files.erase(kSourceDtypes);
   if (files.count("config.json") == 0) {
     ASSIGN_OR_RETURN(files["config.json"], WriteHuggingFaceConfig(request.model));
+  }
+  if (request.dtype) {
+    ASSIGN_OR_RETURN(files["config.json"], WithDtype(files["config.json"], *request.dtype));
   }
   for (const auto& [name, contents] : files)
     RETURN_IF_ERROR(WriteFile(absl::StrCat(dir, "/", name), contents));

@@ -50,6 +50,39 @@ TEST(ExportTest, TensorsAreWrittenInTheTypesOfTheirSource) {
   EXPECT_FALSE(std::filesystem::exists((dir / "m/") + kSourceDtypes));
 }
 
+TEST(ExportTest, ATypeThatIsAskedForIsThatOfAllTensorsAndOfTheConfig) {
+  const ScratchDir dir;
+  StoredModel stored(TinyDenseModel());
+  const std::map<std::string, std::string> files = {
+      {"config.json", R"({"torch_dtype": "float32", "other": 1})"},
+      {kSourceDtypes, R"({"model.norm.weight": "F32"})"}};
+  ExportRequest request = TinyRequest(stored, dir / "m", files);
+  request.dtype = at::kHalf;
+  ASSERT_EQ(ExportHuggingFace(request), absl::OkStatus());
+  const auto written = WeightFiles::Open(dir / "m");
+  ASSERT_TRUE(written.ok()) << written.status();
+  for (const auto& [name, tensor] : written->tensors()) EXPECT_EQ(tensor.dtype, at::kHalf) << name;
+  EXPECT_EQ(nlohmann::json::parse(Slurp(dir / "m/config.json")),
+            nlohmann::json::parse(R"({"torch_dtype": "float16", "other": 1})"));
+}
+
+TEST(ExportTest, SelectionBiasesKeepTheirType) {
+  const ScratchDir dir;
+  StoredModel stored(TinyRoutedModel());
+  ExportRequest request = TinyRequest(stored, dir / "m");
+  request.dtype = at::kBFloat16;
+  ASSERT_EQ(ExportHuggingFace(request), absl::OkStatus());
+  const auto written = WeightFiles::Open(dir / "m");
+  int biases = 0;
+  for (const auto& [name, tensor] : written->tensors()) {
+    const bool is_bias = name.ends_with("e_score_correction_bias");
+    biases += is_bias ? 1 : 0;
+    EXPECT_EQ(tensor.dtype, is_bias ? at::kFloat : at::kBFloat16) << name;
+  }
+  EXPECT_GT(biases, 0);
+  EXPECT_EQ(nlohmann::json::parse(Slurp(dir / "m/config.json"))["dtype"], "bfloat16");
+}
+
 TEST(ExportTest, SecondNamesAreWrittenWhereTheSourceHadThem) {
   const ScratchDir dir;
   ModelConfig tied = TinyDenseModel();
