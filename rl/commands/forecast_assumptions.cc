@@ -1,5 +1,7 @@
 #include "rl/commands/forecast_assumptions.h"
 
+#include <algorithm>
+
 #include "absl/strings/str_format.h"
 
 namespace deduce {
@@ -71,6 +73,18 @@ void AddShards(const Layout& layout, std::vector<std::string>& list) {
   }
 }
 
+std::string SumsOfTheTree(const std::vector<RankBytes>& ranks) {
+  RankBytes most;
+  for (const RankBytes& rank : ranks) {
+    if (rank.gradients >= most.gradients) most = rank;
+  }
+  return absl::StrFormat(
+      "as many sums of gradients as exact mode's tree has alive: of the %.4g GB of gradients on "
+      "the "
+      "rank with most of them, all but one sum are %.4g GB",
+      most.gradients / 1e9, most.more_sums / 1e9);
+}
+
 void AddMemory(const Forecast& plan, std::vector<std::string>& list) {
   const PlanConfig& settings = plan.config.plan();
   list.push_back(absl::StrFormat(
@@ -84,7 +98,7 @@ void AddMemory(const Forecast& plan, std::vector<std::string>& list) {
                      ? absl::StrFormat("%d sum of gradients a stage (exact mode's tree keeps one "
                                        "more for every doubling of the micro-batches)",
                                        settings.gradient_sums())
-                     : "as many sums of gradients as exact mode's tree has alive");
+                     : SumsOfTheTree(plan.memory));
   list.push_back(
       settings.activations() == PlanConfig::deepseek_v3
           ? "activations: norms, MLA's up-projections and SwiGLU are computed again; inputs of "
@@ -120,6 +134,32 @@ std::vector<std::string> ForecastAssumptions(const Forecast& plan, const JobFore
   list.push_back(
       "completions are trained on in micro-batches that may be shorter than they are, with "
       "attention over all of them, which this program's training cannot do yet");
+  return list;
+}
+
+std::vector<std::string> ForecastLeavesOut(const Forecast& plan, const JobForecast& job) {
+  std::vector<std::string> list;
+  for (int i = 0; i < plan.config.stage_size(); ++i) {
+    const StageConfig& stage = plan.config.stage(i);
+    const bool in_job = std::any_of(job.stages.begin(), job.stages.end(), [&](const auto& planned) {
+      return planned.name == stage.name();
+    });
+    if (stage.has_grpo() && !in_job) {
+      list.push_back(absl::StrFormat(
+          "stage %s: its rollouts, rewards and reference, since plan.rollout does not say how it "
+          "decodes; %s",
+          stage.name(), i == 0 ? "the step above is one update" : "and its updates"));
+    } else if (i > 0 && !in_job) {
+      list.push_back(absl::StrFormat("stage %s: the step above is one of stage %s", stage.name(),
+                                     plan.config.stage(0).name()));
+    }
+    if (stage.has_evaluate())
+      list.push_back(absl::StrFormat("stage %s: its evaluations", stage.name()));
+  }
+  if (plan.cluster.name() != "cpu")
+    list.push_back(
+        "this version trains on CPUs only: a run on these machines cannot be started yet");
+  if (list.empty()) list.push_back("nothing of the run");
   return list;
 }
 

@@ -118,6 +118,7 @@ std::string ForecastJson(const Forecast& plan, const JobForecast& job) {
                          {"rank_hours_per_trillion_tokens", plan.rank_hours_per_trillion_tokens},
                          {"dollars_per_trillion_tokens", plan.dollars_per_trillion_tokens}}}};
   if (!job.stages.empty()) json["reinforcement_learning"] = JobJson(job);
+  json["left_out"] = ForecastLeavesOut(plan, job);
   json["assumptions"] = ForecastAssumptions(plan, job);
   json["published"] = ordered_json::array();
   for (const PublishedRow& row : PublishedTable(plan, job)) {

@@ -11,6 +11,7 @@ namespace deduce {
 namespace {
 
 constexpr int kTimelineWidth = 72;
+constexpr int kEndWidth = 34;  // of the two ends of a long one
 
 std::string LayersText(const ModelConfig& model, const ModelPart& part) {
   std::vector<std::string> words;
@@ -86,17 +87,46 @@ std::string MemoryText(const Forecast& plan) {
   return text + absl::StrFormat("  most: %.3f GB\n", PeakBytes(plan.memory) / 1e9);
 }
 
+// Seconds of the shortest work of a timeline; 0 if it has none.
+double ShortestWork(const Timeline& timeline) {
+  double shortest = 0;
+  for (const std::vector<TimedStep>& steps : timeline.ranks) {
+    for (const TimedStep& timed : steps) {
+      const double seconds = timed.end - timed.begin;
+      if (seconds > 0 && (shortest == 0 || seconds < shortest)) shortest = seconds;
+    }
+  }
+  return shortest;
+}
+
+// Seconds that each end of a timeline is shown for; 0: it is short enough to be shown whole.
+double ShownEnds(const Timeline& timeline) {
+  const double column = ShortestWork(timeline);
+  return timeline.makespan > 2 * kTimelineWidth * column ? column * kEndWidth : 0;
+}
+
+std::string RowText(const std::vector<TimedStep>& steps, double makespan, double ends) {
+  if (ends == 0) return TimelineRow(steps, 0, makespan, kTimelineWidth);
+  return absl::StrCat(TimelineRow(steps, 0, ends, kEndWidth), " ~ ",
+                      TimelineRow(steps, makespan - ends, makespan, kEndWidth));
+}
+
 std::string TimelineText(const Forecast& plan) {
   const Timeline& timeline = plan.update.timeline;
+  const double ends = ShownEnds(timeline);
   std::string text =
       "timeline (f forward, b backward, w weight gradient, = both at once, . waiting):\n";
+  if (ends > 0) {
+    absl::StrAppendFormat(&text,
+                          "  its first and last %.3g s of %.4g s; --trace writes all of it\n", ends,
+                          timeline.makespan);
+  }
   for (size_t rank = 0; rank < timeline.ranks.size(); ++rank) {
     absl::StrAppendFormat(
         &text, "  %2d |%s| bubble %.4g s (%.1f%%), of it transfers %.4g s; sends %.4g MB\n",
-        static_cast<int>(rank),
-        TimelineRow(timeline.ranks[rank], timeline.makespan, kTimelineWidth), timeline.bubble[rank],
-        100 * timeline.bubble[rank] / plan.update.seconds(), timeline.exposed[rank],
-        timeline.bytes_sent[rank] / 1e6);
+        static_cast<int>(rank), RowText(timeline.ranks[rank], timeline.makespan, ends),
+        timeline.bubble[rank], 100 * timeline.bubble[rank] / plan.update.seconds(),
+        timeline.exposed[rank], timeline.bytes_sent[rank] / 1e6);
   }
   const WorkTimes mean = MeanTimes(timeline);
   absl::StrAppendFormat(&text,
@@ -165,9 +195,9 @@ std::string PublishedText(const std::vector<PublishedRow>& rows) {
 
 }  // namespace
 
-std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, int width) {
+std::string TimelineRow(const std::vector<TimedStep>& steps, double begin, double end, int width) {
   std::string row(width, '.');
-  if (makespan <= 0) return row;
+  if (end <= begin) return row;
   for (const TimedStep& timed : steps) {
     const char letter = timed.step.second                                ? '='
                         : timed.step.first.work == Work::kForward        ? 'f'
@@ -175,7 +205,7 @@ std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, in
                                                                          : 'b';
     // A part shows what is done in its middle.
     for (int i = 0; i < width; ++i) {
-      const double middle = (i + 0.5) / width * makespan;
+      const double middle = begin + (i + 0.5) / width * (end - begin);
       if (timed.begin <= middle && middle < timed.end) row[i] = letter;
     }
   }
@@ -183,9 +213,11 @@ std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, in
 }
 
 std::string ForecastText(const Forecast& plan, const JobForecast& job) {
-  std::string text =
-      absl::StrCat(LayoutText(plan), ProofText(plan), MemoryText(plan), TimelineText(plan),
-                   SpeedText(plan), JobText(job), "assumptions:\n");
+  std::string text = absl::StrCat(LayoutText(plan), ProofText(plan), MemoryText(plan),
+                                  TimelineText(plan), SpeedText(plan), JobText(job), "left out:\n");
+  for (const std::string& missing : ForecastLeavesOut(plan, job))
+    absl::StrAppend(&text, "  - ", missing, "\n");
+  text += "assumptions:\n";
   for (const std::string& assumption : ForecastAssumptions(plan, job))
     absl::StrAppend(&text, "  - ", assumption, "\n");
   return text + PublishedText(PublishedTable(plan, job));

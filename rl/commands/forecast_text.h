@@ -12,8 +12,8 @@ namespace deduce {
 // Everything that `deduce plan` prints without --json.
 std::string ForecastText(const Forecast& plan, const JobForecast& job);
 
-// A rank's work over time, a character for each of `width` equal parts of the step: f forward, b
-// backward or input gradient, w weight gradient, = both at once, . waiting.
-std::string TimelineRow(const std::vector<TimedStep>& steps, double makespan, int width);
+// A rank's work from `begin` to `end`, a character for each of `width` equal parts of that time: f
+// forward, b backward or input gradient, w weight gradient, = both at once, . waiting.
+std::string TimelineRow(const std::vector<TimedStep>& steps, double begin, double end, int width);
 
 }  // namespace deduce

@@ -55,6 +55,12 @@ int64_t TreeSums(int64_t m) {
   return 1 + std::bit_width(static_cast<uint64_t>(std::max<int64_t>(1, m) - 1));
 }
 
+// Sums of gradients that are alive at once: as many as the config says, or those of the tree.
+int64_t GradientSums(const PlanConfig& settings, const Schedule& schedule) {
+  if (settings.gradient_sums() > 0) return settings.gradient_sums();
+  return TreeSums(schedule.num_micro_batches / static_cast<int64_t>(schedule.paths.size()));
+}
+
 // Bytes that a token of a micro-batch leaves on this rank between its forward and its backward.
 double KeptBytes(const RunConfig& config, const Layout& layout, const ModelPart& part) {
   const bool selective = config.layout().recompute() == LayoutConfig::selective;
@@ -156,10 +162,9 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
           : (1 + layout.redundant_experts /
                      static_cast<double>(config.model().moe().n_routed_experts())) /
                 layout.expert_parallel;
-  const int64_t sums =
-      settings.gradient_sums() > 0
-          ? settings.gradient_sums()
-          : TreeSums(schedule.num_micro_batches / static_cast<int64_t>(schedule.paths.size()));
+  const int64_t sums = GradientSums(settings, schedule);
+  const bool has_tree = !layout.reduces_each_micro_batch() && settings.gradient_sums() == 0;
+  const double of_tree = has_tree ? 1 - 1 / static_cast<double>(sums) : 0;
   std::vector<RankBytes> ranks;
   for (int rank = 0; rank < schedule.num_ranks(); ++rank) {
     RankBytes bytes;
@@ -194,6 +199,7 @@ std::vector<RankBytes> MemoryOf(const RunConfig& config, const Layout& layout, c
       }
     }
     bytes.weights += PeakWeightBytes(plan.ranks[rank], chunk_weights);
+    bytes.more_sums = bytes.gradients * of_tree;
     if (layout.reduces_each_micro_batch()) bytes.gradients += micro_batch;
     bytes.activations = PeakActivationBytes(plan.ranks[rank], chunk_bytes) + transient +
                         BlocksUnderWay(config, layout, micro_batch_tokens);

@@ -27,6 +27,7 @@ TEST(ForecastJsonTest, OneLineWithThePlansNumbers) {
   EXPECT_EQ(plan.at("timeline").at("ranks").at(3).at("bubble"),
             planned.plan.update.timeline.bubble[3]);
   EXPECT_GT(plan.at("assumptions").size(), 5u);
+  EXPECT_EQ(plan.at("left_out").size(), 1u);
   EXPECT_FALSE(plan.contains("reinforcement_learning"));
 }
 

@@ -17,9 +17,10 @@ TEST(ForecastTextTest, ATimelineRowShowsWhatIsDoneInTheMiddleOfEachPart) {
       {.step = {{.work = Work::kForward}, Action{.work = Work::kBackward}}, .begin = 2, .end = 4},
       {.step = {{.work = Work::kInputGradient}}, .begin = 5, .end = 6},
       {.step = {{.work = Work::kWeightGradient}}, .begin = 6, .end = 7}};
-  EXPECT_EQ(TimelineRow(steps, 8, 8), "ff==.bw.");
-  EXPECT_EQ(TimelineRow(steps, 8, 4), "f=b.");
-  EXPECT_EQ(TimelineRow({}, 0, 3), "...");
+  EXPECT_EQ(TimelineRow(steps, 0, 8, 8), "ff==.bw.");
+  EXPECT_EQ(TimelineRow(steps, 0, 8, 4), "f=b.");
+  EXPECT_EQ(TimelineRow(steps, 4, 8, 4), ".bw.");
+  EXPECT_EQ(TimelineRow({}, 0, 0, 3), "...");
 }
 
 TEST(ForecastTextTest, EverythingIsTold) {
@@ -33,6 +34,23 @@ TEST(ForecastTextTest, EverythingIsTold) {
     EXPECT_THAT(text, HasSubstr(part));
   }
   EXPECT_THAT(text, Not(HasSubstr("reinforcement learning")));
+}
+
+// Of 576 micro-batches no column could show one.
+TEST(ForecastTextTest, OfALongTimelineTheEndsAreShownInColumnsThatShowTheWork) {
+  const std::vector<std::string> one_rank = {
+      "layout { data_parallel: 1 } plan { sequence_length: 64 micro_batch_tokens: 64 }"};
+  const auto timeline = [&](int sequences) {
+    std::vector<std::string> sets = one_rank;
+    sets.push_back("plan { sequences_per_step: " + std::to_string(sequences) + " }");
+    const ForecastJob planned = PlanOf("tiny_r1_zero", sets);
+    return ForecastText(planned.plan, planned.job);
+  };
+  EXPECT_THAT(timeline(4), Not(HasSubstr("its first and last")));
+  const std::string text = timeline(576);
+  EXPECT_THAT(text, HasSubstr("  its first and last "));
+  EXPECT_THAT(text, HasSubstr("   0 |fbbfbb"));
+  EXPECT_THAT(text, HasSubstr(" ~ "));
 }
 
 TEST(ForecastTextTest, AJobIsToldByStage) {
