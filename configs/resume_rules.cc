@@ -58,6 +58,9 @@ class Comparison {
                      const std::string& to, bool is_given);
   absl::Status CheckSteps(const StageConfig& saved, const StageConfig& stage,
                           const std::string& path) const;
+  absl::Status CheckReference(const StageConfig& saved, const StageConfig& stage,
+                              const std::string& path) const;
+  std::string OtherWay() const;
   void Record(const std::string& path, const std::string& from, const std::string& to);
   int CurrentStage() const;
   bool Began(int stage) const {
@@ -75,6 +78,17 @@ class Comparison {
   bool evaluation_ = false;  // within the settings of an evaluation
   std::vector<ConfigChange> changes_;
 };
+
+// How another run starts from the newest weights that there are, of this stage or before it.
+std::string Comparison::OtherWay() const {
+  const int size = static_cast<int>(done_.size());
+  for (int i = stage_ < 0 ? size - 1 : std::min(stage_, size - 1); i >= 0; --i) {
+    if (done_[i].weights.empty()) continue;
+    return absl::StrCat("; a stage with init_from: \"", done_[i].weights,
+                        "\" in another run_dir starts from its weights");
+  }
+  return "";
+}
 
 // The first stage that is not over, or the last one.
 int Comparison::CurrentStage() const {
@@ -96,15 +110,18 @@ absl::Status Comparison::Judge(const FieldDescriptor* field, const std::string& 
   if (of_field == kFree) return absl::OkStatus();
   const bool free_stage = stage_ >= 0 && !Began(stage_);
   if (of_field == kNever && !evaluation_ && !free_stage) {
-    return ConfigError(path, to, absl::StrCat(from, ", with which the run in run_dir was made"));
+    return ConfigError(path, to,
+                       absl::StrCat(from, ", with which the run in run_dir was made",
+                                    path.starts_with("model.") ? "" : OtherWay()));
   }
   if (!is_given) {
     return ConfigError(path, to + " for want of a value",
                        absl::StrCat(from, ", as the run in run_dir has it, or a value by name"));
   }
   if (stage_ >= 0 && Began(stage_) && IsOver(stage_)) {
-    return ConfigError(path, to,
-                       absl::StrCat(from, ": stage ", now_.stage(stage_).name(), " is finished"));
+    return ConfigError(
+        path, to,
+        absl::StrCat(from, ": stage ", now_.stage(stage_).name(), " is finished", OtherWay()));
   }
   Record(path, from, to);
   return absl::OkStatus();
@@ -166,17 +183,29 @@ absl::Status Comparison::CheckSteps(const StageConfig& saved, const StageConfig&
   if (!done.successor.empty()) {
     return ConfigError(path, found,
                        absl::StrCat(saved.steps(), ": stage ", done.successor,
-                                    " has begun with its last weights"));
+                                    " has begun with its last weights", OtherWay()));
   }
   if (stage.steps() < done.step)
     return ConfigError(path, found, absl::StrCat("at least the ", done.step, " that are done"));
   if (stage.optimizer().schedule() != OptimizerConfig::constant) {
-    return ConfigError(path, found,
-                       absl::StrCat(saved.steps(), ": with optimizer.schedule ",
-                                    OptimizerConfig::Schedule_Name(stage.optimizer().schedule()),
-                                    " the steps done would have had other learning rates"));
+    return ConfigError(
+        path, found,
+        absl::StrCat(saved.steps(), ": with optimizer.schedule ",
+                     OptimizerConfig::Schedule_Name(stage.optimizer().schedule()),
+                     " the steps done would have had other learning rates", OtherWay()));
   }
   return absl::OkStatus();
+}
+
+// While beta is 0 there is no reference, which begins as the stage's first weights.
+absl::Status Comparison::CheckReference(const StageConfig& saved, const StageConfig& stage,
+                                        const std::string& path) const {
+  if (!Began(stage_) || IsOver(stage_) || !saved.has_grpo() || !stage.has_grpo() ||
+      saved.grpo().beta() != 0 || stage.grpo().beta() == 0) {
+    return absl::OkStatus();
+  }
+  return ConfigError(path, absl::StrCat(stage.grpo().beta()),
+                     absl::StrCat("0, with which no reference was kept", OtherWay()));
 }
 
 absl::Status Comparison::CompareStages(const RunConfig& full_saved, const RunConfig& full_now) {
@@ -191,6 +220,7 @@ absl::Status Comparison::CompareStages(const RunConfig& full_saved, const RunCon
       continue;
     }
     RETURN_IF_ERROR(CheckSteps(full_saved.stage(i), full_now.stage(i), path + ".steps"));
+    RETURN_IF_ERROR(CheckReference(full_saved.stage(i), full_now.stage(i), path + ".grpo.beta"));
     RETURN_IF_ERROR(Compare(full_saved.stage(i), full_now.stage(i), &now_.stage(i), path));
   }
   return absl::OkStatus();

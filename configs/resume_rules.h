@@ -18,6 +18,7 @@ struct StageDone {
   int64_t step = 0;       // its newest checkpoint's; 0: it has not begun
   bool over = false;      // its last step is done
   std::string successor;  // a stage that started from its last weights; "": none
+  std::string weights;    // its newest, as init_from names them; "": none
 };
 
 struct ConfigChange {
@@ -33,7 +34,7 @@ struct ConfigChange {
 // (or less, down to those done) if the learning rates of the past would be the same and no stage
 // has gone on from it. A change must be given by name: a field left out has its default, which here
 // only means that it was forgotten. InvalidArgument `FIELD: found X, expected Y...` for any other
-// difference.
+// difference; it says how another run starts from the weights that are there.
 absl::StatusOr<std::vector<ConfigChange>> ChangesOnResume(const RunConfig& saved,
                                                           const RunConfig& now,
                                                           const std::vector<StageDone>& done);

@@ -140,7 +140,7 @@ std::vector<StepBatch> Grpo::MiniBatches(const SampleTable& table, int64_t step,
   return mini_batches;
 }
 
-absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, int64_t step,
+absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel* reference, int64_t step,
                                       const StepOptions& options) const {
   const GrpoConfig& config = stage_.grpo();
   GrpoResult result;
@@ -155,7 +155,7 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, i
     std::vector<StepBatch> mini_batches = MiniBatches(result.samples, step, iteration);
     const double reference_start = SecondsNow();
     if (config.beta() != 0) {
-      ScoreWithReference(reference, config.temperature(), mini_batches);
+      ScoreWithReference(*reference, config.temperature(), mini_batches);
     }
     const double train_start = SecondsNow();
     for (const StepBatch& mini_batch : mini_batches) {
@@ -164,8 +164,9 @@ absl::StatusOr<GrpoResult> Grpo::Step(TrainState& state, RankModel& reference, i
       metrics.AddUpdate(stats);
       result.num_tokens += stats.num_tokens;
       const int64_t interval = config.ref_update_interval();
-      if (interval > 0 && stats.finite && (updates + 1) % interval == 0) {
-        CopyWeights(state.model, reference);
+      const bool due = interval > 0 && stats.finite && (updates + 1) % interval == 0;
+      if (due && reference != nullptr) {
+        CopyWeights(state.model, *reference);
       }
     }
     metrics.AddTimes(train_start - reference_start, SecondsNow() - train_start);

@@ -38,9 +38,9 @@ class Grpo {
   Grpo(const StageConfig& stage, uint64_t seed, std::shared_ptr<RolloutSource> source);
 
   // Collective over the world. GRPO step `step` (from 0): graded samples of the source,
-  // advantages, log-probabilities under the reference (the frozen policy of the KL term), then one
-  // TrainStep for each mini-batch.
-  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel& reference, int64_t step,
+  // advantages, log-probabilities under the reference (the frozen policy of the KL term; not
+  // needed, and may be null, with beta 0), then one TrainStep for each mini-batch.
+  absl::StatusOr<GrpoResult> Step(TrainState& state, RankModel* reference, int64_t step,
                                   const StepOptions& options) const;
 
  private:

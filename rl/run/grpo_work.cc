@@ -20,8 +20,9 @@ class GrpoWork : public TrainingWork {
         tokenizer_(setup.tokenizer) {}
 
  private:
-  // The reference begins as a copy of the stage's first weights.
+  // The reference begins as a copy of the stage's first weights. With beta 0 there is none.
   absl::Status PrepareMore(const StageStart& start) override {
+    if (stage().grpo().beta() == 0) return absl::OkStatus();
     reference_.emplace(context().config.model(), /*seed=*/std::nullopt, context().ranks,
                        /*sharded=*/true);
     if (!start.resumed) {
@@ -33,11 +34,13 @@ class GrpoWork : public TrainingWork {
   }
 
   std::vector<TensorSlice> MoreSlices() override {
+    if (!reference_) return {};
     return WeightSlices(*reference_, kReferencePrefix);
   }
 
   absl::StatusOr<Trained> Train(int64_t step, const StepOptions& options) override {
-    ASSIGN_OR_RETURN(GrpoResult result, grpo_.Step(state(), *reference_, step, options));
+    ASSIGN_OR_RETURN(GrpoResult result,
+                     grpo_.Step(state(), reference_ ? &*reference_ : nullptr, step, options));
     RETURN_IF_ERROR(AgreeOnStatus(*context().ranks.world, WriteRollouts(step + 1, result.samples)));
     return Trained{.stats = result.last_update,
                    .metrics = std::move(result.metrics),

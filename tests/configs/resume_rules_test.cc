@@ -145,6 +145,41 @@ TEST(ResumeRulesTest, AFinishedStageGoesOnWithMoreStepsAndOtherRates) {
                           "stage[1].optimizer.learning_rate: 0.0001 -> 1 from rl/5"));
 }
 
+// What was refused has a way that works.
+TEST(ResumeRulesTest, ARefusalSaysHowAnotherRunStartsFromTheWeights) {
+  const std::vector<StageDone> done = {
+      {.step = 10, .over = true, .successor = "rl", .weights = "d#base"},
+      {.step = 3, .weights = "d/checkpoints/rl/3"}};
+  const auto way = [](const std::string& weights) {
+    return "; a stage with init_from: \"" + weights +
+           "\" in another run_dir starts from its weights";
+  };
+  EXPECT_EQ(Error(Changed("seed: 1", "seed: 4"), done),
+            "seed: found 4, expected 1, with which the run in run_dir was made" +
+                way("d/checkpoints/rl/3"));
+  EXPECT_EQ(Error(Changed("learning_rate: 0.5", "learning_rate: 0.25"), done),
+            "stage[0].optimizer.learning_rate: found 0.25, expected 0.5: stage base is finished" +
+                way("d#base"));
+  EXPECT_EQ(Error(Changed("beta: 0.5", "beta: 0.5 loss_type: dapo"), done),
+            "stage[1].grpo.loss_type: found dapo, expected grpo, with which the run in run_dir was "
+            "made" +
+                way("d/checkpoints/rl/3"));
+  EXPECT_EQ(Error(Changed("vocab_size: 64", "vocab_size: 65"), done),
+            "model.vocab_size: found 65, expected 64, with which the run in run_dir was made");
+}
+
+TEST(ResumeRulesTest, AStageThatBeganWithoutAReferenceHasNoneLater) {
+  const RunConfig none = Changed("beta: 0.5", "beta: 0"), some = Parse(kText);
+  const auto error = [&](const RunConfig& saved, const RunConfig& now,
+                         const std::vector<StageDone>& done) {
+    return std::string(ChangesOnResume(saved, now, done).status().message());
+  };
+  EXPECT_EQ(error(none, some, kUnderWay),
+            "stage[1].grpo.beta: found 0.5, expected 0, with which no reference was kept");
+  EXPECT_EQ(error(none, some, {{.step = 10, .over = true}, {}}), "");
+  EXPECT_EQ(error(some, none, kUnderWay), "");
+}
+
 TEST(ResumeRulesTest, StepsOfAStageThatOthersStartedFromStay) {
   EXPECT_EQ(Error(Changed("steps: 10", "steps: 11")),
             "stage[0].steps: found 11, expected 10: stage rl has begun with its last weights");

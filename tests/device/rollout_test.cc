@@ -68,7 +68,7 @@ Outcome TrainByGrpo(Communicator& world, c10::Device device) {
   Outcome outcome;
   for (int64_t step = 0; step < 2; ++step) {
     const auto result =
-        grpo->Step(*policy.state, *reference.model, step, StepOptionsOf(stage, step));
+        grpo->Step(*policy.state, &*reference.model, step, StepOptionsOf(stage, step));
     EXPECT_TRUE(result.ok()) << result.status();
     outcome.numbers.push_back(result->last_update.Loss());
     outcome.numbers.push_back(result->last_update.grad_norm);

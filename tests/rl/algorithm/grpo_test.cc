@@ -25,7 +25,7 @@ struct TinyRl {
     const auto grpo = Grpo::Create(stage, 5, TinyTokenizer(), "stage[0]");
     TORCH_CHECK(grpo.ok(), grpo.status().ToString());
     absl::StatusOr<GrpoResult> result =
-        grpo->Step(*policy.state, *reference.model, step, StepOptionsOf(stage, step));
+        grpo->Step(*policy.state, &*reference.model, step, StepOptionsOf(stage, step));
     TORCH_CHECK(result.ok(), result.status().ToString());
     return *std::move(result);
   }

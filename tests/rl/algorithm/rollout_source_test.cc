@@ -31,7 +31,7 @@ std::vector<std::string> Train(Communicator& world, const Grpo& grpo,
   std::vector<std::string> hashes;
   for (int64_t step = 0; step < kSteps; ++step) {
     const absl::StatusOr<GrpoResult> result =
-        grpo.Step(*policy.state, *reference.model, step, StepOptionsOf(Stage(), step));
+        grpo.Step(*policy.state, &*reference.model, step, StepOptionsOf(Stage(), step));
     EXPECT_TRUE(result.ok()) << result.status();
     if (!record_to.empty()) {
       const std::string path = record_to + "/" + std::to_string(step + 1) + ".jsonl";
