@@ -29,6 +29,8 @@
 #include "rl/commands/plan_command.h"
 #include "rl/report/report.h"
 #include "rl/reward/registry.h"
+#include "rl/run/describe_run.h"
+#include "rl/run/find_model.h"
 #include "rl/run/run_stages.h"
 #include "rl/run/validate_run.h"
 #include "trainer/hugging_face/complete_model.h"
@@ -59,9 +61,17 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
                             "--resume: found \"", resume, "\", expected auto, must or never")),
                         ExitCode::kBadConfig);
   }
+  if (resume == "never" && arguments.Has("resume_from")) {
+    return WithExitCode(
+        absl::InvalidArgumentError("--resume_from: found it with --resume=never, expected another "
+                                   "--resume or none"),
+        ExitCode::kBadConfig);
+  }
   absl::StatusOr<RunConfig> config = LoadConfig(arguments.Text("config"), arguments.All("set"));
   if (!config.ok()) return WithExitCode(config.status(), ExitCode::kBadConfig);
   if (arguments.Has("run_dir")) config->set_run_dir(arguments.Text("run_dir"));
+  std::ostream nowhere(nullptr);
+  RETURN_IF_ERROR(FindTeachers(*config, processes.rank() == 0 ? std::cerr : nowhere));
   RETURN_IF_ERROR(CompleteFromHuggingFace(*config));
   RETURN_IF_ERROR(WithExitCode(ValidateRun(*config), ExitCode::kBadConfig));
   const std::unique_ptr<HangWatch> watch = WatchRanks(*config, processes);
@@ -70,11 +80,12 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
       WithExitCode(AgreeOnStatus(world, CheckDevice(config->layout())), ExitCode::kBadConfig));
   const std::string compute =
       ResolveComputeType(*config->mutable_model(), DeviceOf(config->layout()), world);
-  if (world.rank() == 0) std::cerr << ConfigText(*config) << compute << std::endl;
+  if (world.rank() == 0) std::cerr << StartText(*config, world.size(), compute) << std::flush;
   return RunStages(*config,
-                   resume == "must"    ? Resume::kMust
-                   : resume == "never" ? Resume::kNever
-                                       : Resume::kAuto,
+                   {.resume = resume == "never"                                  ? Resume::kNever
+                              : resume == "must" || arguments.Has("resume_from") ? Resume::kMust
+                                                                                 : Resume::kAuto,
+                    .resume_from = arguments.Text("resume_from")},
                    world);
 }
 
@@ -95,7 +106,9 @@ struct Command {
   bool parallel = false;  // all ranks take part; otherwise one works and MPI is not started
 };
 
-const Flag kModelFlag{"model", Flag::kText, "a checkpoint or Hugging Face folder", true};
+constexpr char kModelHelp[] =
+    "a checkpoint, a Hugging Face folder, RUN_DIR (its newest checkpoint) or RUN_DIR#STAGE/STEP";
+const Flag kModelFlag{"model", Flag::kText, kModelHelp, true};
 const Flag kComputeFlag{"compute", Flag::kText,
                         "fp32, bf16 or bf16_where_native (as the model was trained; else fp32)"};
 
@@ -104,11 +117,12 @@ std::vector<Command> FolderCommands() {
   return {
       {{"export",
         "a model as a Hugging Face folder",
-        {{"checkpoint", Flag::kText, "a checkpoint or Hugging Face folder", true},
+        {{"checkpoint", Flag::kText, kModelHelp, true},
          {"out", Flag::kText, "the folder to make", true},
+         {"dtype", Flag::kText, "fp32, bf16 or fp16 (the types of the source folder, else fp32)"},
          {"max_shard_bytes", Flag::kInteger, "most bytes of tensors in one file (5000000000)"}},
         ""},
-       [](const Arguments& a, Communicator&) { return ExportCommand(a); }},
+       [](const Arguments& a, Communicator&) { return ExportCommand(a, std::cout); }},
       {{"inspect",
         "what is in a run, checkpoint or Hugging Face folder; JSON lines",
         {{"verify", Flag::kSwitch, "read everything and check every hash"}},
@@ -131,7 +145,8 @@ std::string TasksAndVerifiers() {
   return text;
 }
 
-const Flag kTokenizerFlag{"model", Flag::kText, "a folder with a tokenizer.json", true};
+const Flag kTokenizerFlag{"model", Flag::kText,
+                          "a folder with a tokenizer.json, or as for generate", true};
 
 const CommandSpec kTokenize{
     "tokenize",
@@ -164,7 +179,9 @@ std::vector<Command> Commands() {
         {{"config", Flag::kText, "the run's text file", true},
          {"set", Flag::kRepeated, "text of the config's language, merged over the file"},
          {"run_dir", Flag::kText, "where to write; overrides the config's"},
-         {"resume", Flag::kText, "auto (default), must or never"}},
+         {"resume", Flag::kText, "auto (default), must or never"},
+         {"resume_from", Flag::kText,
+          "STAGE/STEP: go on from that checkpoint; what came after is moved aside"}},
         "",
         false,
         TasksAndVerifiers()},

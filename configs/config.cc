@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "configs/parse_text.h"
@@ -37,6 +38,19 @@ bool HasNamedEntries(const FieldDescriptor* field) {
          field->message_type()->FindFieldByNumber(1)->cpp_type() == FieldDescriptor::CPPTYPE_STRING;
 }
 
+// An entry that is not there yet is a new one, and a stage without what makes it one is a mistyped
+// name.
+absl::Status CheckNewStage(const Message& entry, const Message& to) {
+  if (entry.GetDescriptor() != StageConfig::descriptor()) return absl::OkStatus();
+  const auto& stage = static_cast<const StageConfig&>(entry);
+  const auto& config = static_cast<const RunConfig&>(to);
+  const bool is_whole = stage.work_case() != StageConfig::WORK_NOT_SET && stage.has_steps();
+  if (is_whole || config.stage_size() == 0) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("stage: found \"", stage.name(), "\", but no stage has this name; stages are ",
+                   StageNames(config), "; expected one of them, or steps and a kind of work"));
+}
+
 // Entries of a repeated message field, matched by their names.
 absl::Status MergeEntries(const Message& from, const FieldDescriptor* field, Message& to,
                           const std::string& path) {
@@ -57,7 +71,10 @@ absl::Status MergeEntries(const Message& from, const FieldDescriptor* field, Mes
         index = j;
       }
     }
-    if (target == nullptr) target = to.GetReflection()->AddMessage(&to, field);
+    if (target == nullptr) {
+      RETURN_IF_ERROR(CheckNewStage(entry, to));
+      target = to.GetReflection()->AddMessage(&to, field);
+    }
     RETURN_IF_ERROR(MergeOver(entry, *target, absl::StrCat(path, "[", index, "]")));
   }
   return absl::OkStatus();
@@ -218,16 +235,32 @@ int FindStage(const RunConfig& config, const std::string& name) {
   return -1;
 }
 
+std::string StageNames(const RunConfig& config) {
+  return absl::StrJoin(config.stage(), ", ", [](std::string* out, const StageConfig& stage) {
+    absl::StrAppend(out, stage.name());
+  });
+}
+
 int InitialStage(const RunConfig& config, int index) {
   const StageConfig& stage = config.stage(index);
-  if (StageOfAnotherRun(stage)) return -1;
+  if (StartsOutside(stage)) return -1;
   return stage.has_init_from() ? FindStage(config, stage.init_from()) : index - 1;
 }
 
+bool StartsOutside(const StageConfig& stage) {
+  return stage.init_from().find_first_of("#/.") != std::string::npos;
+}
+
 std::optional<OtherStage> StageOfAnotherRun(const StageConfig& stage) {
-  const size_t mark = stage.init_from().rfind('#');
+  const std::string& text = stage.init_from();
+  const size_t mark = text.rfind('#');
   if (mark == std::string::npos) return std::nullopt;
-  return OtherStage{stage.init_from().substr(0, mark), stage.init_from().substr(mark + 1)};
+  const size_t slash = text.find('/', mark);
+  OtherStage other{.run_dir = text.substr(0, mark),
+                   .stage = text.substr(mark + 1, slash - mark - 1),
+                   .step = ""};
+  if (slash != std::string::npos) other.step = text.substr(slash + 1);
+  return other;
 }
 
 std::string ModelDifference(const ModelConfig& model, const ModelConfig& other) {

@@ -45,17 +45,25 @@ std::string StageKind(const StageConfig& stage);
 // Index of the stage of this name, or -1.
 int FindStage(const RunConfig& config, const std::string& name);
 
-// Index of the stage whose weights stage `index` starts from, by init_from or by order; -1: the
-// weights of another run, of the model's folder or fresh ones, or no such stage.
+// "base, sft, rl".
+std::string StageNames(const RunConfig& config);
+
+// Index of the stage whose weights stage `index` starts from, by init_from or by order; -1: weights
+// from outside the run, those of the model's folder or fresh ones, or no such stage.
 int InitialStage(const RunConfig& config, int index);
 
-// A stage of another run, as init_from names it: "RUN_DIR#STAGE".
+// Whether the stage's init_from names weights outside the run: another run's stage (it has a '#')
+// or a path (it has a '/' or a '.', which no stage's name has).
+bool StartsOutside(const StageConfig& stage);
+
+// A stage of another run, as init_from names it: "RUN_DIR#STAGE" or "RUN_DIR#STAGE/STEP".
 struct OtherStage {
   std::string run_dir;
   std::string stage;
+  std::string step;  // a number or "best"; "": the stage's last
 };
 
-// The other run and its stage, if the stage starts from one.
+// The other run and its stage, if init_from has a '#'.
 std::optional<OtherStage> StageOfAnotherRun(const StageConfig& stage);
 
 }  // namespace deduce

@@ -259,18 +259,20 @@ absl::Status CheckGrpo(const GrpoConfig& g, const ModelConfig& model, const std:
   });
 }
 
-// Either an earlier stage, or a stage of another run.
+// An earlier stage, a stage of another run, or a path.
 absl::Status CheckInitFrom(const RunConfig& config, int index, const std::string& path) {
   const StageConfig& stage = config.stage(index);
   if (!stage.has_init_from()) return absl::OkStatus();
   const std::string found = absl::StrCat("\"", stage.init_from(), "\"");
   if (const std::optional<OtherStage> other = StageOfAnotherRun(stage)) {
-    return FirstBroken({{!other->run_dir.empty() && IsName(other->stage) && !other->stage.empty(),
-                         path, found, "RUN_DIR#STAGE"}});
+    const bool named = !other->run_dir.empty() && !other->stage.empty() && IsName(other->stage);
+    return FirstBroken(
+        {{named && IsName(other->step), path, found, "RUN_DIR#STAGE or RUN_DIR#STAGE/STEP"}});
   }
+  if (StartsOutside(stage)) return absl::OkStatus();
   const int initial = InitialStage(config, index);
   return FirstBroken({{initial >= 0 && initial < index, path, found,
-                       "the name of an earlier stage, or RUN_DIR#STAGE"}});
+                       "the name of an earlier stage, RUN_DIR#STAGE, or a path with a '/'"}});
 }
 
 absl::Status CheckStage(const RunConfig& config, int index) {
@@ -308,6 +310,28 @@ absl::Status CheckStage(const RunConfig& config, int index) {
       stage.micro_batch_tokens() >= longest, path + ".micro_batch_tokens",
       stage.micro_batch_tokens(),
       absl::StrCat("at least the longest sequence the stage allows (", longest, " tokens)"))});
+}
+
+// A checkpoint can only be the best one if its step was evaluated.
+absl::Status CheckBestMetric(const RunConfig& config) {
+  const CheckpointConfig& checkpoint = config.checkpoint();
+  if (!checkpoint.best_metric().starts_with("eval/")) return absl::OkStatus();
+  bool evaluates = false;
+  for (int i = 0; i < config.stage_size(); ++i) {
+    const StageConfig& stage = config.stage(i);
+    if (!stage.has_evaluate()) continue;
+    evaluates = true;
+    const int64_t every = stage.evaluate().every_steps(), saved = checkpoint.every_steps();
+    const bool only_last = saved == 0 || saved >= stage.steps();
+    RETURN_IF_ERROR(FirstBroken(
+        {Number(only_last || (every > 0 && saved % every == 0),
+                absl::StrCat("stage[", i, "].evaluate.every_steps"), every,
+                absl::StrCat("a divisor of checkpoint.every_steps (", saved,
+                             "), so that every checkpoint has checkpoint.best_metric"))}));
+  }
+  return FirstBroken(
+      {{evaluates, "checkpoint.best_metric", absl::StrCat("\"", checkpoint.best_metric(), "\""),
+        "a stage with evaluate"}});
 }
 
 // Index of a stage's rollout plan, or -1.
@@ -369,6 +393,7 @@ absl::Status Validate(const RunConfig& config) {
   RETURN_IF_ERROR(CheckLayout(config.layout(), config.model()));
   if (config.stage_size() == 0) return ConfigError("stage", "nothing", "at least one stage");
   for (int i = 0; i < config.stage_size(); ++i) RETURN_IF_ERROR(CheckStage(config, i));
+  RETURN_IF_ERROR(CheckBestMetric(config));
   return CheckPlan(config);
 }
 

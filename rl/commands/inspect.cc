@@ -1,11 +1,13 @@
 #include "rl/commands/inspect.h"
 
 #include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "configs/config.h"
 #include "configs/status.h"
 #include "rl/report/run_data.h"
+#include "rl/run/find_model.h"
 #include "rl/run/run.h"
 #include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/checkpoint_reader.h"
@@ -116,6 +118,8 @@ OrderedJson DescribeStage(const StageConfig& stage, const StageNode& node,
       {"checkpoint", saved ? OrderedJson(node.checkpoint) : OrderedJson()},
       {"weights_hash", saved ? OrderedJson(node.saved.value("weights_hash", "")) : OrderedJson()},
       {"num_tokens", saved ? OrderedJson(node.saved.value("num_tokens", 0)) : OrderedJson()},
+      {"best",
+       saved && node.saved.contains("best") ? OrderedJson(node.saved["best"]) : OrderedJson()},
       {"seconds", seconds},
       {"inputs", ToJson(node.inputs)}};
 }
@@ -145,13 +149,10 @@ absl::Status InspectRun(const std::string& dir, bool verify, std::ostream& out) 
 
 }  // namespace
 
-absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out) {
+absl::Status Inspect(const std::string& path, bool verify, std::ostream& out) {
+  if (IsRunDirectory(path)) return InspectRun(path, verify, out);
+  ASSIGN_OR_RETURN(const std::string dir, FindModel(path, std::cerr));
   if (IsHuggingFaceFolder(dir)) return InspectHuggingFace(dir, verify, out);
-  // A checkpoint has both files.
-  if (std::filesystem::exists(dir + "/config.textproto") &&
-      !std::filesystem::exists(dir + "/manifest.json")) {
-    return InspectRun(dir, verify, out);
-  }
   ASSIGN_OR_RETURN(const CheckpointReader reader, CheckpointReader::Open(dir));
   if (verify) RETURN_IF_ERROR(reader.VerifyAll());
   out << Summary(dir, reader.manifest(), verify).dump() << "\n";

@@ -14,9 +14,9 @@ namespace deduce {
 // are CheckpointReader's. Of a Hugging Face folder: a summary (tensors, bytes, verified, the model
 // as our config has it) and one line per tensor; `verify` compares the tensors with config.json.
 // Errors are those of ReadHuggingFaceWeights. Of a run: a summary (name, state, who writes it), one
-// line a stage (kind, state, steps, newest checkpoint, its hash, what it was made from, its cost in
-// seconds and tokens) and one for each change of its config; `verify` reads the newest checkpoint
-// of every stage. Nothing on the disk changes.
-absl::Status Inspect(const std::string& dir, bool verify, std::ostream& out);
+// line a stage (kind, state, steps, newest checkpoint, its hash, the best one, what it was made
+// from, its cost in seconds and tokens) and one for each change of its config; `verify` reads the
+// newest checkpoint of every stage. Nothing on the disk changes.
+absl::Status Inspect(const std::string& path, bool verify, std::ostream& out);
 
 }  // namespace deduce

@@ -26,6 +26,7 @@
 #include "kernels/random.h"
 #include "rl/reward/registry.h"
 #include "rl/rollout/engine.h"
+#include "rl/run/find_model.h"
 #include "trainer/hugging_face/model_folder.h"
 
 namespace deduce {
@@ -43,9 +44,14 @@ absl::Status BadFlag(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadConfig);
 }
 
-// --model, computed as --compute says, or as its run did. What was chosen is said when it was asked
-// for.
-absl::StatusOr<ModelFolder> LoadModel(const Arguments& arguments) {
+// The folder that --model means.
+absl::StatusOr<std::string> ModelDir(const Arguments& arguments) {
+  return FindModel(arguments.Text("model"), std::cerr);
+}
+
+// The model in `dir`, computed as --compute says, or as its run did. What was chosen is said when
+// it was asked for.
+absl::StatusOr<ModelFolder> LoadModel(const std::string& dir, const Arguments& arguments) {
   std::optional<ModelConfig::Compute> compute;
   if (arguments.Has("compute")) {
     const std::string name = arguments.Text("compute");
@@ -56,7 +62,7 @@ absl::StatusOr<ModelFolder> LoadModel(const Arguments& arguments) {
     }
     compute = value;
   }
-  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(arguments.Text("model"), compute));
+  ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(dir, compute));
   if (compute) std::cerr << folder.compute << std::endl;
   return folder;
 }
@@ -171,14 +177,13 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
 
 absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   RETURN_IF_ERROR(CheckGenerateFlags(arguments));
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
-  ASSIGN_OR_RETURN(const Tokenizer tokenizer,
-                   LoadFolderTokenizer(arguments.Text("model"), folder.config));
+  ASSIGN_OR_RETURN(const std::string dir, ModelDir(arguments));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(dir, arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(dir, folder.config));
   const SpecialTokens& special = tokenizer.special_tokens();
   if (!special.eos) {
     return BadData(
-        absl::StrCat(arguments.Text("model"),
-                     ": found a tokenizer without a token that ends a text, expected one"));
+        absl::StrCat(dir, ": found a tokenizer without a token that ends a text, expected one"));
   }
   ASSIGN_OR_RETURN(const std::vector<TextPrompt> prompts, ReadPrompts(arguments, tokenizer));
   const int64_t n = arguments.Integer("n", 1);
@@ -228,7 +233,8 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
 }
 
 absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
-  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(arguments));
+  ASSIGN_OR_RETURN(const std::string dir, ModelDir(arguments));
+  ASSIGN_OR_RETURN(const ModelFolder folder, LoadModel(dir, arguments));
   const ModelConfig& model = folder.config;
   c10::NoGradGuard no_grad;
   return ForEachLine(
@@ -256,7 +262,8 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
 }
 
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const std::string dir, ModelDir(arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(dir));
   const auto tokenize = [&](const std::string& line, const std::string& where) -> absl::Status {
     std::string text = line;
     if (arguments.Has("json")) {
@@ -276,7 +283,8 @@ absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
-  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(arguments.Text("model")));
+  ASSIGN_OR_RETURN(const std::string dir, ModelDir(arguments));
+  ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(dir));
   const bool with_special = !arguments.Has("skip_special_tokens");
   return ForEachLine(LineReader(in, kStandardInput),
                      [&](const std::string& line, const std::string& where) -> absl::Status {

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -9,6 +10,8 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
+#include "rl/run/find_model.h"
+#include "rl/run/rewind.h"
 #include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/checkpoint_folders.h"
 
@@ -99,16 +102,20 @@ absl::StatusOr<Run> Run::Open(const std::string& dir, Access access, Resume resu
 }
 
 absl::StatusOr<std::vector<ConfigChange>> Run::Check(
-    const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs) const {
+    const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs,
+    const std::optional<CheckpointEntry>& point) const {
   std::vector<ConfigChange> changes;
   if (config_) {
-    ASSIGN_OR_RETURN(const std::vector<StageNode> before, Stages());
+    ASSIGN_OR_RETURN(const std::vector<StageNode> before, ReadStageGraph(*config_, dir_, point));
     std::vector<StageDone> done;
     for (int i = 0; i < config_->stage_size(); ++i) {
       StageDone& stage = done.emplace_back();
       stage.step = before[i].step;
       stage.over = before[i].state == StageNode::State::kFinished ||
                    before[i].state == StageNode::State::kGone;
+      stage.weights = before[i].state == StageNode::State::kFinished
+                          ? absl::StrCat(dir_, "#", config_->stage(i).name())
+                          : before[i].checkpoint;
       for (int j = i + 1; j < config_->stage_size(); ++j) {
         if (InitialStage(*config_, j) == i && !before[j].checkpoint.empty())
           stage.successor = config_->stage(j).name();
@@ -116,7 +123,7 @@ absl::StatusOr<std::vector<ConfigChange>> Run::Check(
     }
     ASSIGN_OR_RETURN(changes, ChangesOnResume(*config_, config, done));
   }
-  ASSIGN_OR_RETURN(const std::vector<StageNode> nodes, ReadStageGraph(config, dir_));
+  ASSIGN_OR_RETURN(const std::vector<StageNode> nodes, ReadStageGraph(config, dir_, point));
   RETURN_IF_ERROR(CheckHistory(config, dir_, nodes));
   for (size_t i = 0; i < nodes.size(); ++i) {
     RETURN_IF_ERROR(CheckInputs(nodes[i].checkpoint, nodes[i].inputs, inputs[i]));
@@ -128,14 +135,36 @@ absl::StatusOr<std::vector<ConfigChange>> Run::Check(
   return changes;
 }
 
-absl::Status Run::GoOn(const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs) {
-  absl::StatusOr<std::vector<ConfigChange>> changes = Check(config, inputs);
+absl::Status Run::LinkBest(const RunConfig& config) const {
+  ASSIGN_OR_RETURN(const std::vector<StageNode> nodes, ReadStageGraph(config, dir_));
+  for (int i = 0; i < config.stage_size(); ++i) {
+    const std::string stage_dir = CheckpointStageDir(dir_, config.stage(i).name());
+    RETURN_IF_ERROR(LinkBestCheckpoint(stage_dir, nodes[i].best));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Run::Rewind(const CheckpointEntry& point, std::vector<ConfigChange>& changes) const {
+  ASSIGN_OR_RETURN(const CheckpointEntry newest, NewestCheckpoint(dir_));
+  ASSIGN_OR_RETURN(const std::string aside, MoveAside(*config_, dir_, point));
+  if (aside.empty()) return absl::OkStatus();
+  const auto name = [](const CheckpointEntry& entry) { return CheckpointNames({entry}); };
+  changes.push_back({"resume_from", name(newest), name(point), point.stage, point.step});
+  std::cerr << "back to " << name(point) << "; what came after is in " << aside << std::endl;
+  return absl::OkStatus();
+}
+
+absl::Status Run::GoOn(const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs,
+                       const std::optional<CheckpointEntry>& point) {
+  absl::StatusOr<std::vector<ConfigChange>> changes = Check(config, inputs, point);
   if (!changes.ok()) return WithExitCode(changes.status(), ExitCode::kBadConfig);
   for (const StageConfig& stage : config.stage()) {
     RETURN_IF_ERROR(SweepCheckpoints(CheckpointStageDir(dir_, stage.name())));
   }
+  if (point) RETURN_IF_ERROR(Rewind(*point, *changes));
   RETURN_IF_ERROR(RecordChanges(ChangesPath(dir_), *changes));
   RETURN_IF_ERROR(ReplaceFile(ConfigPath(dir_), ConfigText(config)));
+  RETURN_IF_ERROR(LinkBest(config));
   config_ = config;
   return absl::OkStatus();
 }

@@ -40,16 +40,22 @@ class Run {
 
   // Makes `config` the run's (opened to write), `inputs` being what each of its stages is made
   // from. Everything is checked before anything is written. What changes from here on gets a line
-  // in changes.jsonl; what killed runs left behind is removed. Errors, with nothing changed: those
+  // in changes.jsonl; what killed runs left behind is removed; with `point`, a checkpoint of the
+  // run, what came after that is moved aside (see MoveAside). Errors, with nothing changed: those
   // of ChangesOnResume (exit code 2), CheckHistory and CheckInputs (3).
-  absl::Status GoOn(const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs);
+  absl::Status GoOn(const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs,
+                    const std::optional<CheckpointEntry>& point = std::nullopt);
 
  private:
   Run(std::string dir, std::optional<RunConfig> config, std::optional<RunLock> lock)
       : dir_(std::move(dir)), config_(std::move(config)), lock_(std::move(lock)) {}
 
   absl::StatusOr<std::vector<ConfigChange>> Check(
-      const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs) const;
+      const RunConfig& config, const std::vector<std::vector<Artifact>>& inputs,
+      const std::optional<CheckpointEntry>& point) const;
+  // The links to the best checkpoints, as the newest of each stage has them.
+  absl::Status LinkBest(const RunConfig& config) const;
+  absl::Status Rewind(const CheckpointEntry& point, std::vector<ConfigChange>& changes) const;
 
   std::string dir_;
   std::optional<RunConfig> config_;

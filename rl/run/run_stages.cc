@@ -18,8 +18,10 @@
 #include "data/text/tokenizer/end_tokens.h"
 #include "parallel/layout.h"
 #include "parallel/rank_groups.h"
+#include "rl/run/describe_run.h"
+#include "rl/run/find_model.h"
 #include "rl/run/make_stage_work.h"
-#include "rl/run/other_run.h"
+#include "rl/run/outside_weights.h"
 #include "rl/run/run_log.h"
 #include "rl/run/stage_loop.h"
 #include "trainer/checkpoint/checked_file.h"
@@ -62,7 +64,7 @@ struct Recipe {
   std::optional<HuggingFaceFolder> source;        // of model.hugging_face
   std::map<std::string, std::string> files;       // for every checkpoint
   std::vector<StageNode> nodes;                   // where the stages stand
-  std::vector<std::string> outside;               // checkpoints of other runs to start from; ""
+  std::vector<OutsideWeights> outside;            // that stages start from; empty
 };
 
 absl::StatusOr<std::map<std::string, std::string>> FilesOfCheckpoints(const RunConfig& config,
@@ -90,7 +92,8 @@ absl::StatusOr<std::map<std::string, std::string>> FilesOfCheckpoints(const RunC
   return files;
 }
 
-absl::StatusOr<Recipe> ReadRecipe(const RunConfig& config) {
+absl::StatusOr<Recipe> ReadRecipe(const RunConfig& config,
+                                  const std::optional<CheckpointEntry>& point) {
   Recipe recipe;
   ASSIGN_OR_RETURN(recipe.tokenizer, LoadTokenizer(config));
   for (int i = 0; i < config.stage_size(); ++i) {
@@ -101,12 +104,12 @@ absl::StatusOr<Recipe> ReadRecipe(const RunConfig& config) {
                                                             LongestUse(config.model())));
   }
   ASSIGN_OR_RETURN(recipe.files, FilesOfCheckpoints(config, recipe));
-  ASSIGN_OR_RETURN(recipe.nodes, ReadStageGraph(config, config.run_dir()));
+  ASSIGN_OR_RETURN(recipe.nodes, ReadStageGraph(config, config.run_dir(), point));
   recipe.outside.resize(config.stage_size());
   for (int i = 0; i < config.stage_size(); ++i) {
     if (recipe.nodes[i].state != StageNode::State::kWaiting) continue;
-    if (!StageOfAnotherRun(config.stage(i))) continue;
-    ASSIGN_OR_RETURN(recipe.outside[i], WeightsOfAnotherRun(config, i, *recipe.tokenizer));
+    if (!StartsOutside(config.stage(i))) continue;
+    ASSIGN_OR_RETURN(recipe.outside[i], FindOutsideWeights(config, i, *recipe.tokenizer));
   }
   return recipe;
 }
@@ -119,7 +122,9 @@ struct Writer {
   std::unique_ptr<RunLog> log;                // null if nothing is left to do
 };
 
-absl::StatusOr<Writer> OpenToWrite(const RunConfig& config, Resume resume, const Recipe& recipe) {
+absl::StatusOr<Writer> OpenToWrite(const RunConfig& config, Resume resume,
+                                   const std::optional<CheckpointEntry>& point,
+                                   const Recipe& recipe) {
   ASSIGN_OR_RETURN(Run run, Run::Open(config.run_dir(), Run::Access::kWrite, resume));
   Writer writer{.run = std::move(run)};
   for (int i = 0; i < config.stage_size(); ++i) {
@@ -127,7 +132,7 @@ absl::StatusOr<Writer> OpenToWrite(const RunConfig& config, Resume resume, const
     if (!inputs.ok()) return WithExitCode(inputs.status(), ExitCode::kBadData);
     writer.inputs.push_back(*std::move(inputs));
   }
-  RETURN_IF_ERROR(writer.run.GoOn(config, writer.inputs));
+  RETURN_IF_ERROR(writer.run.GoOn(config, writer.inputs, point));
   if (std::filesystem::exists(ChangesPath(config.run_dir()))) {
     ASSIGN_OR_RETURN(writer.files["changes.jsonl"], ReadFile(ChangesPath(config.run_dir())));
   }
@@ -154,24 +159,39 @@ absl::StatusOr<StageStart> FindStart(const RunConfig& config, const Recipe& reci
   }
   const int before = InitialStage(config, index);
   const std::string& weights =
-      before >= 0 ? recipe.nodes[before].checkpoint : recipe.outside[index];
+      before >= 0 ? recipe.nodes[before].checkpoint : recipe.outside[index].checkpoint;
   if (!weights.empty()) {
     ASSIGN_OR_RETURN(start.weights, OpenCheckpoint(weights));
+  } else if (recipe.outside[index].folder) {
+    start.source = recipe.outside[index].folder.get();
   } else if (recipe.source) {
     start.source = &*recipe.source;
   }
   return start;
 }
 
-Artifact WeightsInput(const RunConfig& config, int index, const StageStart& start) {
+absl::StatusOr<Artifact> WeightsInput(const RunConfig& config, int index, const StageStart& start) {
   if (start.weights) {
     const int before = InitialStage(config, index);
-    return {ArtifactType::kWeights,
-            before >= 0 ? config.stage(before).name() : config.stage(index).init_from(),
-            start.weights->state().value("weights_hash", "")};
+    return Artifact{ArtifactType::kWeights,
+                    before >= 0 ? config.stage(before).name() : config.stage(index).init_from(),
+                    start.weights->state().value("weights_hash", "")};
   }
-  if (start.source != nullptr) return {ArtifactType::kWeights, start.source->dir, ""};
-  return {ArtifactType::kWeights, absl::StrCat("seed ", config.seed()), ""};
+  if (start.source != nullptr) {
+    ASSIGN_OR_RETURN(std::string hash, HashOfFolder(*start.source));
+    return Artifact{ArtifactType::kWeights, start.source->dir, std::move(hash)};
+  }
+  return Artifact{ArtifactType::kWeights, absl::StrCat("seed ", config.seed()), ""};
+}
+
+// Everything that the stage is made from, for its checkpoints; of ranks that do not write, nothing.
+absl::StatusOr<nlohmann::json> InputsOf(const RunConfig& config, int index, const StageStart& start,
+                                        const Writer* writer) {
+  if (writer == nullptr) return nlohmann::json();
+  if (start.resumed) return WithEvaluationOf(writer->inputs[index], start.resumed->state());
+  std::vector<Artifact> inputs = writer->inputs[index];
+  ASSIGN_OR_RETURN(inputs.emplace_back(), WeightsInput(config, index, start));
+  return ToJson(inputs);
 }
 
 std::string Beginning(const StageStart& start) {
@@ -179,6 +199,14 @@ std::string Beginning(const StageStart& start) {
          : start.weights           ? start.weights->dir()
          : start.source != nullptr ? start.source->dir
                                    : "fresh weights";
+}
+
+std::string LastCheckpoint(const std::vector<StageNode>& nodes) {
+  std::string last;
+  for (const StageNode& node : nodes) {
+    if (!node.checkpoint.empty()) last = node.checkpoint;
+  }
+  return last;
 }
 
 // Collective. Runs the stages that need work. `writer`: rank 0's, null elsewhere.
@@ -189,13 +217,9 @@ absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* wr
     if (!recipe.nodes[i].needs_work()) continue;
     absl::StatusOr<StageStart> start = FindStart(config, recipe, i);
     RETURN_IF_ERROR(AgreeOnStatus(world, start.status()));
-    if (start->resumed && writer != nullptr) {
-      start->inputs = WithEvaluationOf(writer->inputs[i], start->resumed->state());
-    } else if (writer != nullptr) {
-      std::vector<Artifact> inputs = writer->inputs[i];
-      inputs.push_back(WeightsInput(config, i, *start));
-      start->inputs = ToJson(inputs);
-    }
+    absl::StatusOr<nlohmann::json> inputs = InputsOf(config, i, *start, writer);
+    RETURN_IF_ERROR(AgreeOnStatus(world, inputs.status()));
+    start->inputs = *std::move(inputs);
     if (context.log) {
       std::cerr << "stage " << config.stage(i).name() << ": from " << Beginning(*start)
                 << std::endl;
@@ -210,6 +234,11 @@ absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* wr
     absl::StatusOr<std::vector<StageNode>> nodes = ReadStageGraph(config, config.run_dir());
     RETURN_IF_ERROR(AgreeOnStatus(world, nodes.status()));
     recipe.nodes = *std::move(nodes);
+  }
+  if (context.log) {
+    std::cerr << "finished: all " << config.stage_size() << " stages of " << config.run_dir()
+              << "\n"
+              << EndText(config, LastCheckpoint(recipe.nodes)) << std::flush;
   }
   return absl::OkStatus();
 }
@@ -230,9 +259,25 @@ void SayWhatIsGone(const RunConfig& config, const std::vector<StageNode>& nodes)
   }
 }
 
+// The checkpoint that resume_from names.
+absl::StatusOr<std::optional<CheckpointEntry>> PointToGoOnFrom(const RunConfig& config,
+                                                               const RunOptions& options) {
+  if (options.resume_from.empty()) return std::optional<CheckpointEntry>();
+  const auto error = [](const std::string& message) {
+    return WithExitCode(absl::InvalidArgumentError("--resume_from: " + message),
+                        ExitCode::kBadConfig);
+  };
+  const absl::StatusOr<CheckpointEntry> point =
+      FindCheckpoint(config.run_dir(), options.resume_from);
+  if (!point.ok()) return error(std::string(point.status().message()));
+  if (FindStage(config, point->stage) >= 0) return *point;
+  return error(
+      absl::StrCat("found stage ", point->stage, ", expected one of ", StageNames(config)));
+}
+
 }  // namespace
 
-absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& world) {
+absl::Status RunStages(const RunConfig& config, const RunOptions& options, Communicator& world) {
   const absl::StatusOr<Layout> layout = MakeLayout(config.layout(), world.size(), world.rank());
   // A schedule's file may be there for some ranks only.
   RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, layout.status()), ExitCode::kBadConfig));
@@ -240,12 +285,14 @@ absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& wor
   at::set_num_threads(static_cast<int>(config.layout().threads_per_rank()));
   RankGroups ranks = MakeRankGroups(world, *layout);
 
-  absl::StatusOr<Recipe> recipe = ReadRecipe(config);
+  const auto point = PointToGoOnFrom(config, options);
+  RETURN_IF_ERROR(AgreeOnStatus(world, point.status()));
+  absl::StatusOr<Recipe> recipe = ReadRecipe(config, *point);
   RETURN_IF_ERROR(WithExitCode(AgreeOnStatus(world, recipe.status()), ExitCode::kBadData));
   std::optional<Writer> writer;
   absl::Status opened;
   if (world.rank() == 0) {
-    absl::StatusOr<Writer> result = OpenToWrite(config, resume, *recipe);
+    absl::StatusOr<Writer> result = OpenToWrite(config, options.resume, *point, *recipe);
     opened = result.status();
     if (result.ok()) writer.emplace(*std::move(result));
   }
@@ -258,7 +305,8 @@ absl::Status RunStages(const RunConfig& config, Resume resume, Communicator& wor
   if (!AnythingLeft(recipe->nodes)) {
     if (writer) {
       std::cerr << "nothing to do: all " << config.stage_size() << " stages of " << config.run_dir()
-                << " are finished" << std::endl;
+                << " are finished\n"
+                << EndText(config, LastCheckpoint(recipe->nodes)) << std::flush;
     }
     return absl::OkStatus();
   }

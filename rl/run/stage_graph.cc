@@ -26,6 +26,8 @@ absl::StatusOr<StageNode> ReadNode(const StageConfig& stage, const CheckpointEnt
                  .step = newest.step,
                  .saved = reader->state()};
   node.inputs = InputsOfState(node.saved);
+  if (node.saved.contains("best") && node.saved["best"].is_object())
+    node.best = node.saved["best"].value("step", int64_t{0});
   if (node.state == StageNode::State::kFinished)
     node.output.hash = node.saved.value("weights_hash", "");
   return node;
@@ -56,15 +58,21 @@ std::string StateName(StageNode::State state) {
   }
 }
 
+bool IsAfter(const RunConfig& config, const CheckpointEntry& entry, const CheckpointEntry& point) {
+  const int stage = FindStage(config, entry.stage), of_point = FindStage(config, point.stage);
+  return stage > of_point || (stage == of_point && entry.step > point.step);
+}
+
 absl::StatusOr<std::vector<StageNode>> ReadStageGraph(const RunConfig& config,
-                                                      const std::string& run_dir) {
+                                                      const std::string& run_dir,
+                                                      const std::optional<CheckpointEntry>& end) {
   ASSIGN_OR_RETURN(const std::vector<CheckpointEntry> entries, ListCheckpoints(run_dir));
   std::vector<StageNode> nodes;
   for (const StageConfig& stage : config.stage()) {
     const CheckpointEntry* newest = nullptr;
     for (const CheckpointEntry& entry : entries) {
-      if (entry.stage == stage.name() && (newest == nullptr || entry.step > newest->step))
-        newest = &entry;
+      if (entry.stage != stage.name() || (end && IsAfter(config, entry, *end))) continue;
+      newest = &entry;  // steps rise within a stage
     }
     StageNode node;
     if (newest != nullptr) {
@@ -88,6 +96,14 @@ absl::Status CheckHistory(const RunConfig& config, const std::string& run_dir,
           CheckpointDir(run_dir, stage.name(), stage.steps()), ": found nothing, though stage ",
           config.stage(j).name(),
           ", which comes after, has begun; expected the checkpoint, or none of later stages"));
+    }
+    if (nodes[i].state == StageNode::State::kBegun && nodes[i].saved.value("only_model", false)) {
+      return BadData(absl::StrCat(
+          nodes[i].checkpoint,
+          ": found weights alone (checkpoint.save_only_model), expected the "
+          "optimizer's state to go on inside stage ",
+          stage.name(), "; a stage of a new run can start from them with init_from: \"",
+          nodes[i].checkpoint, "\""));
     }
     const int initial = InitialStage(config, i);
     if (initial < 0 || nodes[initial].state != StageNode::State::kFinished) continue;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -11,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "configs/run.pb.h"
 #include "rl/run/stage_inputs.h"
+#include "trainer/checkpoint/checkpoint_folders.h"
 
 namespace deduce {
 
@@ -25,6 +27,7 @@ struct StageNode {
   std::string checkpoint;        // the newest; "": none
   int64_t step = 0;              // of that
   nlohmann::json saved;          // its state
+  std::optional<int64_t> best;   // the step with the best value of checkpoint.best_metric so far
   std::vector<Artifact> inputs;  // as it was made from
   Artifact output;               // the weights; hash "" until finished
 
@@ -34,14 +37,20 @@ struct StageNode {
 // "waiting", "begun", "finished" or "gone".
 std::string StateName(StageNode::State state);
 
-// One node a stage of `config`, from the checkpoints in run_dir. Changes nothing. Errors (exit code
-// 3): those of CheckpointReader.
-absl::StatusOr<std::vector<StageNode>> ReadStageGraph(const RunConfig& config,
-                                                      const std::string& run_dir);
+// Whether a checkpoint of a stage of `config` comes after `point`: in a later stage, or at a later
+// step of the same one.
+bool IsAfter(const RunConfig& config, const CheckpointEntry& entry, const CheckpointEntry& point);
+
+// One node a stage of `config`, from the checkpoints in run_dir, without those that come after
+// `end`. Changes nothing. Errors (exit code 3): those of CheckpointReader.
+absl::StatusOr<std::vector<StageNode>> ReadStageGraph(
+    const RunConfig& config, const std::string& run_dir,
+    const std::optional<CheckpointEntry>& end = std::nullopt);
 
 // Error (exit code 3) if the nodes cannot be one history: a stage needs work while one after it has
-// begun, whose lines in metrics.jsonl come after; or a stage started from other weights than those
-// that are there.
+// begun, whose lines in metrics.jsonl come after; a stage started from other weights than those
+// that are there; or a stage has to go on from a checkpoint of weights alone
+// (checkpoint.save_only_model).
 absl::Status CheckHistory(const RunConfig& config, const std::string& run_dir,
                           const std::vector<StageNode>& nodes);
 

@@ -1,7 +1,9 @@
 #include "rl/run/stage_loop.h"
 
 #include <filesystem>
+#include <iostream>
 #include <nlohmann/json.hpp>
+#include <set>
 #include <utility>
 #include <vector>
 
@@ -10,6 +12,7 @@
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "parallel/pipeline/chrome_trace.h"
+#include "rl/run/best_checkpoint.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/checkpoint_folders.h"
 #include "trainer/metrics/clock.h"
@@ -25,7 +28,8 @@ class StageLoop {
         config_(context.config.stage(index)),
         world_(*context.ranks.world),
         work_(work),
-        inputs_(start.inputs) {
+        inputs_(start.inputs),
+        best_(context.config.checkpoint()) {
     for (int i = 0; i < index; ++i) first_global_step_ += context.config.stage(i).steps();
     if (start.weights) num_tokens_ = start.weights->state().value("num_tokens", int64_t{0});
     if (!start.resumed) return;
@@ -33,6 +37,7 @@ class StageLoop {
     step_ = saved_step_ = saved.value("step", int64_t{0});
     num_tokens_ = saved.value("num_tokens", int64_t{0});
     nonfinite_in_a_row_ = saved.value("nonfinite_in_a_row", int64_t{0});
+    best_ = BestCheckpoint::Of(saved, context.config.checkpoint());
   }
 
   absl::StatusOr<StageEnd> Run();
@@ -44,12 +49,14 @@ class StageLoop {
   absl::Status Log(const MetricsRecord& record);
   absl::Status Save();
   absl::StatusOr<nlohmann::ordered_json> StateToSave(const std::string& weights_hash);
+  absl::Status KeepAndRemove() const;
   absl::Status SaveTrace();
   bool AnyRankStops();
   bool Due(int64_t interval) const { return interval > 0 && step_ % interval == 0; }
   bool SavesNow() const {
     return step_ == config_.steps() || Due(context_.config.checkpoint().every_steps());
   }
+  bool only_model() const { return context_.config.checkpoint().save_only_model(); }
   MetricsRecord RecordHead() const;
 
   RunContext& context_;
@@ -57,6 +64,7 @@ class StageLoop {
   Communicator& world_;
   StageWork& work_;
   nlohmann::json inputs_;
+  BestCheckpoint best_;
 
   int64_t first_global_step_ = 0;  // steps of all stages before this one
   int64_t step_ = 0;               // done
@@ -102,6 +110,8 @@ absl::StatusOr<nlohmann::ordered_json> StageLoop::StateToSave(const std::string&
                                   {"metrics_offset", *offset},
                                   {"threads_per_rank", context_.config.layout().threads_per_rank()},
                                   {"inputs", inputs_}};
+  if (only_model()) state["only_model"] = true;
+  if (best_.step()) state["best"] = best_.ToJson();
   state.update(work_.State());
   return state;
 }
@@ -112,15 +122,20 @@ absl::Status StageLoop::Save() {
   ASSIGN_OR_RETURN(const std::string hash, work_.WeightsHash());
   ASSIGN_OR_RETURN(const nlohmann::ordered_json state, StateToSave(hash));
   RETURN_IF_ERROR(SaveCheckpoint(world_, CheckpointDir(context_.run_dir, config_.name(), step_),
-                                 work_.Slices(), state.dump(), context_.files));
+                                 work_.Slices(only_model()), state.dump(), context_.files));
   saved_step_ = step_;
-  absl::Status removed;
-  if (world_.rank() == 0) {
-    removed = RemoveOldCheckpoints(CheckpointStageDir(context_.run_dir, config_.name()),
-                                   context_.config.checkpoint().keep_last(), {config_.steps()});
-  }
+  const absl::Status removed = world_.rank() == 0 ? KeepAndRemove() : absl::OkStatus();
   checkpoint_seconds_ = SecondsNow() - start;
   return AgreeOnStatus(world_, removed);
+}
+
+// Of the stage's checkpoints, for one rank: those that the config wants stay.
+absl::Status StageLoop::KeepAndRemove() const {
+  const std::string folder = CheckpointStageDir(context_.run_dir, config_.name());
+  std::set<int64_t> kept = {config_.steps()};
+  if (best_.step()) kept.insert(*best_.step());
+  RETURN_IF_ERROR(LinkBestCheckpoint(folder, best_.step()));
+  return RemoveOldCheckpoints(folder, context_.config.checkpoint().keep_last(), kept);
 }
 
 // Collective. Rank 0 writes what all ranks did in this step, if it is due.
@@ -145,6 +160,11 @@ absl::Status StageLoop::EvaluateBeforeFirstStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step 0"));
   MetricsRecord record = RecordHead();
   RETURN_IF_ERROR(work_.Evaluate(record));
+  if (context_.log && best_.IsMissingFrom(record)) {
+    std::cerr << "deduce: warning: checkpoint.best_metric: found no "
+              << context_.config.checkpoint().best_metric() << " in the evaluation of stage "
+              << config_.name() << ": no best checkpoint is kept" << std::endl;
+  }
   return Log(record);
 }
 
@@ -165,7 +185,9 @@ absl::Status StageLoop::EvaluateLogSave(MetricsRecord record, const StepReport& 
   record.insert(record.end(), report.times.begin(), report.times.end());
   record.emplace_back("timing_s/checkpoint", std::exchange(checkpoint_seconds_, 0.0));
   RETURN_IF_ERROR(Log(record));
-  return SavesNow() ? Save() : absl::OkStatus();
+  if (!SavesNow()) return absl::OkStatus();
+  best_.Consider(step_, record);
+  return Save();
 }
 
 absl::Status StageLoop::OneStep() {

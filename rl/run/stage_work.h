@@ -83,7 +83,8 @@ class StageWork {
   virtual absl::StatusOr<std::string> WeightsHash() = 0;
 
   // The tensors of a checkpoint: over all ranks every element of every tensor exactly once.
-  virtual std::vector<TensorSlice> Slices() = 0;
+  // only_model: weights without what only a stage that goes on needs.
+  virtual std::vector<TensorSlice> Slices(bool only_model) = 0;
 
   // Numbers that a checkpoint holds beside the tensors, and Prepare reads from its state.
   virtual nlohmann::ordered_json State() const = 0;

@@ -100,8 +100,9 @@ absl::Status TrainingWork::Evaluate(MetricsRecord& record) {
 
 absl::StatusOr<std::string> TrainingWork::WeightsHash() { return HashOfWeights(*model_); }
 
-std::vector<TensorSlice> TrainingWork::Slices() {
+std::vector<TensorSlice> TrainingWork::Slices(bool only_model) {
   std::vector<TensorSlice> slices = WeightSlices(*model_);
+  if (only_model) return slices;
   for (TensorSlice& slice : MomentSlices(*state_)) slices.push_back(std::move(slice));
   for (TensorSlice& slice : MoreSlices()) slices.push_back(std::move(slice));
   return slices;

@@ -28,7 +28,7 @@ class TrainingWork : public StageWork {
   absl::StatusOr<StepReport> Step(int64_t step) override;
   absl::Status Evaluate(MetricsRecord& record) override;
   absl::StatusOr<std::string> WeightsHash() override;
-  std::vector<TensorSlice> Slices() override;
+  std::vector<TensorSlice> Slices(bool only_model) override;
   nlohmann::ordered_json State() const override;
 
  protected:

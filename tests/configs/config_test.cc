@@ -66,7 +66,7 @@ TEST_F(ConfigTest, AListOfEntriesWithoutNamesIsReplaced) {
 }
 
 TEST_F(ConfigTest, StageOfANewNameIsAppended) {
-  const RunConfig config = Load({"stage { name: \"more\" sft { } }"});
+  const RunConfig config = Load({"stage { name: \"more\" steps: 5 sft { } }"});
   ASSERT_EQ(config.stage_size(), 3);
   EXPECT_EQ(config.stage(2).name(), "more");
 }
@@ -165,12 +165,39 @@ TEST_F(ConfigTest, AStageOfAnotherRunIsFolderAndName) {
   stage.set_init_from("runs/a#1#base");
   EXPECT_EQ(StageOfAnotherRun(stage)->run_dir, "runs/a#1");
   EXPECT_EQ(StageOfAnotherRun(stage)->stage, "base");
+  EXPECT_EQ(StageOfAnotherRun(stage)->step, "");
+  stage.set_init_from("runs/a#base/20");
+  EXPECT_EQ(StageOfAnotherRun(stage)->run_dir, "runs/a");
+  EXPECT_EQ(StageOfAnotherRun(stage)->stage, "base");
+  EXPECT_EQ(StageOfAnotherRun(stage)->step, "20");
+}
+
+TEST_F(ConfigTest, APathIsNoStageOfThisRunNorOfAnother) {
+  StageConfig stage;
+  EXPECT_FALSE(StartsOutside(stage));
+  for (const char* path : {"./base", "runs/a/checkpoints/base/3", ".."}) {
+    stage.set_init_from(path);
+    EXPECT_TRUE(StartsOutside(stage)) << path;
+    EXPECT_FALSE(StageOfAnotherRun(stage).has_value()) << path;
+  }
+  stage.set_init_from("base-1_x");
+  EXPECT_FALSE(StartsOutside(stage));
+  stage.set_init_from("d#base");
+  EXPECT_TRUE(StartsOutside(stage));
+}
+
+TEST_F(ConfigTest, AMistypedStageIsNamedAndAWholeOneAppended) {
+  const auto loaded = LoadConfig(path_, {"stage { name: \"typo\" steps: 5 }"});
+  EXPECT_EQ(loaded.status().message(),
+            "--set 'stage { name: \"typo\" steps: 5 }': stage: found \"typo\", but no stage has "
+            "this name; stages are base, rl; expected one of them, or steps and a kind of work");
+  EXPECT_EQ(StageNames(Load({"stage { name: \"more\" steps: 5 sft { } }"})), "base, rl, more");
 }
 
 TEST_F(ConfigTest, StageStartsFromTheOneBeforeUnlessItSaysOtherwise) {
   const RunConfig config =
-      Load({"stage { name: \"third\" init_from: \"base\" } stage { name: \"fourth\" init_from: "
-            "\"none\" }"});
+      Load({"stage { name: \"third\" steps: 1 sft { } init_from: \"base\" } stage { name: "
+            "\"fourth\" steps: 1 sft { } init_from: \"none\" }"});
   EXPECT_EQ(InitialStage(config, 0), -1);
   EXPECT_EQ(InitialStage(config, 1), 0);
   EXPECT_EQ(InitialStage(config, 2), 0);

@@ -56,6 +56,26 @@ void ExpectErrors(const char* base, const std::vector<Case>& cases) {
   }
 }
 
+TEST(ValidateTest, TheBestCheckpointIsAmongThoseThatAreEvaluated) {
+  const auto error = [](const std::string& checkpoint, const std::string& evaluate) {
+    return std::string(
+        Validate(Parse(Changed(kRun, "evaluate { }", evaluate) + "checkpoint {" + checkpoint + "}"))
+            .message());
+  };
+  const std::string metric = "best_metric: \"eval/loss\" every_steps: 4";
+  EXPECT_EQ(error(metric, "evaluate { every_steps: 2 }"), "");
+  EXPECT_EQ(error(metric, "evaluate { every_steps: 3 }"),
+            "stage[1].evaluate.every_steps: found 3, expected a divisor of checkpoint.every_steps "
+            "(4), so that every checkpoint has checkpoint.best_metric");
+  EXPECT_EQ(error(metric, "evaluate { }"),
+            "stage[1].evaluate.every_steps: found 0, expected a divisor of checkpoint.every_steps "
+            "(4), so that every checkpoint has checkpoint.best_metric");
+  EXPECT_EQ(error("best_metric: \"eval/loss\" every_steps: 0", "evaluate { }"), "");
+  EXPECT_EQ(error(metric, ""),
+            "checkpoint.best_metric: found \"eval/loss\", expected a stage with evaluate");
+  EXPECT_EQ(error("best_metric: \"reward\" every_steps: 4", "evaluate { every_steps: 3 }"), "");
+}
+
 TEST(ValidateTest, SoundRunsPassWithAndWithoutDefaultsWrittenOut) {
   for (const char* text : {kRun, kGqa}) {
     EXPECT_EQ(Validate(Parse(text)), absl::OkStatus());
@@ -209,15 +229,20 @@ TEST(ValidateTest, StageRules) {
        {"name: \"rl\"", "name: \"r/l\"",
         "stage[1].name: found \"r/l\", expected letters, digits, '_' and '-'"},
        {"name: \"rl\"", "name: \"rl\" init_from: \"rl\"",
-        "stage[1].init_from: found \"rl\", expected the name of an earlier stage, or "
-        "RUN_DIR#STAGE"},
+        "stage[1].init_from: found \"rl\", expected the name of an earlier stage, "
+        "RUN_DIR#STAGE, or a path with a '/'"},
        {"name: \"rl\"", "name: \"rl\" init_from: \"bass\"",
-        "stage[1].init_from: found \"bass\", expected the name of an earlier stage, or "
-        "RUN_DIR#STAGE"},
+        "stage[1].init_from: found \"bass\", expected the name of an earlier stage, "
+        "RUN_DIR#STAGE, or a path with a '/'"},
        {"name: \"rl\"", "name: \"rl\" init_from: \"#base\"",
-        "stage[1].init_from: found \"#base\", expected RUN_DIR#STAGE"},
+        "stage[1].init_from: found \"#base\", expected RUN_DIR#STAGE or "
+        "RUN_DIR#STAGE/STEP"},
        {"name: \"rl\"", "name: \"rl\" init_from: \"runs/a#\"",
-        "stage[1].init_from: found \"runs/a#\", expected RUN_DIR#STAGE"},
+        "stage[1].init_from: found \"runs/a#\", expected RUN_DIR#STAGE or "
+        "RUN_DIR#STAGE/STEP"},
+       {"name: \"rl\"", "name: \"rl\" init_from: \"runs/a#base/4/5\"",
+        "stage[1].init_from: found \"runs/a#base/4/5\", expected RUN_DIR#STAGE or "
+        "RUN_DIR#STAGE/STEP"},
        {"pretrain { }", "",
         "stage[0]: found no kind of work, expected one of pretrain, sft, distill, grpo"},
        {"steps: 10", "", "stage[0].steps: found nothing, expected a value"},

@@ -43,6 +43,50 @@ class Commands(unittest.TestCase):
         got = self.generate(f"--prompts={path}", "--max_new_tokens=5", "--temperature=0")
         self.assertEqual([line["prompt"] for line in got], ["1+2+3=?", "44+5+6=?"])
 
+    def test_a_run_is_taken_as_its_newest_checkpoint_which_is_said(self):
+        flags = ("--prompt=12+34+56=?", "--max_new_tokens=5", "--temperature=0")
+        result = d.run(["generate", f"--model={self.run_dir}", *flags])
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertEqual([json.loads(line) for line in result.stdout.splitlines()], self.generate(*flags))
+        self.assertEqual(result.stderr, f"{self.run_dir}: takes its newest checkpoint, {self.model}; it has base/6, base/7, "
+                         "cold_start/2, cold_start/3, rl/4, rl/6\n")
+        for words in (["tokenize"], ["detokenize", "--skip_special_tokens"]):
+            self.lines([*words, f"--model={self.run_dir}"], stdin="")
+        neither = d.run(["generate", f"--model={self.run_dir}/checkpoints", *flags])
+        self.assertEqual(neither.returncode, 3)
+        self.assertIn("found neither a checkpoint nor a Hugging Face folder, expected one; below it are base/6, base/7, ", neither.stderr)
+        self.assertEqual(d.run(["inspect", f"{self.run_dir}#rl/6"]).stdout, d.run(["inspect", self.model]).stdout)
+
+    def test_an_export_says_what_it_wrote_in_the_type_that_was_asked_for(self):
+        for dtype, size in (("fp32", 4), ("bf16", 2), ("fp16", 2)):
+            out = self.root / dtype
+            line = self.lines(["export", f"--checkpoint={self.model}", f"--out={out}", f"--dtype={dtype}"])
+            self.assertRegex(line[0], rf"^{out}: \d+ tensors of {dtype}, [0-9.]+ MB in 1 file, from {self.model}$")
+            tensors = [json.loads(text) for text in self.lines(["inspect", out])[1:]]
+            types = {t["dtype"] for t in tensors if not t["tensor"].endswith("e_score_correction_bias")}
+            self.assertEqual(types, {{"fp32": "F32", "bf16": "BF16", "fp16": "F16"}[dtype]})
+            self.generate_from(out)
+        refused = d.run(["export", f"--checkpoint={self.model}", f"--out={self.root}/x", "--dtype=fp8"])
+        self.assertEqual(refused.returncode, 2)
+        self.assertIn('--dtype: found "fp8", expected fp32, bf16 or fp16', refused.stderr)
+
+    def generate_from(self, folder):
+        self.assertEqual(len(self.lines(["generate", f"--model={folder}", "--prompt=1+2+3=?", "--max_new_tokens=2"])), 1)
+
+    def test_training_begins_and_ends_in_a_few_lines(self):
+        result = d.train(self.root / "short", sets=["seed: 5"])
+        printed = result.stderr.splitlines()
+        self.assertEqual(printed[0], f"run smoke in {self.root}/short")
+        start = printed.index(f"all settings: {self.root}/short/config.textproto")
+        self.assertLess(start, 30)
+        self.assertIn("stage cold_start: sft, 3 steps, task chain_sum", printed)
+        self.assertIn("seed: 5", " ".join(printed[:start]))
+        last = f"{self.root}/short/checkpoints/rl/6"
+        self.assertEqual(printed[-6:], [
+            f"finished: all 3 stages of {self.root}/short", f"last checkpoint: {last}", "what to type next:",
+            f"  deduce report {self.root}/short", f"  deduce generate --model={last} --prompt='...'",
+            f"  deduce export --checkpoint={last} --out={self.root}/short/export"])
+
     def test_a_stop_ends_a_completion(self):
         flags = ("--prompt=12+34+56=?", "--max_new_tokens=30", "--n=8", "--seed=2")
         for free, stopped in zip(self.generate(*flags), self.generate(*flags, "--stop=1")):

@@ -71,6 +71,102 @@ class Resume(unittest.TestCase):
         self.refused(d.train_words(run_dir, sets=[STOP_AT_3, 'stage { name: "base" steps: 9 }']), 2,
                      r"stage\[0\]\.steps: found 9, expected 7: stage cold_start has begun", run_dir)
 
+    def test_a_run_that_goes_back_has_the_bits_of_a_straight_one_and_loses_nothing(self):
+        for name, point, aside in (("back", "rl/4", ["rl/6"]), ("back_a_stage", "base/6", ["base/7", "cold_start/2", "cold_start/3", "rl/4", "rl/6"])):
+            with self.subTest(point):
+                run_dir = self.copy(name, of="straight")
+                checkpoints = snapshot(run_dir / "checkpoints")
+                before = (run_dir / "metrics.jsonl").read_bytes()
+                result = d.run(d.train_words(run_dir) + [f"--resume_from={point}"], ranks=2)
+                self.assertEqual(result.returncode, 0, result.stderr)
+                self.assertIn(f"back to {point}", result.stderr)
+                self.assertEqual(d.untimed(run_dir), self.straight)
+                kept = run_dir / "rewound" / "1"
+                self.assertEqual((kept / "metrics.jsonl").read_bytes(), before)
+                found = sorted(str(p.parent.relative_to(kept / "checkpoints")) for p in kept.rglob("manifest.json"))
+                self.assertEqual(found, aside)
+                for path, content in snapshot(kept / "checkpoints").items():
+                    self.assertEqual(content, checkpoints[path])
+                changes = [json.loads(line) for line in (run_dir / "changes.jsonl").read_text().splitlines()]
+                self.assertEqual([(c["field"], c["from"], c["to"]) for c in changes], [("resume_from", "rl/6", point)])
+                self.assertEqual(d.run(["report", kept]).returncode, 0)
+
+    def test_going_back_to_what_is_not_there_is_refused(self):
+        run_dir = self.copy("nowhere")
+        words = d.train_words(run_dir, sets=[STOP_AT_3])
+        self.refused(words + ["--resume_from=rl/5"], 2,
+                     r"--resume_from: .*: found no checkpoint rl/5, expected one of base/6, base/7, .*rl/2, rl/3", run_dir)
+        self.refused(d.train_words(self.root / "none") + ["--resume_from=rl/5"], 2, r"--resume_from: .*the run has none yet")
+        self.refused(d.train_words(run_dir, sets=[STOP_AT_3], resume="never") + ["--resume_from=rl/2"], 2,
+                     r"--resume_from: found it with --resume=never", run_dir)
+
+    def test_a_stage_is_appended_to_a_finished_run(self):
+        run_dir = self.copy("appended", of="straight")
+        more = 'stage { name: "more" steps: 2 micro_batch_tokens: 192 sft { samples_per_step: 8 } data { task { name: "chain_sum" } } }'
+        result = d.train(run_dir, sets=[more])
+        self.assertIn("finished: all 4 stages", result.stderr)
+        lines = d.untimed(run_dir)
+        self.assertEqual(lines[:len(self.straight)], self.straight)
+        self.assertEqual([(line["stage"], line["step"], line["global_step"]) for line in lines[len(self.straight):]],
+                         [("more", 1, 17), ("more", 2, 18)])
+
+    def test_a_mistyped_stage_is_named(self):
+        self.refused(d.train_words(self.root / "typo", sets=['stage { name: "typo" steps: 3 }']), 2,
+                     r'stage: found "typo", but no stage has this name; stages are base, cold_start, rl; expected')
+
+    def test_weights_alone_are_smaller_and_no_stage_goes_on_from_them(self):
+        alone = "checkpoint { save_only_model: true }"
+        run_dir = self.root / "alone"
+        d.train(run_dir, sets=[alone])
+        self.assertEqual(d.untimed(run_dir), self.straight)
+
+        def size(folder):
+            return sum(p.stat().st_size for p in folder.rglob("*.safetensors"))
+
+        self.assertLess(size(run_dir / "checkpoints" / "rl" / "6"), 0.3 * size(self.root / "straight" / "checkpoints" / "rl" / "6"))
+        shutil.rmtree(run_dir / "checkpoints" / "rl" / "6")
+        self.refused(d.train_words(run_dir, sets=[alone]), 3,
+                     r"rl/4: found weights alone .*expected the optimizer's state .*init_from: .*/rl/4\"", run_dir)
+
+    def test_the_best_checkpoint_is_kept_and_can_be_named(self):
+        best = 'checkpoint { best_metric: "eval/chain_sum/pass@1" every_steps: 3 keep_last: 1 weights_hash_every_step: false }'
+        sets = ['stage { name: "base" evaluate { every_steps: 1 } }', 'stage { name: "rl" evaluate { every_steps: 3 } }', best]
+        run_dir = self.root / "best"
+        result = d.train(run_dir, sets=sets)
+        for line in d.run(["inspect", run_dir]).stdout.splitlines()[1:]:
+            stage = json.loads(line)
+            values = [(m["eval/chain_sum/pass@1"], m["step"]) for m in d.metrics(run_dir)
+                      if m["stage"] == stage["stage"] and m["step"] > 0 and (m["step"] % 3 == 0 or m["step"] == stage["steps"])
+                      and "eval/chain_sum/pass@1" in m]
+            if not values:
+                self.assertIsNone(stage["best"])
+                continue
+            value, step = max(values, key=lambda pair: (pair[0], -pair[1]))
+            self.assertEqual(stage["best"], {"metric": "eval/chain_sum/pass@1", "step": step, "value": value})
+            link = run_dir / "checkpoints" / stage["stage"] / "best"
+            self.assertEqual(str(link.readlink()), str(step))
+            self.assertIn(f"best checkpoint of stage {stage['stage']} by eval/chain_sum/pass@1: {link} (step {step})", result.stderr)
+            exported = self.root / f"exported {stage['stage']}"
+            named = d.run(["export", f"--checkpoint={run_dir}#{stage['stage']}/best", f"--out={exported}"])
+            self.assertEqual(named.returncode, 0, named.stderr)
+            self.assertRegex(named.stdout, rf"^{exported}: \d+ tensors of fp32, .* MB in 1 file, from {run_dir}/checkpoints/{stage['stage']}/{step}\n$")
+
+    def test_without_a_kl_term_no_reference_is_kept_and_none_comes_later(self):
+        none = 'stage { name: "rl" grpo { beta: 0 } }'
+        run_dir = self.root / "no_reference"
+        d.train(run_dir, sets=[none, STOP_AT_3])
+
+        def has_reference(folder):
+            return '"reference.' in (folder / "checkpoints" / "rl" / "3" / "manifest.json").read_text()
+
+        self.assertFalse(has_reference(run_dir))
+        self.assertTrue(has_reference(self.root / "short"))
+        self.refused(d.train_words(run_dir), 2, r"stage\[2\]\.grpo\.beta: found 0\.001 for want of a value|"
+                     r"stage\[2\]\.grpo\.beta: found 0\.001, expected 0, with which no reference was kept", run_dir)
+        d.train(run_dir, sets=[none])
+        d.train(self.root / "no_reference_straight", sets=[none])
+        self.assertEqual(d.untimed(run_dir), d.untimed(self.root / "no_reference_straight"))
+
     def test_the_learning_rate_of_the_rest_may_change(self):
         run_dir = self.copy("other_rate")
         rate = 'stage { name: "rl" optimizer { learning_rate: 5e-4 } }'

@@ -1,4 +1,5 @@
 """Runs that must end with the same weights: other layouts, killed and resumed ones, and the same run twice."""
+import json
 import pathlib
 import random
 import re
@@ -130,11 +131,21 @@ class SameBits(Runs):
     def test_a_stage_starts_from_another_runs_stage(self):
         text = d.SMOKE.read_text()
         head, *stages = re.split(r"(?m)^(?=stage \{)", text)
-        rl = stages[-1].replace("stage {", f'stage {{ init_from: "{self.root}/reference#cold_start"', 1)
-        path = self.root / "from_another.textproto"
-        path.write_text(head + rl)
-        d.train(self.root / "from_another", config=path)
-        self.assertEqual(d.final_hash(self.root / "from_another"), self.reference[-1]["weights_hash"])
+        folder = self.root / "folder"
+        exported = d.run(["export", f"--checkpoint={self.root}/reference#cold_start", f"--out={folder}"])
+        self.assertEqual(exported.returncode, 0, exported.stderr)
+        run = self.root / "reference"
+        for name, start in (("stage", f"{run}#cold_start"), ("checkpoint", run / "checkpoints" / "cold_start" / "3"),
+                            ("step", f"{run}#cold_start/3"), ("hugging_face", folder)):
+            with self.subTest(name):
+                path, run_dir = self.root / f"from_{name}.textproto", self.root / f"from_{name}"
+                path.write_text(head + stages[-1].replace("stage {", f'stage {{ init_from: "{start}"', 1))
+                d.train(run_dir, config=path, ranks=2)
+                self.assertEqual(d.final_hash(run_dir), self.reference[-1]["weights_hash"])
+                inputs = json.loads(d.run(["inspect", run_dir]).stdout.splitlines()[1])["inputs"]
+                weights = next(entry for entry in inputs if entry["type"] == "weights")
+                self.assertEqual(weights["name"], str(start))
+                self.assertRegex(weights["hash"], r"^[0-9a-f]{16}$")
 
 
 class NightlySameBits(Runs):

@@ -76,6 +76,23 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListCheckpoints(const std::string& 
   return checkpoints;
 }
 
+absl::Status LinkBestCheckpoint(const std::string& stage_dir, std::optional<int64_t> step) {
+  const std::string link = absl::StrCat(stage_dir, "/", kBestCheckpoint);
+  std::error_code error;
+  const bool is_there = step && fs::is_directory(absl::StrCat(stage_dir, "/", *step), error);
+  if (is_there && fs::read_symlink(link, error) == absl::StrCat(*step)) return absl::OkStatus();
+  // A copy of a run directory may have a folder in the link's place.
+  if (!is_there || !fs::is_symlink(link, error)) {
+    if (fs::exists(fs::symlink_status(link, error))) RETURN_IF_ERROR(RemoveFolder(link));
+    if (!is_there) return absl::OkStatus();
+  }
+  RETURN_IF_ERROR(RemoveFolder(link + kPartial));
+  fs::create_directory_symlink(absl::StrCat(*step), link + kPartial, error);
+  if (!error) fs::rename(link + kPartial, link, error);
+  if (error) return FileError(error.value(), link, "a file system with symbolic links");
+  return SyncFolder(stage_dir);
+}
+
 absl::Status SweepCheckpoints(const std::string& stage_dir) {
   ASSIGN_OR_RETURN(const auto names, SubFolders(stage_dir));
   for (const std::string& name : names) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -10,6 +11,9 @@
 #include "absl/status/statusor.h"
 
 namespace deduce {
+
+// Name of the link beside a stage's checkpoints to the best of them.
+inline constexpr char kBestCheckpoint[] = "best";
 
 struct CheckpointEntry {
   std::string stage;
@@ -30,6 +34,10 @@ absl::StatusOr<std::vector<CheckpointEntry>> ListCheckpoints(const std::string& 
 // complete. Also sweeps. For one rank, while no save is under way.
 absl::Status RemoveOldCheckpoints(const std::string& stage_dir, int64_t keep_last,
                                   const std::set<int64_t>& always_keep);
+
+// Makes the link to the best of a stage's checkpoints, or removes it, where there is no such step
+// or no checkpoint of it. For one rank, while no save is under way.
+absl::Status LinkBestCheckpoint(const std::string& stage_dir, std::optional<int64_t> step);
 
 // Removes what killed runs left of a stage's checkpoints, half written or half removed. For one
 // rank, while no save is under way.

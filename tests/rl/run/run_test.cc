@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "configs/exit_code.h"
+#include "rl/run/find_model.h"
 #include "tests/rl/run/tiny_run.h"
 
 namespace deduce {
@@ -100,7 +101,9 @@ TEST(RunTest, EveryRefusalIsABadConfigAndChangesNothing) {
       {TinyRun(dir), Resume::kNever,
        "run_dir: found a run in " + dir + ", expected none with --resume=never"},
       {other_seed, Resume::kAuto,
-       "seed: found 2, expected 1, with which the run in run_dir was made"},
+       "seed: found 2, expected 1, with which the run in run_dir was made; a stage with "
+       "init_from: \"" +
+           dir + "#base\" in another run_dir starts from its weights"},
       {elsewhere, Resume::kMust,
        "run_dir: found no run in " + dir + "2, expected one with --resume=must"},
   };
@@ -146,6 +149,36 @@ TEST(RunTest, AChangeIsRecordedWithTheStepFromWhichItHolds) {
   const std::string before = Snapshot(root.path());
   ASSERT_TRUE(GoOn(config).ok());
   EXPECT_EQ(Snapshot(root.path()), before);
+}
+
+TEST(RunTest, GoingBackMovesWhatCameAfterAndIsRecorded) {
+  const RunDirectory root;
+  const RunConfig config = TinyRun(root.path());
+  ASSERT_TRUE(GoOn(config).ok());
+  const nlohmann::json best = {{"best", {{"metric", "m"}, {"step", 4}, {"value", 1}}}};
+  Publish(root.path(), "base", 4, "h", best);
+  Publish(root.path(), "base", 8);
+  Publish(root.path(), "base", 10);
+  Publish(root.path(), "cold", 2);
+  root.Write("metrics.jsonl", "all lines\n");
+  absl::StatusOr<deduce::Run> run =
+      deduce::Run::Open(root.path(), deduce::Run::Access::kWrite, Resume::kMust);
+  ASSERT_TRUE(run.ok()) << run.status();
+  // The stage is not over any more, so its rate may change.
+  RunConfig other = config;
+  other.mutable_stage(0)->mutable_optimizer()->set_learning_rate(0.5);
+  ASSERT_TRUE(run->GoOn(other, kNoInputs, CheckpointEntry{"base", 4, ""}).ok());
+  EXPECT_EQ(CheckpointNames(*ListCheckpoints(root.path())), "base/4");
+  EXPECT_EQ(CheckpointNames(*ListCheckpoints(root.file("rewound/1"))), "base/8, base/10, cold/2");
+  EXPECT_EQ(ReadWhole(root.file("rewound/1/metrics.jsonl")), "all lines\n");
+  EXPECT_EQ(ReadWhole(root.file("rewound/1/config.textproto")), ConfigText(config));
+  EXPECT_EQ(std::filesystem::read_symlink(root.file("checkpoints/base/best")), "4");
+  EXPECT_EQ(ReadWhole(root.file("changes.jsonl")),
+            R"({"stage":"base","step":4,"field":"stage[0].optimizer.learning_rate",)"
+            R"("from":"0.0001","to":"0.5"})"
+            "\n"
+            R"({"stage":"base","step":4,"field":"resume_from","from":"cold/2","to":"base/4"})"
+            "\n");
 }
 
 TEST(RunTest, WhatKilledRunsLeftIsRemovedFromEveryStage) {

@@ -104,6 +104,29 @@ TEST_F(StageGraphTest, AStageKnowsTheWeightsItStartedFrom) {
                                 CheckpointDir(root_.path(), "cold", 2) + " started from");
 }
 
+TEST_F(StageGraphTest, WhatComesAfterAPointIsLeftOut) {
+  for (const int64_t step : {4, 8, 10}) Publish(root_.path(), "base", step);
+  Publish(root_.path(), "cold", 2);
+  const auto nodes = ReadStageGraph(config_, root_.path(), CheckpointEntry{"base", 8, ""});
+  ASSERT_TRUE(nodes.ok()) << nodes.status();
+  EXPECT_EQ((*nodes)[0].state, StageNode::State::kBegun);
+  EXPECT_EQ((*nodes)[0].step, 8);
+  EXPECT_EQ((*nodes)[1].state, StageNode::State::kWaiting);
+}
+
+TEST_F(StageGraphTest, InsideAStageWeightsAloneAreNotEnough) {
+  Publish(root_.path(), "base", 10, "h", {{"only_model", true}});
+  EXPECT_EQ(HistoryError(), "");
+  Publish(root_.path(), "cold", 4, "h", {{"only_model", true}});
+  const std::string path = CheckpointDir(root_.path(), "cold", 4);
+  EXPECT_EQ(HistoryError(),
+            path +
+                ": found weights alone (checkpoint.save_only_model), expected the optimizer's "
+                "state to go on inside stage cold; a stage of a new run can start from them "
+                "with init_from: \"" +
+                path + "\"");
+}
+
 TEST_F(StageGraphTest, MetricsEndAtTheNewestCheckpoint) {
   EXPECT_EQ(MetricsOffset(Read()), 0);
   Publish(root_.path(), "base", 10, "h", {{"metrics_offset", 100}});

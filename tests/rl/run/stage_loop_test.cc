@@ -5,6 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <filesystem>
 #include <fstream>
 #include <mutex>
 #include <set>
@@ -29,6 +31,7 @@ class ToyWork : public StageWork {
  public:
   std::set<int64_t> skipped;   // steps without an update
   int64_t failing = -1;        // a step that ends with an error
+  double peak = 1e9;           // evaluations fall as far as the weight is from it
   std::vector<int64_t> calls;  // the steps that were asked for
 
   absl::Status Prepare(RunContext& context, const StageStart& start) override {
@@ -49,12 +52,19 @@ class ToyWork : public StageWork {
                       .finite = !skipped.contains(step)};
   }
   absl::Status Evaluate(MetricsRecord& record) override {
-    record.emplace_back("eval/toy/pass@1", static_cast<double>(weight_));
+    const auto weight = static_cast<double>(weight_);
+    record.emplace_back("eval/toy/pass@1", weight);
+    record.emplace_back("eval/peak", -std::abs(weight - peak));
     return absl::OkStatus();
   }
   absl::StatusOr<std::string> WeightsHash() override { return absl::StrCat("hash ", weight_); }
-  std::vector<TensorSlice> Slices() override {
-    return {{"weight", {world_->size()}, world_->rank(), at::full({1}, weight_, at::kDouble)}};
+  std::vector<TensorSlice> Slices(bool only_model) override {
+    std::vector<TensorSlice> slices = {
+        {"weight", {world_->size()}, world_->rank(), at::full({1}, weight_, at::kDouble)}};
+    if (only_model) return slices;
+    slices.push_back(slices[0]);
+    slices[1].name = "optimizer.first.weight";
+    return slices;
   }
   nlohmann::ordered_json State() const override { return {{"toy", weight_}}; }
 
@@ -175,6 +185,50 @@ TEST_F(StageLoopTest, KeepsTheNewestCheckpointsAndTheLast) {
   config_.mutable_checkpoint()->set_keep_last(2);
   ASSERT_EQ(*Run(), StageEnd::kFinished);
   EXPECT_THAT(Checkpoints(), ElementsAre(4, 5));
+}
+
+// Weights are 1, 3, 6, 10, 15.
+TEST_F(StageLoopTest, TheBestCheckpointIsKeptAndLinkedThroughAResume) {
+  config_.mutable_checkpoint()->set_every_steps(1);
+  config_.mutable_checkpoint()->set_keep_last(1);
+  config_.mutable_checkpoint()->set_best_metric("eval/peak");
+  config_.mutable_stage(1)->mutable_evaluate()->set_every_steps(1);
+  ToyWork toy;
+  toy.peak = 4;
+  const std::string stage = CheckpointStageDir(root_.path(), "toy");
+  ASSERT_EQ(*Run(/*stop_at=*/3, toy), StageEnd::kStopped);
+  EXPECT_THAT(Checkpoints(), ElementsAre(2, 3));
+  ASSERT_EQ(*Run(-1, toy), StageEnd::kFinished);
+  EXPECT_THAT(Checkpoints(), ElementsAre(2, 5));
+  EXPECT_EQ(std::filesystem::read_symlink(stage + "/best"), "2");
+  EXPECT_EQ(CheckpointReader::Open(stage + "/best")->state()["step"], 2);
+  EXPECT_EQ(CheckpointReader::Open(stage + "/5")->state()["best"],
+            Json::parse(R"({"metric": "eval/peak", "step": 2, "value": -1.0})"));
+}
+
+TEST_F(StageLoopTest, ABetterCheckpointTakesThePlaceOfTheBest) {
+  config_.mutable_checkpoint()->set_every_steps(1);
+  config_.mutable_checkpoint()->set_keep_last(1);
+  config_.mutable_checkpoint()->set_best_metric("loss");  // of every step, and it rises
+  ASSERT_EQ(*Run(), StageEnd::kFinished);
+  EXPECT_THAT(Checkpoints(), ElementsAre(1, 5));
+  config_.mutable_checkpoint()->set_best_metric("eval/toy/pass@1");
+  config_.mutable_stage(1)->mutable_evaluate()->set_every_steps(1);
+  std::filesystem::remove_all(root_.file("checkpoints"));
+  ASSERT_EQ(*Run(), StageEnd::kFinished);
+  EXPECT_THAT(Checkpoints(), ElementsAre(5));
+}
+
+TEST_F(StageLoopTest, CheckpointsOfTheModelAloneHaveNoOptimizer) {
+  ASSERT_EQ(*Run(), StageEnd::kFinished);
+  const std::string last = CheckpointDir(root_.path(), "toy", 5);
+  EXPECT_TRUE(CheckpointReader::Open(last)->Has("optimizer.first.weight"));
+  EXPECT_FALSE(CheckpointReader::Open(last)->state().contains("only_model"));
+  config_.mutable_checkpoint()->set_save_only_model(true);
+  std::filesystem::remove_all(root_.file("checkpoints"));
+  ASSERT_EQ(*Run(), StageEnd::kFinished);
+  EXPECT_THAT(CheckpointReader::Open(last)->names(), ElementsAre("weight"));
+  EXPECT_EQ(CheckpointReader::Open(last)->state()["only_model"], true);
 }
 
 TEST_F(StageLoopTest, EvaluatesBeforeTheFirstStepWhenItIsDueAndAfterTheLast) {

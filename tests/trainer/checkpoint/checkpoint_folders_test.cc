@@ -52,6 +52,31 @@ TEST(CheckpointFoldersTest, TheLastOneIsNeverRemoved) {
   EXPECT_THAT(Listed(run.path()), ElementsAre("rl/2"));
 }
 
+TEST(CheckpointFoldersTest, TheLinkToTheBestFollowsItAndGoesWithIt) {
+  const ScratchDir run;
+  for (const char* name : {"rl/10", "rl/20"}) Make(run, name);
+  const std::string stage = CheckpointStageDir(run.path(), "rl"), link = stage + "/best";
+  for (const int64_t step : {10, 20, 20}) {
+    ASSERT_TRUE(LinkBestCheckpoint(stage, step).ok());
+    EXPECT_EQ(fs::read_symlink(link), std::to_string(step));
+    EXPECT_TRUE(fs::exists(link + "/manifest.json"));
+  }
+  EXPECT_THAT(Listed(run.path()), ElementsAre("rl/10", "rl/20"));
+  ASSERT_TRUE(LinkBestCheckpoint(stage, 30).ok());
+  EXPECT_FALSE(fs::exists(fs::symlink_status(link)));
+  ASSERT_TRUE(LinkBestCheckpoint(stage, std::nullopt).ok());
+  ASSERT_TRUE(LinkBestCheckpoint(stage + "/none", std::nullopt).ok());
+}
+
+// As copies of a run directory may have it.
+TEST(CheckpointFoldersTest, AFolderInTheLinksPlaceIsReplaced) {
+  const ScratchDir run;
+  for (const char* name : {"rl/10", "rl/best"}) Make(run, name);
+  const std::string stage = CheckpointStageDir(run.path(), "rl");
+  ASSERT_TRUE(LinkBestCheckpoint(stage, 10).ok());
+  EXPECT_EQ(fs::read_symlink(stage + "/best"), "10");
+}
+
 TEST(CheckpointFoldersTest, WhatKilledRunsLeftIsSwept) {
   const ScratchDir run;
   for (const char* name : {"rl/1", "rl/2.partial", "rl/0.removed"}) Make(run, name);
