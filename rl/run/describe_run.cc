@@ -146,6 +146,11 @@ std::string StartText(const RunConfig& config, int num_ranks, const std::string&
   rest.clear_plan();
   if (const std::string others = NotDefault(rest, "    "); !others.empty())
     absl::StrAppend(&text, "of the run\n", others);
+  if (config.checkpoint().save_only_model()) {
+    text +=
+        "checkpoints hold weights alone: a stage that is stopped cannot go on "
+        "(checkpoint.save_only_model)\n";
+  }
   return absl::StrCat(text, "all settings: ", config.run_dir(), "/config.textproto\n");
 }
 

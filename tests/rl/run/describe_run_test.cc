@@ -47,6 +47,13 @@ TEST(DescribeRunTest, WeightDecayOfReinforcementLearningIsNoDefault) {
   EXPECT_THAT(StartText(config, 1, ""), HasSubstr("    optimizer { weight_decay: 0.1 }\n"));
 }
 
+TEST(DescribeRunTest, ThatARunCannotGoOnIsSaidAtItsStart) {
+  RunConfig config = TinyRun("runs/r");
+  EXPECT_THAT(StartText(config, 1, ""), Not(HasSubstr("cannot go on")));
+  config.mutable_checkpoint()->set_save_only_model(true);
+  EXPECT_THAT(StartText(config, 1, ""), HasSubstr("a stage that is stopped cannot go on"));
+}
+
 TEST(DescribeRunTest, TheEndSaysWhereThingsAreAndWhatToTypeNext) {
   EXPECT_EQ(EndText(TinyRun("runs/r"), "runs/r/checkpoints/rl/10"),
             "last checkpoint: runs/r/checkpoints/rl/10\n"
