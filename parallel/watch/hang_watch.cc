@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <exception>
 #include <random>
+#include <set>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -29,6 +30,7 @@ constexpr milliseconds kTick{100};
 constexpr int kTicksBetweenDigests = 10;
 constexpr double kAnswerSeconds = 2;  // for a watch to answer
 constexpr double kStartSeconds = 20;  // for rank 0 to be reached at the start
+constexpr int kAttempts = 3;          // more, where a connection is closed at its beginning
 constexpr int kThreadsToAsk = 32;
 constexpr milliseconds kEndWait{10000};     // for the others to end a process that exits too soon
 constexpr milliseconds kFailureWait{5000};  // for an explanation of why a transport failed
@@ -56,30 +58,43 @@ void EndRunAtExit() {
 // Where every rank's watch is.
 struct WatchPeers {
   int rank = 0;
-  std::string job;
+  std::string secret;
   std::vector<WatchAddress> addresses;
 
   int size() const { return static_cast<int>(addresses.size()); }
+  int num_hosts() const {
+    std::set<std::string> hosts;
+    for (const WatchAddress& address : addresses) hosts.insert(address.host());
+    return static_cast<int>(hosts.size());
+  }
 
   Reach ConnectTo(int peer, double seconds, Socket& socket) const {
-    return Connect(addresses[peer], addresses[peer].host() == addresses[rank].host(), seconds,
-                   socket);
+    const bool loopback = addresses[peer].host() == addresses[rank].host();
+    const Reach reach = Connect(addresses[peer], loopback, seconds, socket);
+    if (reach != Reach::kConnected) return reach;
+    return SendSecret(socket, secret) ? reach : Reach::kSilent;
   }
   WatchMessage Message(WatchMessage::Kind kind) const {
     WatchMessage message;
-    message.set_job(job);
     message.set_from(rank);
     message.set_kind(kind);
     return message;
   }
-  // One question and, if `answer` is given, its answer.
+  bool Read(const Socket& socket, double seconds, WatchMessage& message) const {
+    return ReadMessage(socket, seconds, MaxFrameBytes(size()), message);
+  }
+  // One question and, if `answer` is given, its answer. A peer that is crowded by strangers may
+  // drop a connection before it has seen the secret.
   Reach Tell(int peer, WatchMessage::Kind kind, WatchMessage* answer) const {
-    Socket socket;
-    const Reach reach = ConnectTo(peer, kAnswerSeconds, socket);
-    if (reach != Reach::kConnected) return reach;
-    if (!SendMessage(socket, Message(kind))) return Reach::kSilent;
-    if (answer != nullptr && !ReadMessage(socket, kAnswerSeconds, *answer)) return Reach::kSilent;
-    return Reach::kConnected;
+    for (int attempt = 0;; ++attempt) {
+      Socket socket;
+      const Reach reach = ConnectTo(peer, kAnswerSeconds, socket);
+      if (reach == Reach::kRefused) return reach;
+      if (reach == Reach::kConnected && SendMessage(socket, Message(kind)) &&
+          (answer == nullptr || Read(socket, kAnswerSeconds, *answer)))
+        return reach;
+      if (attempt == kAttempts || !socket || !Readable(socket, 0)) return Reach::kSilent;
+    }
   }
   // Calls tell(peer) for all others, some at a time.
   template <typename Function>
@@ -105,8 +120,9 @@ class HangWatch::Running {
         recording_(std::make_shared<Recording>(peers_.rank)),
         world_(MakeRecordedCommunicator(world, recording_)),
         news_(peers_.size()),
-        server_(std::make_unique<WatchServer>(std::move(listener), peers_.job, recording_->ledger,
-                                              news_, [this] { EndProcess(); })) {}
+        server_(std::make_unique<WatchServer>(std::move(listener), peers_.secret,
+                                              recording_->ledger, news_,
+                                              [this] { EndProcess(); })) {}
 
   ~Running() { Stop(); }
 
@@ -171,13 +187,17 @@ class HangWatch::Running {
 
 absl::Status HangWatch::Running::ReachRankZero() {
   if (peers_.rank == 0) return absl::OkStatus();
-  if (peers_.ConnectTo(0, kStartSeconds, lifeline_) != Reach::kConnected ||
-      !SendOnLifeline(WatchMessage::hello, {})) {
-    return absl::UnavailableError(absl::StrCat("watch: found no connection from rank ", peers_.rank,
-                                               " to port ", peers_.addresses[0].port(),
-                                               " of rank 0, expected one"));
+  for (int attempt = 0; attempt <= kAttempts; ++attempt) {
+    lifeline_ = Socket();
+    WatchMessage answer;
+    if (peers_.ConnectTo(0, kStartSeconds, lifeline_) == Reach::kConnected &&
+        SendOnLifeline(WatchMessage::hello, {}) && peers_.Read(lifeline_, kStartSeconds, answer))
+      return absl::OkStatus();
+    if (!lifeline_ || !Readable(lifeline_, 0)) break;
   }
-  return absl::OkStatus();
+  return absl::UnavailableError(absl::StrCat("watch: found no connection from rank ", peers_.rank,
+                                             " to port ", peers_.addresses[0].port(),
+                                             " of rank 0, expected one"));
 }
 
 void HangWatch::Running::Watch() {
@@ -204,7 +224,7 @@ void HangWatch::Running::LookAtLifeline() {
   if (peers_.rank == 0 || rank_zero_gone_ || !Readable(lifeline_, 0)) return;
   WatchMessage message;
   const bool released =
-      ReadMessage(lifeline_, kAnswerSeconds, message) && message.kind() == WatchMessage::released;
+      peers_.Read(lifeline_, kAnswerSeconds, message) && message.kind() == WatchMessage::released;
   {
     std::lock_guard lock(news_.mutex);
     news_.released = true;  // either way, nobody is left to wait for
@@ -390,11 +410,12 @@ void HangWatch::Running::Stop() {
 
 namespace {
 
-// A word that only ranks of this job know, so that nobody else can end it.
-std::string MakeJobSecret() {
+// Only ranks of this job know it, so that nobody else can end it.
+std::string MakeSecret() {
   std::random_device device;
   std::string secret;
-  for (int i = 0; i < 4; ++i) absl::StrAppend(&secret, absl::Hex(device(), absl::kZeroPad8));
+  while (secret.size() < kSecretBytes)
+    absl::StrAppend(&secret, absl::Hex(device(), absl::kZeroPad8));
   return secret;
 }
 
@@ -415,13 +436,16 @@ Communicator& HangWatch::world() { return running_->world(); }
 absl::StatusOr<std::unique_ptr<HangWatch>> HangWatch::Start(Communicator& world,
                                                             const HangWatchOptions& options) {
   WatchAddress own = OwnAddress();
-  if (world.rank() == 0) own.set_job(MakeJobSecret());
+  if (world.rank() == 0) own.set_secret(MakeSecret());
   WatchPeers peers{.rank = world.rank(), .addresses = ExchangeAddresses(world, own)};
-  peers.job = peers.addresses[0].job();
-  const bool one_host =
-      std::all_of(peers.addresses.begin(), peers.addresses.end(),
-                  [&](const WatchAddress& each) { return each.host() == own.host(); });
-  absl::StatusOr<Socket> listener = Listen(one_host, own);
+  peers.secret = peers.addresses[0].secret();
+  const int num_hosts = peers.num_hosts();
+  if (world.rank() == 0 && num_hosts > 1) {
+    PrintLine("warning", absl::StrCat("watch: found ranks on ", num_hosts,
+                                      " hosts: each listens on one port of all its networks, which "
+                                      "only these hosts should reach (docs/running.md)"));
+  }
+  absl::StatusOr<Socket> listener = Listen(/*loopback_only=*/num_hosts == 1, own);
   RETURN_IF_ERROR(AgreeOnStatus(world, listener.status()));
   peers.addresses = ExchangeAddresses(world, own);
   auto watch = std::make_unique<Running>(world, options, std::move(peers), *std::move(listener));

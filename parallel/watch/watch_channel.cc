@@ -13,16 +13,15 @@
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
-#include <climits>
 #include <cstring>
 #include <fstream>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 
 namespace deduce {
 namespace {
 
-constexpr uint32_t kMaxMessageBytes = 64 << 20;
 constexpr double kSendSeconds = 2;
 
 // Poll's milliseconds from now to the end of a time.
@@ -120,17 +119,12 @@ Socket::~Socket() {
   if (fd_ >= 0) close(fd_);
 }
 
-// A host is a boot of a machine and a network namespace, as two containers may share a name.
 WatchAddress OwnAddress() {
   WatchAddress address;
-  char name[HOST_NAME_MAX + 1] = "";
-  gethostname(name, sizeof(name) - 1);
   char network[64] = "";
   if (readlink("/proc/self/ns/net", network, sizeof(network) - 1) < 0) network[0] = '\0';
-  address.set_host(
-      absl::StrCat(name, " ", FirstLine("/proc/sys/kernel/random/boot_id"), " ", network));
   ifaddrs* all = nullptr;
-  if (getifaddrs(&all) != 0) return address;
+  if (getifaddrs(&all) != 0) all = nullptr;
   for (const ifaddrs* each = all; each != nullptr; each = each->ifa_next) {
     if (each->ifa_addr == nullptr || each->ifa_addr->sa_family != AF_INET) continue;
     if ((each->ifa_flags & IFF_UP) == 0 || (each->ifa_flags & IFF_LOOPBACK) != 0) continue;
@@ -140,6 +134,9 @@ WatchAddress OwnAddress() {
     address.add_ip(text);
   }
   freeifaddrs(all);
+  // Copies of a virtual machine may have a boot in common, and do not have an address in common.
+  address.set_host(absl::StrCat(FirstLine("/proc/sys/kernel/random/boot_id"), " ", network, " ",
+                                absl::StrJoin(address.ip(), " ")));
   return address;
 }
 
@@ -172,21 +169,28 @@ Reach Connect(const WatchAddress& address, bool loopback, double seconds, Socket
   return best;
 }
 
-bool SendMessage(const Socket& socket, const WatchMessage& message) {
+std::string Frame(const WatchMessage& message) {
   const std::string body = message.SerializeAsString();
   const uint32_t size = htonl(static_cast<uint32_t>(body.size()));
-  std::string bytes(reinterpret_cast<const char*>(&size), sizeof(size));
-  return SendAll(socket.fd(), bytes + body, Deadline(kSendSeconds));
+  return std::string(reinterpret_cast<const char*>(&size), sizeof(size)) + body;
 }
 
-bool ReadMessage(const Socket& socket, double seconds, WatchMessage& message) {
+bool SendSecret(const Socket& socket, const std::string& secret) {
+  return SendAll(socket.fd(), secret, Deadline(kSendSeconds));
+}
+
+bool SendMessage(const Socket& socket, const WatchMessage& message) {
+  return SendAll(socket.fd(), Frame(message), Deadline(kSendSeconds));
+}
+
+bool ReadMessage(const Socket& socket, double seconds, int64_t max_bytes, WatchMessage& message) {
   const Deadline deadline(seconds);
   uint32_t size = 0;
   if (!ReceiveAll(socket.fd(), reinterpret_cast<char*>(&size), sizeof(size), deadline)) {
     return false;
   }
   size = ntohl(size);
-  if (size > kMaxMessageBytes) return false;
+  if (size > max_bytes) return false;
   std::string body(size, '\0');
   return ReceiveAll(socket.fd(), body.data(), size, deadline) && message.ParseFromString(body);
 }

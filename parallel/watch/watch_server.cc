@@ -5,18 +5,34 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 
 namespace deduce {
 namespace {
 
-constexpr double kReadSeconds = 1;  // for the rest of a message that has begun
 constexpr size_t kDigestsOfAGroup = 512;
 constexpr int64_t kCallsInAnswer = 512;
+
+// Connections that have not shown the secret: so many, each so long. Ranks show it at once.
+constexpr int kMaxStrangers = 32;
+constexpr std::chrono::seconds kStrangerTime{5};
+constexpr int kAcceptsAtOnce = 16;  // then those that are here have their turn
+constexpr int kPauseMilliseconds = 100;
+
+// The record with as many calls as a frame can hold.
+LedgerRecord RecordOfAFrame(const Ledger& ledger, int num_ranks) {
+  for (int64_t calls = kCallsInAnswer;; calls /= 2) {
+    LedgerRecord record = ledger.Record(calls);
+    if (calls == 0 || static_cast<int64_t>(record.ByteSizeLong()) < MaxFrameBytes(num_ranks) - 64)
+      return record;
+  }
+}
 
 }  // namespace
 
@@ -29,11 +45,11 @@ std::thread StartQuietThread(std::function<void()> body) {
   return thread;
 }
 
-WatchServer::WatchServer(Socket listener, std::string job, const Ledger& ledger, WatchNews& news,
+WatchServer::WatchServer(Socket listener, std::string secret, const Ledger& ledger, WatchNews& news,
                          std::function<void()> on_end)
     : listener_(std::move(listener)),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
-      job_(std::move(job)),
+      secret_(std::move(secret)),
       ledger_(ledger),
       news_(news),
       on_end_(std::move(on_end)),
@@ -48,56 +64,85 @@ WatchServer::~WatchServer() {
   (void)!write(wake_.fd(), &one, sizeof(one));
   thread_.join();
   WatchMessage released;
-  released.set_job(job_);
   released.set_kind(WatchMessage::released);
   for (const Client& client : clients_) {
-    if (client.lifeline >= 0 && news_.released) SendMessage(client.socket, released);
+    if (client.lifeline >= 0 && news_.released) SendMessage(client.connection.socket(), released);
   }
 }
 
 void WatchServer::Serve() {
   for (;;) {
-    std::vector<pollfd> polled = {{wake_.fd(), POLLIN, 0}, {listener_.fd(), POLLIN, 0}};
-    for (const Client& client : clients_) polled.push_back({client.socket.fd(), POLLIN, 0});
-    if (poll(polled.data(), polled.size(), /*timeout=*/-1) < 0) continue;
+    bool strangers = false;
+    std::vector<pollfd> polled = {{wake_.fd(), POLLIN, 0},
+                                  {accepts_ ? listener_.fd() : -1, POLLIN, 0}};
+    for (const Client& client : clients_) {
+      const WatchConnection& connection = client.connection;
+      polled.push_back(
+          {connection.fd(),
+           static_cast<int16_t>(connection.wants_to_write() ? POLLIN | POLLOUT : POLLIN), 0});
+      strangers |= !connection.known();
+    }
+    const int timeout = strangers || !accepts_ ? kPauseMilliseconds : -1;
+    if (poll(polled.data(), polled.size(), timeout) < 0) continue;
+    accepts_ = true;
     {
       std::lock_guard lock(news_.mutex);
       if (news_.closing) return;
     }
     std::vector<Client> kept;
     for (size_t i = 0; i < clients_.size(); ++i) {
-      if (polled[i + 2].revents == 0 || Answer(clients_[i])) {
+      if (polled[i + 2].revents == 0 || Answer(clients_[i], polled[i + 2].revents)) {
         kept.push_back(std::move(clients_[i]));
       } else {
         Lose(clients_[i]);
       }
     }
     clients_ = std::move(kept);
+    DropStrangers();
     if (polled[1].revents != 0) Accept();
   }
 }
 
 void WatchServer::Accept() {
-  Socket socket(accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-  if (socket) clients_.push_back({std::move(socket)});
+  for (int i = 0; i < kAcceptsAtOnce; ++i) {
+    Socket socket(accept4(listener_.fd(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!socket) {
+      accepts_ = errno != EMFILE && errno != ENFILE && errno != ENOBUFS && errno != ENOMEM;
+      return;
+    }
+    clients_.push_back({WatchConnection(std::move(socket), secret_, MaxFrameBytes(num_ranks()))});
+  }
+}
+
+// Those that have not shown the secret for too long, and the oldest of too many.
+void WatchServer::DropStrangers() {
+  const auto now = std::chrono::steady_clock::now();
+  int strangers = 0;
+  for (const Client& client : clients_) strangers += client.connection.known() ? 0 : 1;
+  std::erase_if(clients_, [&](const Client& client) {
+    if (client.connection.known()) return false;
+    const bool drop = strangers > kMaxStrangers || now - client.connection.began() > kStrangerTime;
+    if (drop) --strangers;
+    return drop;
+  });
 }
 
 // False when the connection is at its end, or no watch of this job is at the other.
-bool WatchServer::Answer(Client& client) {
-  WatchMessage message;
-  if (!ReadMessage(client.socket, kReadSeconds, message) || message.job() != job_) return false;
-  Handle(client, message);
-  return true;
+bool WatchServer::Answer(Client& client, int16_t events) {
+  std::vector<WatchMessage> messages;
+  const bool open = (events & ~POLLOUT) == 0 || client.connection.Read(messages);
+  for (const WatchMessage& message : messages) Handle(client, message);
+  return open && client.connection.Write();
 }
 
 void WatchServer::Handle(Client& client, const WatchMessage& message) {
   const int from = message.from();
-  if (from < 0 || from >= static_cast<int>(news_.left.size())) return;
+  if (from < 0 || from >= num_ranks()) return;
   WatchMessage answer;
-  answer.set_job(job_);
   switch (message.kind()) {
     case WatchMessage::hello:
       client.lifeline = from;
+      client.connection.Queue(answer);
       return;
     case WatchMessage::digest:
     case WatchMessage::bye: {
@@ -109,11 +154,11 @@ void WatchServer::Handle(Client& client, const WatchMessage& message) {
       return;
     }
     case WatchMessage::ask_record:
-      *answer.mutable_record() = ledger_.Record(kCallsInAnswer);
-      SendMessage(client.socket, answer);
+      *answer.mutable_record() = RecordOfAFrame(ledger_, num_ranks());
+      client.connection.Queue(answer);
       return;
     case WatchMessage::examine: {
-      SendMessage(client.socket, answer);
+      client.connection.Queue(answer);
       std::lock_guard lock(news_.mutex);
       news_.examine = true;
       news_.changed.notify_all();

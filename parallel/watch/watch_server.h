@@ -3,6 +3,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <cstdint>
 #include <functional>
 #include <map>
 #include <mutex>
@@ -12,6 +13,7 @@
 
 #include "parallel/watch/ledger.h"
 #include "parallel/watch/watch_channel.h"
+#include "parallel/watch/watch_connection.h"
 
 namespace deduce {
 
@@ -34,8 +36,9 @@ struct WatchNews {
 
 class WatchServer {
  public:
-  // on_end: called when another rank has ended the job. Everything outlives the server.
-  WatchServer(Socket listener, std::string job, const Ledger& ledger, WatchNews& news,
+  // secret: the job's, of kSecretBytes. on_end: called when another rank has ended the job.
+  // Everything outlives the server.
+  WatchServer(Socket listener, std::string secret, const Ledger& ledger, WatchNews& news,
               std::function<void()> on_end);
   ~WatchServer();  // tells all lifelines that they are released, if they are
 
@@ -44,22 +47,25 @@ class WatchServer {
 
  private:
   struct Client {
-    Socket socket;
+    WatchConnection connection;
     int lifeline = -1;  // the rank whose end closes it
   };
   void Serve();
   void Accept();
-  bool Answer(Client& client);
+  void DropStrangers();
+  bool Answer(Client& client, int16_t events);
   void Handle(Client& client, const WatchMessage& message);
   void Lose(const Client& client);
+  int num_ranks() const { return static_cast<int>(news_.left.size()); }
 
   Socket listener_;
   Socket wake_;
-  std::string job_;
+  std::string secret_;
   const Ledger& ledger_;
   WatchNews& news_;
   std::function<void()> on_end_;
   std::vector<Client> clients_;
+  bool accepts_ = true;  // false: the process has no more descriptors
   struct Digest {
     uint64_t value = 0;
     int rank = 0;
