@@ -1,7 +1,5 @@
 #include "parallel/pipeline/chrome_trace.h"
 
-#include <fstream>
-
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 
@@ -63,15 +61,6 @@ std::string TraceEvent(const PlanAction& action, int pid, int tid, double begin_
 
 std::string TraceText(const std::string& pieces) {
   return "{\"displayTimeUnit\":\"ms\",\"traceEvents\":[\n" + pieces + "\n]}\n";
-}
-
-absl::Status WriteTrace(const std::string& path, const std::string& trace) {
-  std::ofstream file(path, std::ios::binary);
-  file << trace;
-  file.close();
-  if (file.good()) return absl::OkStatus();
-  return absl::InternalError(
-      absl::StrCat(path, ": found no way to write it, expected a file in a folder that is there"));
 }
 
 std::string ChromeTrace(const Timeline& timeline, int pid, const std::string& process_name,

@@ -3,7 +3,6 @@
 
 #include <string>
 
-#include "absl/status/status.h"
 #include "parallel/pipeline/plan.h"
 #include "parallel/pipeline/simulate.h"
 
@@ -22,8 +21,5 @@ std::string TraceName(const char* what, int pid, int tid, const std::string& nam
 std::string TraceEvent(const PlanAction& action, int pid, int tid, double begin_microseconds,
                        double duration_microseconds);
 std::string TraceText(const std::string& pieces);
-
-// Internal when it cannot be written.
-absl::Status WriteTrace(const std::string& path, const std::string& trace);
 
 }  // namespace deduce

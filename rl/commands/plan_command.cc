@@ -10,6 +10,7 @@
 #include "rl/commands/forecast_json.h"
 #include "rl/commands/forecast_text.h"
 #include "rl/run/validate_run.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/forecast/forecast.h"
 #include "trainer/forecast/job_forecast.h"
 #include "trainer/hugging_face/complete_model.h"
@@ -36,12 +37,15 @@ absl::StatusOr<Forecast> PlanConfigFile(const Arguments& arguments) {
 }  // namespace
 
 absl::Status PlanCommand(const Arguments& arguments, std::ostream& out) {
+  if (arguments.Has("trace")) {
+    RETURN_IF_ERROR(WithExitCode(CheckReplaceable(arguments.Text("trace")), ExitCode::kBadConfig));
+  }
   const absl::StatusOr<Forecast> plan = PlanConfigFile(arguments);
   RETURN_IF_ERROR(WithExitCode(plan.status(), ExitCode::kBadConfig));
   const absl::StatusOr<JobForecast> job = MakeJobForecast(*plan);
   RETURN_IF_ERROR(WithExitCode(job.status(), ExitCode::kBadConfig));
   if (arguments.Has("trace")) {
-    RETURN_IF_ERROR(WriteTrace(
+    RETURN_IF_ERROR(ReplaceFile(
         arguments.Text("trace"),
         ChromeTrace(plan->update.timeline, /*pid=*/0, "planned: " + plan->config.name())));
   }

@@ -1,16 +1,13 @@
 #include "rl/report/report.h"
 
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
-#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "rl/report/page.h"
+#include "trainer/checkpoint/checked_file.h"
 
 namespace deduce {
 namespace {
@@ -34,24 +31,6 @@ void TellApart(std::vector<ReportedRun>* runs) {
   }
 }
 
-absl::Status WriteWhole(const std::string& path, const std::string& text) {
-  const std::string partial = absl::StrCat(path, ".partial");
-  std::ofstream file(partial, std::ios::binary | std::ios::trunc);
-  file << text;
-  file.close();
-  std::error_code error;
-  if (!file) {
-    error = std::error_code(errno, std::generic_category());
-  } else {
-    std::filesystem::rename(partial, path, error);
-  }
-  if (!error) return absl::OkStatus();
-  std::error_code ignored;
-  std::filesystem::remove(partial, ignored);
-  return absl::UnavailableError(
-      absl::StrCat(path, ": found ", error.message(), ", expected a file that can be written"));
-}
-
 }  // namespace
 
 absl::StatusOr<std::string> WriteReport(const std::vector<std::string>& run_dirs,
@@ -69,7 +48,7 @@ absl::StatusOr<std::string> WriteReport(const std::vector<std::string>& run_dirs
   const std::string path = out_path.empty()
                                ? (std::filesystem::path(run_dirs.front()) / "report.html").string()
                                : out_path;
-  RETURN_IF_ERROR(WriteWhole(path, RenderPage(runs)));
+  RETURN_IF_ERROR(ReplaceFile(path, RenderPage(runs)));
   return path;
 }
 

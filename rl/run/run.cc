@@ -1,6 +1,5 @@
 #include "rl/run/run.h"
 
-#include <cerrno>
 #include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -44,16 +43,6 @@ absl::Status CheckResume(const std::string& dir, Resume resume) {
     return BadConfig(
         absl::StrCat("run_dir: found no run in ", dir, ", expected one with --resume=must"));
   }
-  return absl::OkStatus();
-}
-
-// Replaced at once: a reader finds the old text or the new one.
-absl::Status ReplaceFile(const std::string& path, const std::string& text) {
-  const std::string partial = path + ".partial";
-  RETURN_IF_ERROR(WriteFile(partial, text));
-  std::error_code error;
-  std::filesystem::rename(partial, path, error);
-  if (error) return FileError(error.value(), path, "a file that can be replaced");
   return absl::OkStatus();
 }
 

@@ -2,7 +2,6 @@
 
 #include <ATen/Parallel.h>
 
-#include <csignal>
 #include <filesystem>
 #include <iostream>
 #include <map>
@@ -24,6 +23,7 @@
 #include "rl/run/outside_weights.h"
 #include "rl/run/run_log.h"
 #include "rl/run/stage_loop.h"
+#include "rl/run/stop_request.h"
 #include "trainer/checkpoint/checked_file.h"
 #include "trainer/hugging_face/complete_model.h"
 #include "trainer/hugging_face/folder.h"
@@ -33,13 +33,6 @@ namespace deduce {
 namespace {
 
 namespace fs = std::filesystem;
-
-volatile std::sig_atomic_t stop_requested = 0;
-
-// From now on SIGTERM asks running stages to save and stop.
-void StopOnSigterm() {
-  std::signal(SIGTERM, [](int) { stop_requested = 1; });
-}
 
 absl::StatusOr<std::shared_ptr<const Tokenizer>> LoadTokenizer(const RunConfig& config) {
   ASSIGN_OR_RETURN(Tokenizer tokenizer, Tokenizer::Load(config.tokenizer()));
@@ -226,8 +219,11 @@ absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* wr
     }
     ASSIGN_OR_RETURN(const StageEnd end, RunStage(context, i, *recipe.works[i], *start));
     if (end == StageEnd::kStopped) {
-      if (context.log)
-        std::cerr << "stopped by SIGTERM after a checkpoint; the same command goes on" << std::endl;
+      if (context.log) {
+        std::cerr << "stopped by "
+                  << (StopSignal() != 0 ? SignalName(StopSignal()) : "a signal to another rank")
+                  << " after a checkpoint; the same command goes on" << std::endl;
+      }
       return absl::OkStatus();
     }
     recipe.works[i].reset();  // its weights make room for the next one's
@@ -311,7 +307,7 @@ absl::Status RunStages(const RunConfig& config, const RunOptions& options, Commu
     return absl::OkStatus();
   }
   if (writer) recipe->files.insert(writer->files.begin(), writer->files.end());
-  StopOnSigterm();
+  CatchStopSignals(/*quiet=*/world.rank() > 0);
   ActionRecorder recorder;
   RunContext context{.config = config,
                      .ranks = ranks,
@@ -319,7 +315,7 @@ absl::Status RunStages(const RunConfig& config, const RunOptions& options, Commu
                      .log = writer ? writer->log.get() : nullptr,
                      .recorder = config.layout().trace_every_steps() > 0 ? &recorder : nullptr,
                      .files = std::move(recipe->files),
-                     .stop_requested = [] { return stop_requested != 0; }};
+                     .stop_requested = [] { return StopSignal() != 0; }};
   return RunWhatIsLeft(context, *recipe, writer ? &*writer : nullptr);
 }
 

@@ -11,8 +11,9 @@
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
-#include "parallel/pipeline/chrome_trace.h"
 #include "rl/run/best_checkpoint.h"
+#include "rl/run/stop_request.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/checkpoint/checkpoint.h"
 #include "trainer/checkpoint/checkpoint_folders.h"
 #include "trainer/metrics/clock.h"
@@ -151,7 +152,7 @@ absl::Status StageLoop::SaveTrace() {
     const std::string folder = absl::StrCat(context_.run_dir, "/traces/", config_.name());
     std::error_code ignored;  // writing reports what is wrong
     std::filesystem::create_directories(folder, ignored);
-    written = WriteTrace(absl::StrCat(folder, "/", step_, ".json"), trace);
+    written = ReplaceFile(absl::StrCat(folder, "/", step_, ".json"), trace);
   }
   return AgreeOnStatus(world_, written);
 }
@@ -192,6 +193,7 @@ absl::Status StageLoop::EvaluateLogSave(MetricsRecord record, const StepReport& 
 
 absl::Status StageLoop::OneStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step ", step_ + 1));
+  SetStepUnderWay(step_ + 1);
   const double start = SecondsNow();
   ASSIGN_OR_RETURN(const StepReport report, work_.Step(step_));
   ++step_;

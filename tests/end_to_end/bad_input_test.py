@@ -196,7 +196,7 @@ class BadInput(unittest.TestCase):
                 self.assertEqual(result.stdout, "")
                 self.assertFalse(trace.exists())
         self.check(d.run(["plan", f"--config={config}", "--ranks=7"], timeout=60), 2, r"layout: found ")
-        self.check(d.run(["plan", f"--config={config}", "--trace=/nowhere/t.json"], timeout=60), 1, r"/nowhere/t\.json")
+        self.check(d.run(["plan", f"--config={config}", "--trace=/nowhere/t.json"], timeout=60), 2, r"/nowhere/t\.json")
 
     def test_run_directory_of_another_config(self):
         before = snapshot(self.run_dir)

@@ -5,13 +5,28 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdio>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 
 namespace deduce {
+namespace {
+
+constexpr char kReplacement[] = ".partial";
+
+// The file that a path's links lead to; the path if they lead nowhere.
+std::string Linked(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path real = std::filesystem::canonical(path, error);
+  return error ? path : real.string();
+}
+
+}  // namespace
 
 absl::Status FileError(int error_number, const std::string& path, const std::string& expected) {
   return absl::Status(
@@ -114,6 +129,31 @@ absl::Status WriteFile(const std::string& path, std::string_view bytes) {
   ASSIGN_OR_RETURN(WritableFile file, WritableFile::Truncate(path));
   RETURN_IF_ERROR(file.Write(bytes));
   return file.Sync();
+}
+
+absl::Status ReplaceFile(const std::string& path, std::string_view bytes) {
+  RETURN_IF_ERROR(CheckReplaceable(path));
+  const std::string target = Linked(path);
+  const std::string partial = target + kReplacement;
+  absl::Status status = WriteFile(partial, bytes);
+  if (status.ok() && ::rename(partial.c_str(), target.c_str()) != 0)
+    status = FileError(errno, path, "a file that can be replaced");
+  if (!status.ok()) ::unlink(partial.c_str());
+  return status;
+}
+
+absl::Status CheckReplaceable(const std::string& path) {
+  struct stat info;
+  if (::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(path, ": found a folder or device, expected a file or nothing"));
+  }
+  const std::string partial = Linked(path) + kReplacement;
+  const FileDescriptor fd(
+      ::open(partial.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0666));
+  if (fd.get() < 0) return FileError(errno, path, "a file that can be written");
+  ::unlink(partial.c_str());
+  return absl::OkStatus();
 }
 
 absl::Status SyncFolder(const std::string& path) {

@@ -72,6 +72,13 @@ class ReadableFile {
 absl::StatusOr<std::string> ReadFile(const std::string& path);
 absl::Status WriteFile(const std::string& path, std::string_view bytes);
 
+// A file with these bytes takes the place of `path`, or of the file it links to, at once: a reader
+// finds the old one or the new one. InvalidArgument where there is a device, a pipe or a folder.
+absl::Status ReplaceFile(const std::string& path, std::string_view bytes);
+
+// Whether ReplaceFile could begin; nothing is changed.
+absl::Status CheckReplaceable(const std::string& path);
+
 // Makes the names in a folder (creations, renames) durable.
 absl::Status SyncFolder(const std::string& path);
 

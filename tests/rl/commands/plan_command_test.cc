@@ -68,7 +68,7 @@ TEST(PlanCommandTest, TheTraceIsWrittenWhereItIsAskedFor) {
   EXPECT_GT(works, 16u * 120 * 2);
   std::filesystem::remove(path);
   const Outcome nowhere = Plan({kConfig, "--trace=/nowhere/at/all.json"});
-  EXPECT_EQ(ExitCodeOf(nowhere.status), 1);
+  EXPECT_EQ(ExitCodeOf(nowhere.status), 2);
   EXPECT_EQ(nowhere.out, "");
 }
 

@@ -2,7 +2,13 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
+#include <filesystem>
+#include <set>
+#include <string>
+
+#include "absl/strings/str_cat.h"
 #include "tests/trainer/file_size_limit.h"
 #include "tests/trainer/scratch_dir.h"
 
@@ -46,6 +52,55 @@ TEST(CheckedFileTest, FailedWriteLeavesTheFileAsItWas) {
   EXPECT_EQ(Slurp(dir / "a"), "0123456789");
   ASSERT_TRUE(file->Write("more").ok());
   EXPECT_EQ(Slurp(dir / "a"), "0123456789more");
+}
+
+TEST(CheckedFileTest, AFileIsReplacedWhereItsLinksLead) {
+  const ScratchDir dir;
+  ASSERT_TRUE(ReplaceFile(dir / "new", "1").ok());
+  std::filesystem::create_symlink(dir / "new", dir / "link");
+  ASSERT_TRUE(ReplaceFile(dir / "link", "2").ok());
+  EXPECT_EQ(Slurp(dir / "new"), "2");
+  EXPECT_TRUE(std::filesystem::is_symlink(dir / "link"));
+}
+
+TEST(CheckedFileTest, WhatIsNoFileIsNotReplaced) {
+  const ScratchDir dir;
+  ASSERT_EQ(mkfifo((dir / "pipe").c_str(), 0666), 0);
+  std::filesystem::create_directory(dir / "folder");
+  std::filesystem::create_symlink("/dev/full", dir / "link");
+  const auto names = [&] {
+    std::set<std::string> all;
+    for (const auto& entry : std::filesystem::directory_iterator(dir / ".")) {
+      all.insert(entry.path().filename().string());
+    }
+    return all;
+  };
+  const std::set<std::string> before = names();
+  for (const char* name : {"pipe", "folder", "link"}) {
+    for (const absl::Status& status :
+         {ReplaceFile(dir / name, "x"), CheckReplaceable(dir / name)}) {
+      EXPECT_EQ(status.message(), absl::StrCat(dir / name,
+                                               ": found a folder or device, expected a "
+                                               "file or nothing"));
+    }
+  }
+  EXPECT_TRUE(std::filesystem::is_fifo(dir / "pipe"));
+  EXPECT_TRUE(std::filesystem::is_character_file(dir / "link"));
+  EXPECT_EQ(names(), before);
+}
+
+TEST(CheckedFileTest, AFailedReplacementLeavesTheOldFileAndNothingElse) {
+  const ScratchDir dir;
+  Spill(dir / "a", "old");
+  {
+    const FileSizeLimit limit(15);
+    EXPECT_FALSE(ReplaceFile(dir / "a", "abcdefghijklmnopqrst").ok());
+  }
+  EXPECT_EQ(Slurp(dir / "a"), "old");
+  EXPECT_FALSE(std::filesystem::exists(dir / "a.partial"));
+  EXPECT_EQ(CheckReplaceable("/nowhere/a").message(),
+            "/nowhere/a: found error 'No such file or directory', expected a file that can be "
+            "written");
 }
 
 TEST(CheckedFileTest, ReadBeyondTheEndIsDataLoss) {
