@@ -1,11 +1,14 @@
 // The one door: `deduce COMMAND ...`. Finds the command, runs it, and is the only place that
 // catches: every failure ends as one line on standard error and an exit code, on all ranks.
+#include <unistd.h>
+
 #include <algorithm>
-#include <cstdlib>
+#include <csignal>
 #include <exception>
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -13,12 +16,15 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "absl/strings/string_view.h"
 #include "configs/config.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "data/tasks/registry.h"
 #include "kernels/tensor_memory.h"
 #include "parallel/communicator/communicator.h"
+#include "parallel/communicator/launcher.h"
 #include "parallel/communicator/mpi_communicator.h"
 #include "parallel/layout.h"
 #include "parallel/watch/hang_watch.h"
@@ -27,12 +33,14 @@
 #include "rl/commands/inspect.h"
 #include "rl/commands/model_commands.h"
 #include "rl/commands/plan_command.h"
+#include "rl/commands/result_stream.h"
 #include "rl/report/report.h"
 #include "rl/reward/registry.h"
 #include "rl/run/describe_run.h"
 #include "rl/run/find_model.h"
 #include "rl/run/run_stages.h"
 #include "rl/run/validate_run.h"
+#include "trainer/checkpoint/checked_file.h"
 #include "trainer/hugging_face/complete_model.h"
 #include "trainer/model/resolve_compute_type.h"
 
@@ -89,21 +97,26 @@ absl::Status TrainCommand(const Arguments& arguments, Communicator& processes) {
                    world);
 }
 
-absl::Status ReportCommand(const Arguments& arguments) {
+absl::Status ReportCommand(const Arguments& arguments, std::ostream& out) {
+  if (arguments.Has("out")) {
+    RETURN_IF_ERROR(WithExitCode(CheckReplaceable(arguments.Text("out")), ExitCode::kBadConfig));
+  }
   const absl::StatusOr<std::string> path =
       WriteReport(arguments.positionals(), arguments.Text("out"));
   if (absl::IsNotFound(path.status()) || absl::IsInvalidArgument(path.status())) {
     return WithExitCode(path.status(), ExitCode::kBadData);
   }
   RETURN_IF_ERROR(path.status());
-  std::cout << *path << std::endl;
+  out << *path << "\n";
   return absl::OkStatus();
 }
 
 struct Command {
   CommandSpec spec;
-  std::function<absl::Status(const Arguments&, Communicator& world)> run;
-  bool parallel = false;  // all ranks take part; otherwise one works and MPI is not started
+  // Of a command whose results go to `out`, all in one process.
+  std::function<absl::Status(const Arguments&, std::ostream& out)> run;
+  // Of a command of all ranks; it has no results but files.
+  std::function<absl::Status(const Arguments&, Communicator& world)> run_on_ranks = nullptr;
 };
 
 constexpr char kModelHelp[] =
@@ -122,14 +135,13 @@ std::vector<Command> FolderCommands() {
          {"dtype", Flag::kText, "fp32, bf16 or fp16 (the types of the source folder, else fp32)"},
          {"max_shard_bytes", Flag::kInteger, "most bytes of tensors in one file (5000000000)"}},
         ""},
-       [](const Arguments& a, Communicator&) { return ExportCommand(a, std::cout); }},
+       [](const Arguments& a, std::ostream& out) { return ExportCommand(a, out); }},
       {{"inspect",
         "what is in a run, checkpoint or Hugging Face folder; JSON lines",
         {{"verify", Flag::kSwitch, "read everything and check every hash"}},
         "RUN_DIR | CHECKPOINT"},
-       [](const Arguments& a, Communicator&) {
-         return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), std::cout),
-                             ExitCode::kBadData);
+       [](const Arguments& a, std::ostream& out) {
+         return WithExitCode(Inspect(a.positionals()[0], a.Has("verify"), out), ExitCode::kBadData);
        }},
   };
 }
@@ -185,9 +197,9 @@ std::vector<Command> Commands() {
         "",
         false,
         TasksAndVerifiers()},
-       TrainCommand,
-       true},
-      {kPlan, [](const Arguments& a, Communicator&) { return PlanCommand(a, std::cout); }},
+       nullptr,
+       TrainCommand},
+      {kPlan, PlanCommand},
       {{"generate",
         "completes prompts; JSON lines",
         {kModelFlag,
@@ -203,28 +215,28 @@ std::vector<Command> Commands() {
          {"seed", Flag::kInteger, "of the random numbers (0)"},
          {"n", Flag::kInteger, "completions of each prompt (1)"}},
         ""},
-       [](const Arguments& a, Communicator&) { return GenerateCommand(a, std::cout); }},
+       GenerateCommand},
       {{"logprobs",
         "log-probabilities of given tokens; JSON lines",
         {kModelFlag, kComputeFlag, {"input", Flag::kText, "JSON lines with \"tokens\"", true}},
         ""},
-       [](const Arguments& a, Communicator&) { return LogProbsCommand(a, std::cout); }},
+       LogProbsCommand},
       {kTokenize,
-       [](const Arguments& a, Communicator&) { return TokenizeCommand(a, std::cin, std::cout); }},
+       [](const Arguments& a, std::ostream& out) { return TokenizeCommand(a, std::cin, out); }},
       {kDetokenize,
-       [](const Arguments& a, Communicator&) { return DetokenizeCommand(a, std::cin, std::cout); }},
+       [](const Arguments& a, std::ostream& out) { return DetokenizeCommand(a, std::cin, out); }},
       {{"score",
         "grades gold<TAB>answer lines: right, wrong or unscorable",
         {{"verifier", Flag::kText, absl::StrJoin(AnswerVerifiers(), " or "), true},
          {"input", Flag::kText, "the lines", true}},
         ""},
-       [](const Arguments& a, Communicator&) { return ScoreCommand(a, std::cout); }},
+       ScoreCommand},
       {{"report",
         "curves, tables and samples of one or more runs as one page; prints its path",
         {{"out", Flag::kText, "the page (RUN_DIR/report.html)"}},
         "RUN_DIR",
         true},
-       [](const Arguments& a, Communicator&) { return ReportCommand(a); }},
+       ReportCommand},
   };
   for (Command& command : FolderCommands()) commands.push_back(std::move(command));
   return commands;
@@ -239,79 +251,112 @@ std::string Usage(const std::vector<Command>& commands) {
   return text;
 }
 
-absl::Status RunCommand(const std::vector<std::string>& words, Communicator& world) {
-  const std::vector<Command> commands = Commands();
-  if (words.empty() || words[0] == "--help" || words[0] == "help") {
-    if (world.rank() == 0) std::cout << Usage(commands);
-    return words.empty() ? WithExitCode(absl::InvalidArgumentError(
-                                            "deduce: found no command, expected one of the above"),
-                                        ExitCode::kBadConfig)
-                         : absl::OkStatus();
-  }
-  for (const Command& command : commands) {
-    if (command.spec.name != words[0]) continue;
-    const std::vector<std::string> rest(words.begin() + 1, words.end());
-    if (!rest.empty() && rest[0] == "--help") {
-      if (world.rank() == 0) std::cout << HelpText(command.spec);
-      return absl::OkStatus();
-    }
-    const absl::StatusOr<Arguments> arguments = ParseArguments(command.spec, rest);
-    if (!arguments.ok()) return WithExitCode(arguments.status(), ExitCode::kBadConfig);
-    return command.run(*arguments, world);
-  }
+absl::Status BadCommand(const std::string& found, const std::string& expected) {
   return WithExitCode(
-      absl::InvalidArgumentError(absl::StrCat("deduce: found command \"", words[0],
-                                              "\", expected one that deduce --help lists")),
+      absl::InvalidArgumentError(absl::StrCat("deduce: found ", found, ", expected ", expected)),
       ExitCode::kBadConfig);
 }
 
-// Whether the words are a command of all ranks, and not a question about it. Everything else runs
-// without MPI, which takes time to start, listens on ports and wants a place for its files.
-bool NeedsRanks(const std::vector<std::string>& words) {
-  if (words.empty() || std::find(words.begin(), words.end(), "--help") != words.end()) return false;
-  const std::vector<Command> commands = Commands();
-  return std::any_of(commands.begin(), commands.end(), [&](const Command& command) {
-    return command.spec.name == words[0] && command.parallel;
-  });
+bool AsksForHelp(const std::vector<std::string>& words) {
+  return std::find(words.begin(), words.end(), "--help") != words.end() ||
+         (!words.empty() && words[0] == "-h");
 }
 
-// Whether mpirun started this process beside another that is the first.
-bool IsFurtherRank() {
-  for (const char* name : {"OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK"}) {
-    const char* rank = std::getenv(name);
-    if (rank != nullptr && std::string(rank) != "0") return true;
+// The command that the first word names.
+absl::StatusOr<Command> FindCommand(const std::string& name) {
+  std::vector<std::string> known;
+  for (Command& command : Commands()) {
+    if (command.spec.name == name) return std::move(command);
+    known.push_back(command.spec.name);
   }
-  return false;
+  const std::string nearest = Nearest(name, known);
+  return BadCommand(absl::StrCat("command \"", name, "\""),
+                    nearest.empty()
+                        ? "one that deduce --help lists"
+                        : absl::StrCat(nearest, ", or another that deduce --help lists"));
+}
+
+// LibTorch puts where it was thrown behind the message.
+std::string FirstLine(const std::exception& error) {
+  const std::string message = error.what();
+  return message.substr(0, message.find('\n'));
 }
 
 // One line, whatever the message holds.
-std::string OneLine(std::string message) {
-  for (char& c : message) {
-    if (c == '\n' || c == '\r') c = ' ';
+std::string OneLine(absl::string_view message) {
+  std::string text;
+  ControlEscaper escaper;
+  escaper.Append(absl::StrReplaceAll(message, {{"\n", " "}, {"\r", " "}, {"\t", " "}}), text);
+  escaper.End(text);
+  return text;
+}
+
+// Standard output, of which every write is checked.
+absl::Status WriteResults(const std::function<absl::Status(std::ostream& out)>& write) {
+  ResultStream out(STDOUT_FILENO, "standard output");
+  const absl::Status status = write(out);
+  const absl::Status written = out.Finish();
+  return status.ok() ? written : status;
+}
+
+absl::Status WriteText(const std::string& text) {
+  return WriteResults([&](std::ostream& out) {
+    out << text;
+    return absl::OkStatus();
+  });
+}
+
+// A process that no launcher started, or that is its job's only one, does not start MPI, which
+// takes time, listens on ports and wants a place for its files.
+absl::Status RunOnRanks(const Command& command, const Arguments& arguments,
+                        const std::optional<LaunchedRank>& launched, int* argc, char*** argv) {
+  const std::unique_ptr<Communicator> world =
+      launched && launched->needs_mpi() ? MakeMpiWorld(argc, argv) : MakeOneMemberCommunicator();
+  try {
+    return command.run_on_ranks(arguments, *world);
+  } catch (const std::exception& error) {
+    std::cerr << "deduce: error: rank " << world->rank() << ": " << OneLine(FirstLine(error))
+              << std::endl;
+    world->Abort(static_cast<int>(ExitCode::kFailed));
+    return absl::OkStatus();  // never; g++ does not see that of a virtual function
   }
-  return message;
+}
+
+absl::Status RunCommand(const std::vector<std::string>& words,
+                        const std::optional<LaunchedRank>& launched, int* argc, char*** argv) {
+  const bool is_first = !launched || launched->rank == 0;
+  const std::string name = words.empty() ? "" : words[0];
+  if (name.empty() || name == "--help" || name == "-h" || name == "help") {
+    if (is_first) RETURN_IF_ERROR(WriteText(Usage(Commands())));
+    return name.empty() ? BadCommand("no command", "one of the above") : absl::OkStatus();
+  }
+  ASSIGN_OR_RETURN(const Command command, FindCommand(name));
+  const std::vector<std::string> rest(words.begin() + 1, words.end());
+  if (AsksForHelp(rest)) return is_first ? WriteText(HelpText(command.spec)) : absl::OkStatus();
+  const absl::StatusOr<Arguments> arguments = ParseArguments(command.spec, rest);
+  if (!arguments.ok()) return WithExitCode(arguments.status(), ExitCode::kBadConfig);
+  if (command.run_on_ranks) return RunOnRanks(command, *arguments, launched, argc, argv);
+  // The job's other processes have nothing to do.
+  if (!is_first) return absl::OkStatus();
+  return WriteResults([&](std::ostream& out) { return command.run(*arguments, out); });
 }
 
 }  // namespace
 }  // namespace deduce
 
 int main(int argc, char** argv) {
+  using deduce::OneLine;
+  deduce::OpenStandardDescriptors();
+  std::signal(SIGXFSZ, SIG_IGN);  // writing beyond `ulimit -f` is then an error like a full disk
   deduce::UseTensorMemory();
-  const bool parallel = deduce::NeedsRanks({argv + 1, argv + argc});
-  if (!parallel && deduce::IsFurtherRank()) return 0;
-  const std::unique_ptr<deduce::Communicator> world =
-      parallel ? deduce::MakeMpiWorld(&argc, &argv) : deduce::MakeOneMemberCommunicator();
+  const std::optional<deduce::LaunchedRank> launched = deduce::ReadLaunchedRank();
+  absl::Status status;
   try {
-    const absl::Status status = deduce::RunCommand({argv + 1, argv + argc}, *world);
-    std::cout.flush();
-    if (!status.ok() && world->rank() == 0) {
-      std::cerr << "deduce: error: " << deduce::OneLine(std::string(status.message())) << std::endl;
-    }
-    return deduce::ExitCodeOf(status);
+    status = deduce::RunCommand({argv + 1, argv + argc}, launched, &argc, &argv);
   } catch (const std::exception& error) {
-    const std::string message = error.what();
-    std::cerr << "deduce: error: rank " << world->rank() << ": "
-              << message.substr(0, message.find('\n')) << std::endl;
-    world->Abort(static_cast<int>(deduce::ExitCode::kFailed));
+    status = absl::InternalError(deduce::FirstLine(error));
   }
+  if (!status.ok() && (!launched || launched->rank == 0))
+    std::cerr << "deduce: error: " << OneLine(status.message()) << std::endl;
+  return deduce::ExitCodeOf(status);
 }

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "parallel/communicator/launcher.h"
 #include "parallel/communicator/payload.h"
 
 namespace deduce {
@@ -406,6 +407,9 @@ std::unique_ptr<Communicator> MakeMpiWorld(int* argc, char*** argv, int64_t max_
   CHECKED_MPI(MPI_Initialized, &initialized);
   if (initialized == 0) {
     setenv("OMPI_MCA_mpi_yield_when_idle", "1", /*overwrite=*/0);
+    // Ranks of one machine need no ports: anybody who reaches one could hold a rank up.
+    if (const auto launched = ReadLaunchedRank(); launched && launched->on_one_machine())
+      setenv("OMPI_MCA_btl", "self,vader", /*overwrite=*/0);
     int provided = MPI_THREAD_SINGLE;
     CHECKED_MPI(MPI_Init_thread, argc, argv, MPI_THREAD_FUNNELED, &provided);
     TORCH_CHECK(provided >= MPI_THREAD_FUNNELED, "MPI_Init_thread: found thread level ", provided,

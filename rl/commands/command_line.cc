@@ -25,7 +25,65 @@ absl::Status CheckValue(const Flag& flag, const std::string& value) {
   return absl::OkStatus();
 }
 
+// How many letters are put in, taken out, changed or swapped with the next one between two words.
+size_t Edits(const std::string& a, const std::string& b) {
+  std::vector<std::vector<size_t>> edits(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      if (i == 0 || j == 0) {
+        edits[i][j] = i + j;
+        continue;
+      }
+      edits[i][j] = std::min({edits[i - 1][j] + 1, edits[i][j - 1] + 1,
+                              edits[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        edits[i][j] = std::min(edits[i][j], edits[i - 2][j - 2] + 1);
+    }
+  }
+  return edits[a.size()][b.size()];
+}
+
+absl::StatusOr<const Flag*> FindFlag(const CommandSpec& spec, const std::string& name) {
+  std::vector<std::string> names;
+  for (const Flag& flag : spec.flags) {
+    if (flag.name == name) return &flag;
+    names.push_back(flag.name);
+  }
+  const std::string nearest = Nearest(name, names);
+  return absl::InvalidArgumentError(
+      absl::StrCat(spec.name, ": found --", name, ", expected ",
+                   nearest.empty() ? "a flag" : absl::StrCat("--", nearest, " or another flag"),
+                   " that deduce ", spec.name, " --help lists"));
+}
+
+absl::Status CheckComplete(const CommandSpec& spec, const Arguments& arguments) {
+  for (const Flag& flag : spec.flags) {
+    if (flag.required && !arguments.Has(flag.name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("--", flag.name, ": found nothing, expected ", flag.help));
+    }
+  }
+  if (!spec.positional.empty() && arguments.positionals().empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(spec.name, ": found no ", spec.positional, ", expected one"));
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
+
+std::string Nearest(const std::string& word, const std::vector<std::string>& known) {
+  // A word of which this many letters are wrong is another word.
+  size_t least = word.size() / 3 + 2;
+  std::string nearest;
+  for (const std::string& candidate : known) {
+    const size_t edits = Edits(word, candidate);
+    if (edits >= least) continue;
+    least = edits;
+    nearest = candidate;
+  }
+  return nearest;
+}
 
 std::string Arguments::Text(const std::string& flag, const std::string& otherwise) const {
   const auto found = values_.find(flag);
@@ -51,7 +109,8 @@ std::vector<std::string> Arguments::All(const std::string& flag) const {
 absl::StatusOr<Arguments> ParseArguments(const CommandSpec& spec,
                                          const std::vector<std::string>& words) {
   Arguments arguments;
-  for (const std::string& word : words) {
+  for (size_t i = 0; i < words.size(); ++i) {
+    const std::string& word = words[i];
     if (!word.starts_with("--")) {
       if (spec.positional.empty() || (!spec.many_positionals && !arguments.positionals_.empty())) {
         return absl::InvalidArgumentError(
@@ -62,36 +121,25 @@ absl::StatusOr<Arguments> ParseArguments(const CommandSpec& spec,
     }
     const size_t equals = word.find('=');
     const std::string name = word.substr(2, equals == std::string::npos ? equals : equals - 2);
-    const auto flag = std::find_if(spec.flags.begin(), spec.flags.end(),
-                                   [&](const Flag& f) { return f.name == name; });
-    if (flag == spec.flags.end()) {
-      return absl::InvalidArgumentError(absl::StrCat(spec.name, ": found --", name,
-                                                     ", expected a flag that deduce ", spec.name,
-                                                     " --help lists"));
-    }
-    if ((flag->kind == Flag::kSwitch) != (equals == std::string::npos)) {
-      return absl::InvalidArgumentError(absl::StrCat("--", name, ": found \"", word,
-                                                     "\", expected --", name,
-                                                     flag->kind == Flag::kSwitch ? "" : "=VALUE"));
+    ASSIGN_OR_RETURN(const Flag* flag, FindFlag(spec, name));
+    const bool is_switch = flag->kind == Flag::kSwitch;
+    const bool value_follows = !is_switch && equals == std::string::npos && i + 1 < words.size() &&
+                               !words[i + 1].starts_with("--");
+    if (is_switch ? equals != std::string::npos : equals == std::string::npos && !value_follows) {
+      return absl::InvalidArgumentError(absl::StrCat(
+          "--", name, ": found \"", word, "\", expected --", name, is_switch ? "" : "=VALUE"));
     }
     if (arguments.Has(name) && flag->kind != Flag::kRepeated) {
       return absl::InvalidArgumentError(
           absl::StrCat("--", name, ": found it twice, expected it once"));
     }
-    const std::string value = equals == std::string::npos ? "" : word.substr(equals + 1);
+    const std::string value = value_follows                 ? words[++i]
+                              : equals == std::string::npos ? ""
+                                                            : word.substr(equals + 1);
     RETURN_IF_ERROR(CheckValue(*flag, value));
     arguments.values_[name].push_back(value);
   }
-  for (const Flag& flag : spec.flags) {
-    if (flag.required && !arguments.Has(flag.name)) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("--", flag.name, ": found nothing, expected ", flag.help));
-    }
-  }
-  if (!spec.positional.empty() && arguments.positionals_.empty()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(spec.name, ": found no ", spec.positional, ", expected one"));
-  }
+  RETURN_IF_ERROR(CheckComplete(spec, arguments));
   return arguments;
 }
 

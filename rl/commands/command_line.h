@@ -43,10 +43,14 @@ class Arguments {
   std::vector<std::string> positionals_;
 };
 
-// Words are --flag=value, --switch or positionals. InvalidArgument naming the flag for an unknown,
+// Words are --flag=value, --flag followed by a value that does not begin with two dashes, --switch,
+// or positionals. InvalidArgument naming the flag for an unknown (with the nearest known one),
 // repeated, missing or mistyped one.
 absl::StatusOr<Arguments> ParseArguments(const CommandSpec& spec,
                                          const std::vector<std::string>& words);
+
+// The known word that `word` is most likely meant to be; empty if none is like it.
+std::string Nearest(const std::string& word, const std::vector<std::string>& known);
 
 // The text that `deduce COMMAND --help` prints.
 std::string HelpText(const CommandSpec& spec);

@@ -35,6 +35,11 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr char kStandardInput[] = "standard input";
+// More is a slip of the hand; the products of these are far from overflow.
+constexpr int64_t kMostNewTokens = 1 << 24;
+constexpr int64_t kMostSamples = 1 << 20;
+constexpr double kLeastTemperature = 1e-6;  // logits over it are finite
+constexpr double kMostTemperature = 1e6;
 
 absl::Status BadData(const std::string& message) {
   return WithExitCode(absl::InvalidArgumentError(message), ExitCode::kBadData);
@@ -70,14 +75,16 @@ absl::StatusOr<ModelFolder> LoadModel(const std::string& dir, const Arguments& a
 // Called with a line and its `PATH:LINE`.
 using UseLine = std::function<absl::Status(const std::string&, const std::string&)>;
 
-absl::Status ForEachLine(LineReader lines, const UseLine& use) {
+// Ends early once `out`, where results go, takes no more.
+absl::Status ForEachLine(LineReader lines, const UseLine& use, const std::ostream* out = nullptr) {
   std::string line;
-  while (true) {
+  while (out == nullptr || *out) {
     const absl::StatusOr<bool> found = lines.Next(line);
     if (!found.ok()) return BadData(std::string(found.status().message()));
     if (!*found) return absl::OkStatus();
     RETURN_IF_ERROR(use(line, lines.where()));
   }
+  return absl::OkStatus();
 }
 
 absl::Status ForEachLine(const std::string& path, const UseLine& use) {
@@ -164,10 +171,15 @@ absl::Status CheckGenerateFlags(const Arguments& arguments) {
     return BadFlag(
         absl::StrCat("--", flag, ": found ", arguments.Text(flag), ", expected ", expected));
   };
-  for (const char* flag : {"max_new_tokens", "n"}) {
-    if (arguments.Integer(flag, 1) < 1) return out_of_range(flag, "at least 1");
+  for (const auto& [flag, most] :
+       {std::pair{"max_new_tokens", kMostNewTokens}, {"n", kMostSamples}}) {
+    const int64_t value = arguments.Integer(flag, 1);
+    if (value < 1) return out_of_range(flag, "at least 1");
+    if (value > most) return out_of_range(flag, absl::StrCat("at most ", most));
   }
-  if (!(arguments.Real("temperature", 1) >= 0)) return out_of_range("temperature", "at least 0");
+  const double temperature = arguments.Real("temperature", 1);
+  if (temperature != 0 && !(temperature >= kLeastTemperature && temperature <= kMostTemperature))
+    return out_of_range("temperature", "0, or a number in [1e-6, 1e6]");
   const double top_p = arguments.Real("top_p", 1);
   if (!(top_p > 0 && top_p <= 1)) return out_of_range("top_p", "a number in (0, 1]");
   return absl::OkStatus();
@@ -203,9 +215,11 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
   const int64_t fitting = std::clamp<int64_t>(max_positions - longest, 1, 128);
   const int64_t max_new = arguments.Integer("max_new_tokens", fitting);
   if (longest + max_new > max_positions) {
-    return BadData(absl::StrCat("the longest prompt: found ", longest,
-                                " tokens + --max_new_tokens ", max_new, ", expected at most ",
-                                max_positions, " together"));
+    const absl::Status status = absl::InvalidArgumentError(
+        absl::StrCat("--max_new_tokens: found ", max_new, " behind a prompt of ", longest,
+                     " tokens, expected at most ", max_positions, " together"));
+    return WithExitCode(status,
+                        longest < max_positions ? ExitCode::kBadConfig : ExitCode::kBadData);
   }
   const bool chat = std::any_of(prompts.begin(), prompts.end(),
                                 [](const TextPrompt& prompt) { return prompt.whole; });
@@ -240,6 +254,7 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
   return ForEachLine(
       arguments.Text("input"),
       [&](const std::string& line, const std::string& where) -> absl::Status {
+        if (!out) return absl::OkStatus();  // results that cannot be written need not be computed
         ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                          ParseIds(line, "tokens", model.vocab_size(), where));
         if (ids.size() < 2 || static_cast<int64_t>(ids.size()) > model.max_position_embeddings()) {
@@ -279,20 +294,20 @@ absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::
     out << nlohmann::json(*ids).dump() << '\n';
     return absl::OkStatus();
   };
-  return ForEachLine(LineReader(in, kStandardInput), tokenize);
+  return ForEachLine(LineReader(in, kStandardInput), tokenize, &out);
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
   ASSIGN_OR_RETURN(const std::string dir, ModelDir(arguments));
   ASSIGN_OR_RETURN(const Tokenizer tokenizer, LoadFolderTokenizer(dir));
   const bool with_special = !arguments.Has("skip_special_tokens");
-  return ForEachLine(LineReader(in, kStandardInput),
-                     [&](const std::string& line, const std::string& where) -> absl::Status {
-                       ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
-                                        ParseIds(line, "", tokenizer.vocab_size(), where));
-                       out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
-                       return absl::OkStatus();
-                     });
+  const auto detokenize = [&](const std::string& line, const std::string& where) -> absl::Status {
+    ASSIGN_OR_RETURN(const std::vector<int32_t> ids,
+                     ParseIds(line, "", tokenizer.vocab_size(), where));
+    out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
+    return absl::OkStatus();
+  };
+  return ForEachLine(LineReader(in, kStandardInput), detokenize, &out);
 }
 
 absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {

@@ -36,6 +36,27 @@ TEST(CommandLineTest, EveryKindOfFlagIsRead) {
   EXPECT_THAT(arguments->positionals(), ElementsAre("Ann", "Bob"));
 }
 
+TEST(CommandLineTest, AValueMayFollowItsFlagAsAWord) {
+  const auto arguments = ParseArguments(Spec(), {"--dish", "a=b", "Ann", "--heat", "-1.5",
+                                                 "--vegan", "Bob", "--add", "x", "--add", ""});
+  ASSERT_TRUE(arguments.ok()) << arguments.status();
+  EXPECT_EQ(arguments->Text("dish"), "a=b");
+  EXPECT_EQ(arguments->Real("heat", 0), -1.5);
+  EXPECT_TRUE(arguments->Has("vegan"));
+  EXPECT_THAT(arguments->All("add"), ElementsAre("x", ""));
+  EXPECT_THAT(arguments->positionals(), ElementsAre("Ann", "Bob"));
+}
+
+TEST(CommandLineTest, TheNearestWordIsTheOneWithFewestEdits) {
+  const std::vector<std::string> known = {"train", "plan", "generate", "tokenize", "detokenize"};
+  EXPECT_EQ(Nearest("trian", known), "train");
+  EXPECT_EQ(Nearest("genrate", known), "generate");
+  EXPECT_EQ(Nearest("tokenise", known), "tokenize");
+  EXPECT_EQ(Nearest("detokenise", known), "detokenize");
+  EXPECT_EQ(Nearest("dance", known), "");
+  EXPECT_EQ(Nearest("", known), "");
+}
+
 TEST(CommandLineTest, AFlagThatIsNotGivenHasTheCallersValue) {
   const auto arguments = ParseArguments(Spec(), {"--dish=soup", "Ann"});
   ASSERT_TRUE(arguments.ok()) << arguments.status();
@@ -56,7 +77,10 @@ TEST(CommandLineTest, EveryRefusalNamesTheFlag) {
       {{"--dish=x", "A", "--wine=y"},
        "cook: found --wine, expected a flag that deduce cook --help lists"},
       {{"--dish=x", "A", "--dish=y"}, "--dish: found it twice, expected it once"},
-      {{"--dish", "A"}, "--dish: found \"--dish\", expected --dish=VALUE"},
+      {{"A", "--dish"}, "--dish: found \"--dish\", expected --dish=VALUE"},
+      {{"--dish", "--vegan", "A"}, "--dish: found \"--dish\", expected --dish=VALUE"},
+      {{"--dish=x", "A", "--guest", "3"},
+       "cook: found --guest, expected --guests or another flag that deduce cook --help lists"},
       {{"--dish=x", "A", "--vegan=1"}, "--vegan: found \"--vegan=1\", expected --vegan"},
       {{"--dish=x", "A", "--guests=2.5"}, "--guests: found \"2.5\", expected a whole number"},
       {{"--dish=x", "A", "--guests=9223372036854775808"},
