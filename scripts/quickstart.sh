@@ -15,7 +15,7 @@ cmake --build --preset release --target deduce
 
 train() {  # NAME
   echo "quickstart: training runs/$1"
-  mpirun -np 2 --bind-to none --oversubscribe \
+  scripts/run_ranks 2 \
     build/deduce train --config="configs/recipes/$1.textproto" --run_dir="runs/$1" --resume=auto
 }
 train tiny_r1
