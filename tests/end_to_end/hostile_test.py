@@ -412,6 +412,12 @@ class Mpi(Hostile):
         out, errors = process.communicate(timeout=120)
         self.assertEqual((process.returncode, out), (0, "done\n"), errors)
 
+    def test_run_ranks_says_so_where_it_cannot(self):
+        forbid = 'echo 0 > /proc/sys/user/max_net_namespaces; exec "$0" 2 echo here'
+        result = subprocess.run(["unshare", "-Ur", "sh", "-c", forbid, RUN_RANKS], capture_output=True, text=True, timeout=60)
+        self.assertEqual((result.returncode, result.stdout), (0, "here\nhere\n"), result.stderr)
+        self.assertRegex(result.stderr, r"^run_ranks: warning: found error '.*', expected a network of the job's own: ")
+
     def test_a_rank_alone_does_not_start_mpi(self):
         """Which would fail without a place for its files, or orted on the path."""
         environment = dict(d.ENVIRONMENT, TMPDIR="/nowhere", PATH="/nowhere", OMPI_MCA_orte_tmpdir_base="/nowhere")
@@ -434,6 +440,45 @@ class Mpi(Hostile):
         for pid, name in children(process.pid).items():
             if name == "deduce":
                 self.assertEqual([address for address, _ in listening(pid)], [LOOPBACK], "the hang watch's, and no other")
+
+
+class Machines(Hostile):
+    """Two machines of a sort: network namespaces with an address each. Open MPI starts its daemon in the second as by ssh."""
+
+    def setUp(self):
+        names = [f"deduce{os.getpid()}{letter}" for letter in "ab"]
+        def ip(*words):
+            subprocess.run(["ip", *words], check=True)
+        for name in names:
+            ip("netns", "add", name)
+            self.addCleanup(ip, "netns", "del", name)
+        ip("link", "add", "v0", "netns", names[0], "type", "veth", "peer", "name", "v1", "netns", names[1])
+        for i, name in enumerate(names):
+            ip("-n", name, "addr", "add", f"10.77.0.{i + 1}/24", "dev", f"v{i}")
+            ip("-n", name, "link", "set", "lo", "up")
+            ip("-n", name, "link", "set", f"v{i}", "up")
+        self.agent = self.root / "agent"
+        self.agent.write_text(f'#!/bin/sh\nshift\nexec ip netns exec {names[1]} unshare --uts sh -c \'hostname other; eval "$0"\' "$*"\n')
+        self.agent.chmod(0o755)
+        self.first = names[0]
+
+    def job(self, *words):
+        line = ["ip", "netns", "exec", self.first, "mpirun", "-np", 2, "--host", "10.77.0.1:1,10.77.0.2:1", "--bind-to", "none",
+                "--mca", "plm_rsh_agent", self.agent, DRILL, *words]
+        return self.started(line)
+
+    def test_ranks_go_on_and_say_that_they_listen_to_networks(self):
+        process = self.job("pause", "Barrier", 3, 1, "world", 600)
+        out, errors = process.communicate(timeout=120)
+        self.assertEqual((process.returncode, out), (0, "done\n"), errors)
+        self.assertEqual(re.findall("^deduce: (.*)$", errors, re.M),
+                         ["warning: watch: found ranks on 2 hosts: each listens on one port of all its networks, which only these hosts "
+                          "should reach (docs/running.md)"])
+
+    def test_a_fault_is_found(self):
+        process = self.job("skip", "AllGather", 5, 1, "world", 600)
+        _, errors = process.communicate(timeout=120)
+        self.failed(process.returncode, errors, 1, r"rank 1 .*: found ReduceScatter .*, expected AllGather")
 
 
 if __name__ == "__main__":
