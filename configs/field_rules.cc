@@ -26,16 +26,18 @@ struct Range {
   double max = kInfinity;
   bool open_min = false;
   bool open_max = false;
+  bool or_zero = false;
 
   bool Holds(double x) const {
+    if (or_zero && x == 0) return true;
     return std::isfinite(x) && (open_min ? x > min : x >= min) && (open_max ? x < max : x <= max);
   }
 
   std::string Text() const {
     if (min == -kInfinity && max == kInfinity) return "a finite number";
     if (max == kInfinity) return absl::StrCat(open_min ? "a number above " : "at least ", min);
-    return absl::StrCat("a number in ", open_min ? "(" : "[", Number(min), ", ", Number(max),
-                        open_max ? ")" : "]");
+    return absl::StrCat(or_zero ? "0 or " : "", "a number in ", open_min ? "(" : "[", Number(min),
+                        ", ", Number(max), open_max ? ")" : "]");
   }
 
   // Bounds of integers in full, not as 1e+06.
@@ -50,6 +52,9 @@ constexpr Range kAnything{};
 constexpr Range kPositive{.min = 0, .open_min = true};
 constexpr Range kProbability{.min = 0, .max = 1};
 constexpr Range kShare{.min = 0, .max = 1, .open_min = true};  // of top_p
+// Logits over a smaller temperature are not finite. 0 stands for the likeliest token.
+constexpr Range kTemperature = Between(1e-6, 1e6);
+constexpr Range kTemperatureOrZero{.min = 1e-6, .max = 1e6, .or_zero = true};
 constexpr Range kDecay{.min = 0, .max = 1, .open_max = true};  // of AdamW's moments
 
 // Upper bounds of sizes keep every product of them within 64 bits; none is a wish anyone has.
@@ -161,7 +166,7 @@ constexpr FieldRule kRules[] = {
     {"DistillConfig.prompts_per_step", kSize},
     {"DistillConfig.max_prompt_length", kSize},
     {"DistillConfig.max_completion_length", kSize},
-    {"DistillConfig.temperature", AtLeast(0)},
+    {"DistillConfig.temperature", kTemperatureOrZero},
     {"DistillConfig.top_p", kShare},
     {"DistillConfig.rollout_batch_size", kSize},
     {"DistillConfig.mtp_loss_weight", AtLeast(0)},
@@ -180,7 +185,7 @@ constexpr FieldRule kRules[] = {
     {"GrpoConfig.epsilon", kPositive},
     {"GrpoConfig.epsilon_high", kPositive},
     {"GrpoConfig.ref_update_interval", kSteps},
-    {"GrpoConfig.temperature", kPositive},
+    {"GrpoConfig.temperature", kTemperature},
     {"GrpoConfig.top_p", kShare},
     {"GrpoConfig.max_prompt_length", kSize},
     {"GrpoConfig.max_completion_length", kSize},
@@ -192,7 +197,7 @@ constexpr FieldRule kRules[] = {
     {"EvaluateConfig.every_steps", kSteps},
     {"EvaluateConfig.num_problems", kCount},
     {"EvaluateConfig.samples_per_problem", kCount},
-    {"EvaluateConfig.temperature", AtLeast(0)},  // 0: the likeliest token
+    {"EvaluateConfig.temperature", kTemperatureOrZero},
     {"EvaluateConfig.top_p", kShare},
     {"EvaluateConfig.max_completion_length", kSize},
 

@@ -259,6 +259,8 @@ TEST(ValidateTest, StageRules) {
        {"steps: 10", "steps: 10 micro_batch_tokens: 255",
         "stage[0].micro_batch_tokens: found 255, expected at least the longest sequence the "
         "stage allows (256 tokens)"},
+       {"evaluate { }", "evaluate { temperature: 1e-300 }",
+        "stage[1].evaluate.temperature: found 1e-300, expected 0 or a number in [1e-06, 1000000]"},
        {"evaluate { }", "evaluate { max_completion_length: 256 }",
         "stage[1].evaluate.max_completion_length: found 256, expected less than "
         "model.max_position_embeddings (256)"}});
@@ -309,7 +311,9 @@ TEST(ValidateTest, GrpoRules) {
        {grpo, "grpo { epsilon_high: 0.1 ",
         "stage[1].grpo.epsilon_high: found 0.1, expected at least stage[1].grpo.epsilon (0.2)"},
        {grpo, "grpo { temperature: 0 ",
-        "stage[1].grpo.temperature: found 0, expected a number above 0"},
+        "stage[1].grpo.temperature: found 0, expected a number in [1e-06, 1000000]"},
+       {grpo, "grpo { temperature: 1e-300 ",
+        "stage[1].grpo.temperature: found 1e-300, expected a number in [1e-06, 1000000]"},
        {grpo, "grpo { top_p: 0 ", "stage[1].grpo.top_p: found 0, expected a number in (0, 1]"},
        {grpo, "grpo { beta: -1 ", "stage[1].grpo.beta: found -1, expected at least 0"},
        {grpo, "grpo { max_prompt_length: 200 ",
