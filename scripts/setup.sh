@@ -104,7 +104,7 @@ if ! command -v apt-get > /dev/null; then
   exit 1
 fi
 
-[ "$with_reference" = no ] || packages+=(chromium)
+[ "$with_reference" = no ] || packages+=(chromium iproute2)
 mapfile -t missing < <(missing_apt "${packages[@]}")
 if [ "${#missing[@]}" -eq 0 ]; then
   say "apt packages: there"

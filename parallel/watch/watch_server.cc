@@ -19,7 +19,8 @@ namespace {
 constexpr size_t kDigestsOfAGroup = 512;
 constexpr int64_t kCallsInAnswer = 512;
 
-// Connections that have not shown the secret: so many, each so long. Ranks show it at once.
+// Connections that have not shown the secret: so many beside one a rank, each so long. Ranks show
+// it at once.
 constexpr int kMaxStrangers = 32;
 constexpr std::chrono::seconds kStrangerTime{5};
 constexpr int kAcceptsAtOnce = 16;  // then those that are here have their turn
@@ -117,7 +118,7 @@ void WatchServer::Accept() {
 // Those that have not shown the secret for too long, and the oldest of too many.
 void WatchServer::DropStrangers() {
   const auto now = std::chrono::steady_clock::now();
-  int strangers = 0;
+  int strangers = -num_ranks();  // all of which may have just come
   for (const Client& client : clients_) strangers += client.connection.known() ? 0 : 1;
   std::erase_if(clients_, [&](const Client& client) {
     if (client.connection.known()) return false;
