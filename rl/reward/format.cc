@@ -21,19 +21,22 @@ bool IsOnce(std::string_view text, std::string_view tag) {
   return text.find(tag) == text.rfind(tag);
 }
 
-bool KeepsFormat(std::string_view text) {
+// `opened`: the prompt ends with <think>.
+bool KeepsFormat(std::string_view text, bool opened) {
+  if (opened && text.find("<think>") != std::string_view::npos) return false;
   for (const std::string_view tag : {"<think>", "</think>", "<answer>", "</answer>"}) {
     if (!IsOnce(text, tag)) return false;
   }
-  return SkipPast(text, "<think>", false) && SkipPast(text, "</think>", true) &&
+  return (opened || SkipPast(text, "<think>", false)) && SkipPast(text, "</think>", true) &&
          SkipPast(text, "<answer>", false) && SkipPast(text, "</answer>", true) &&
          StripSpace(text).empty();
 }
 
 }  // namespace
 
-Grade FormatVerifier::Verify(const Problem&, const std::string& completion) const {
-  return AllOrNothing(KeepsFormat(completion) ? Verdict::kRight : Verdict::kWrong);
+Grade FormatVerifier::Verify(const Problem& problem, const std::string& completion) const {
+  const bool opened = StripSpace(problem.prompt).ends_with("<think>");
+  return AllOrNothing(KeepsFormat(completion, opened) ? Verdict::kRight : Verdict::kWrong);
 }
 
 }  // namespace deduce

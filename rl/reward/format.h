@@ -8,7 +8,8 @@
 namespace deduce {
 
 // Score 1 if the completion is <think>...</think><answer>...</answer>, each tag once, in this
-// order, nothing but white space outside them; else 0 (R1-Zero's format reward). Never unscorable.
+// order, nothing but white space outside them; else 0 (R1-Zero's format reward). A <think> at the
+// end of the prompt, as some chat templates write it, counts as the completion's. Never unscorable.
 class FormatVerifier : public Verifier {
  public:
   std::string name() const override { return "format"; }

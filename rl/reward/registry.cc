@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "data/tasks/registry.h"
@@ -38,7 +39,7 @@ std::vector<VerifierKind> ListKinds() {
        Make<FormatVerifier>},
       {"language", "share of numerals in the script of the question", false,
        Make<LanguageVerifier>},
-      {"math", "numbers as exact rationals, other answers as normalised text", true,
+      {"math", "mathematical answers by value, found in boxes, formulas and prose", true,
        Make<MathVerifier>},
   };
   for (const TaskKind* task : TaskKinds()) {
@@ -73,6 +74,16 @@ absl::StatusOr<std::unique_ptr<Verifier>> MakeVerifier(const std::string& name,
   }
   return absl::InvalidArgumentError(
       absl::StrCat(where, ": found \"", name, "\", expected one of ", absl::StrJoin(known, ", ")));
+}
+
+absl::Status CheckGold(const std::string& verifier, const std::string& gold) {
+  static const std::unique_ptr<Verifier> kAccuracy = MakeAccuracy();
+  const Problem problem{.answer = gold, .verifier = verifier};
+  const std::string completion = absl::StrCat("<answer>", gold, "</answer>");
+  if (kAccuracy->Verify(problem, completion).verdict == Verdict::kRight) return absl::OkStatus();
+  return absl::InvalidArgumentError(
+      absl::StrCat("found the answer \"", absl::Utf8SafeCEscape(gold.substr(0, 80)),
+                   "\", expected one that the verifier ", verifier, " can read"));
 }
 
 }  // namespace deduce

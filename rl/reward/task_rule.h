@@ -3,6 +3,7 @@
 
 #include <string>
 
+#include "data/tasks/extract_answer.h"
 #include "data/tasks/task.h"
 #include "rl/reward/verifier.h"
 
@@ -15,7 +16,11 @@ class TaskRule : public Verifier {
   explicit TaskRule(const TaskKind& task) : task_(task) {}
   std::string name() const override { return task_.name; }
   Grade Verify(const Problem& problem, const std::string& completion) const override {
-    return AllOrNothing(task_.grade(problem, completion));
+    const Verdict verdict = task_.grade(problem, completion);
+    return AllOrNothing(verdict, verdict == Verdict::kRight        ? ""
+                                 : verdict == Verdict::kUnscorable ? kUnreadableGold
+                                 : ExtractAnswer(completion)       ? kNotEqual
+                                                                   : kNoAnswer);
   }
 
  private:

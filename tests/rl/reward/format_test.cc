@@ -5,8 +5,8 @@
 namespace deduce {
 namespace {
 
-double Score(const std::string& completion) {
-  const Grade grade = FormatVerifier().Verify(Problem(), completion);
+double Score(const std::string& completion, const std::string& prompt = "") {
+  const Grade grade = FormatVerifier().Verify({.prompt = prompt}, completion);
   EXPECT_EQ(grade.verdict, grade.score == 1 ? Verdict::kRight : Verdict::kWrong);
   return grade.score;
 }
@@ -17,6 +17,16 @@ TEST(FormatTest, TagsInOrderScoreOne) {
         "<think></think><answer></answer>"}) {
     EXPECT_EQ(Score(text), 1) << text;
   }
+}
+
+TEST(FormatTest, ThinkingThatThePromptBeginsCounts) {
+  for (const char* prompt : {"Hi<think>", "Hi<think>\n", "<think>\n\n"}) {
+    EXPECT_EQ(Score("hm\n</think>\n<answer>2</answer>", prompt), 1);
+    EXPECT_EQ(Score("<think>hm\n</think>\n<answer>2</answer>", prompt), 0);  // twice
+    EXPECT_EQ(Score("<answer>2</answer>", prompt), 0);
+  }
+  EXPECT_EQ(Score("hm\n</think>\n<answer>2</answer>", "<think> is a tag"), 0);
+  EXPECT_EQ(Score("<think>hm</think><answer>2</answer>", "<think> is a tag"), 1);
 }
 
 TEST(FormatTest, AnythingElseScoresZero) {

@@ -55,6 +55,17 @@ TEST(VerifierRegistryTest, AccuracyKnowsEveryRule) {
   }
 }
 
+TEST(VerifierRegistryTest, AGoldAnswerMustBeReadableByItsRule) {
+  for (const char* gold : {"42", "\\frac{1}{2}", "even", "3 + 5 = 8\n#### 8"}) {
+    EXPECT_TRUE(CheckGold("math", gold).ok()) << gold;
+  }
+  EXPECT_TRUE(CheckGold("chain_sum", "42").ok());
+  EXPECT_EQ(CheckGold("math", " ").message(),
+            "found the answer \" \", expected one that the verifier math can read");
+  EXPECT_EQ(CheckGold("chain_sum", "forty\ntwo").message(),
+            "found the answer \"forty\\ntwo\", expected one that the verifier chain_sum can read");
+}
+
 TEST(VerifierRegistryTest, TheReadmeNamesEveryTaskAndVerifier) {
   std::ifstream file(DEDUCE_SOURCE_DIR "/README.md");
   const std::string readme((std::istreambuf_iterator<char>(file)), {});

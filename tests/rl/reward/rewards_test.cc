@@ -3,6 +3,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "rl/reward/accuracy.h"
+
 namespace deduce {
 namespace {
 
@@ -42,6 +50,34 @@ TEST(RewardSetTest, AccuracyIsReportedEvenWhenItIsNotRewarded) {
   EXPECT_EQ(right.accuracy, Verdict::kRight);
   EXPECT_THAT(right.by_verifier, UnorderedElementsAre(Pair("format", 1.0)));
   EXPECT_EQ(set.Score(kProblem, "<answer>4</answer>").accuracy, Verdict::kWrong);
+}
+
+// Counts how often it is asked.
+class Counting : public Verifier {
+ public:
+  std::string name() const override { return "math"; }
+  Grade Verify(const Problem&, const std::string&) const override {
+    ++count;
+    return AllOrNothing(Verdict::kWrong, kNotEqual);
+  }
+  mutable int count = 0;
+};
+
+TEST(RewardSetTest, TheRuleOfAProblemReadsACompletionOnce) {
+  const auto rule = std::make_shared<Counting>();
+  const auto accuracy = std::make_shared<AccuracyVerifier>(
+      std::map<std::string, std::shared_ptr<const Verifier>>{{"math", rule}});
+  const Problem problem{.answer = "3", .verifier = "math"};
+  // As the reward accuracy, by its own name, as both, and as none.
+  const std::vector<std::vector<RewardSet::Weighted>> sets = {
+      {{accuracy, 1}}, {{rule, 1}}, {{accuracy, 1}, {rule, 1}}, {}};
+  for (const auto& verifiers : sets) {
+    rule->count = 0;
+    const Scored scored = RewardSet(verifiers, accuracy).Score(problem, "4");
+    EXPECT_EQ(rule->count, 1);
+    EXPECT_EQ(scored.by_verifier.size(), verifiers.size());
+    EXPECT_EQ(scored.reason, kNotEqual);
+  }
 }
 
 TEST(RewardSetTest, AnUnscorableVerifierMarksTheSampleAndAddsNothing) {
