@@ -34,6 +34,7 @@
 #include "rl/commands/model_commands.h"
 #include "rl/commands/plan_command.h"
 #include "rl/commands/result_stream.h"
+#include "rl/commands/score_command.h"
 #include "rl/report/report.h"
 #include "rl/reward/registry.h"
 #include "rl/run/describe_run.h"
@@ -226,9 +227,10 @@ std::vector<Command> Commands() {
       {kDetokenize,
        [](const Arguments& a, std::ostream& out) { return DetokenizeCommand(a, std::cin, out); }},
       {{"score",
-        "grades gold<TAB>answer lines: right, wrong or unscorable",
+        "grades answers as training does: right, wrong or unscorable",
         {{"verifier", Flag::kText, absl::StrJoin(AnswerVerifiers(), " or "), true},
-         {"input", Flag::kText, "the lines", true}},
+         {"input", Flag::kText,
+          "F.jsonl: lines {\"answer\", \"completion\"}; else lines gold<TAB>answer", true}},
         ""},
        ScoreCommand},
       {{"report",

@@ -4,7 +4,6 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
-#include <functional>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -15,16 +14,14 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
-#include "absl/strings/str_join.h"
 #include "configs/exit_code.h"
 #include "configs/status.h"
 #include "configs/text_file.h"
 #include "data/records/chat_text.h"
 #include "data/records/packing.h"
-#include "data/tasks/extract_answer.h"
 #include "data/text/strict_json.h"
 #include "kernels/random.h"
-#include "rl/reward/registry.h"
+#include "rl/commands/for_each_line.h"
 #include "rl/rollout/engine.h"
 #include "rl/run/find_model.h"
 #include "trainer/hugging_face/model_folder.h"
@@ -70,27 +67,6 @@ absl::StatusOr<ModelFolder> LoadModel(const std::string& dir, const Arguments& a
   ASSIGN_OR_RETURN(ModelFolder folder, LoadModelFolder(dir, compute));
   if (compute) std::cerr << folder.compute << std::endl;
   return folder;
-}
-
-// Called with a line and its `PATH:LINE`.
-using UseLine = std::function<absl::Status(const std::string&, const std::string&)>;
-
-// Ends early once `out`, where results go, takes no more.
-absl::Status ForEachLine(LineReader lines, const UseLine& use, const std::ostream* out = nullptr) {
-  std::string line;
-  while (out == nullptr || *out) {
-    const absl::StatusOr<bool> found = lines.Next(line);
-    if (!found.ok()) return BadData(std::string(found.status().message()));
-    if (!*found) return absl::OkStatus();
-    RETURN_IF_ERROR(use(line, lines.where()));
-  }
-  return absl::OkStatus();
-}
-
-absl::Status ForEachLine(const std::string& path, const UseLine& use) {
-  const absl::StatusOr<LineReader> opened = LineReader::Open(path);
-  if (!opened.ok()) return BadData(std::string(opened.status().message()));
-  return ForEachLine(*opened, use);
 }
 
 // The array of ids in a JSON text (of `key`, unless it is empty), checked against the vocabulary.
@@ -140,7 +116,8 @@ absl::StatusOr<TextPrompt> MakePrompt(const OrderedJson& line, bool chat,
 }
 
 absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
-                                                    const Tokenizer& tokenizer) {
+                                                    const Tokenizer& tokenizer,
+                                                    const std::ostream& out) {
   const bool chat = arguments.Has("chat");
   std::vector<TextPrompt> prompts;
   if (arguments.Has("prompt")) {
@@ -149,7 +126,7 @@ absl::StatusOr<std::vector<TextPrompt>> ReadPrompts(const Arguments& arguments,
     return prompts;
   }
   RETURN_IF_ERROR(ForEachLine(
-      arguments.Text("prompts"),
+      arguments.Text("prompts"), out,
       [&](const std::string& line, const std::string& where) -> absl::Status {
         const auto json = ParseJson<OrderedJson>(line, where, "{\"prompt\": ...}");
         if (!json.ok()) return BadData(std::string(json.status().message()));
@@ -197,7 +174,7 @@ absl::Status GenerateCommand(const Arguments& arguments, std::ostream& out) {
     return BadData(
         absl::StrCat(dir, ": found a tokenizer without a token that ends a text, expected one"));
   }
-  ASSIGN_OR_RETURN(const std::vector<TextPrompt> prompts, ReadPrompts(arguments, tokenizer));
+  ASSIGN_OR_RETURN(const std::vector<TextPrompt> prompts, ReadPrompts(arguments, tokenizer, out));
   const int64_t n = arguments.Integer("n", 1);
   std::vector<GenerationRequest> requests;
   int64_t longest = 0;
@@ -252,9 +229,8 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
   const ModelConfig& model = folder.config;
   c10::NoGradGuard no_grad;
   return ForEachLine(
-      arguments.Text("input"),
+      arguments.Text("input"), out,
       [&](const std::string& line, const std::string& where) -> absl::Status {
-        if (!out) return absl::OkStatus();  // results that cannot be written need not be computed
         ASSIGN_OR_RETURN(std::vector<int32_t> ids,
                          ParseIds(line, "tokens", model.vocab_size(), where));
         if (ids.size() < 2 || static_cast<int64_t>(ids.size()) > model.max_position_embeddings()) {
@@ -294,7 +270,7 @@ absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::
     out << nlohmann::json(*ids).dump() << '\n';
     return absl::OkStatus();
   };
-  return ForEachLine(LineReader(in, kStandardInput), tokenize, &out);
+  return ForEachLine(LineReader(in, kStandardInput), out, tokenize);
 }
 
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out) {
@@ -307,33 +283,7 @@ absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std
     out << nlohmann::json(tokenizer.Decode(ids, with_special)).dump() << '\n';
     return absl::OkStatus();
   };
-  return ForEachLine(LineReader(in, kStandardInput), detokenize, &out);
-}
-
-absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out) {
-  const std::string name = arguments.Text("verifier");
-  const std::vector<std::string> known = AnswerVerifiers();
-  if (std::find(known.begin(), known.end(), name) == known.end()) {
-    return BadFlag(
-        absl::StrCat("--verifier: found \"", name, "\", expected ", absl::StrJoin(known, " or ")));
-  }
-  ASSIGN_OR_RETURN(const std::unique_ptr<Verifier> verifier, MakeVerifier(name));
-  return ForEachLine(
-      arguments.Text("input"), [&](const std::string& line, const std::string& where) {
-        const size_t tab = line.find('\t');
-        if (tab == std::string::npos)
-          return BadData(absl::StrCat(where, ": found no tab, expected gold<TAB>answer"));
-        const Problem problem{.answer = line.substr(0, tab), .verifier = name};
-        const std::string answer = line.substr(tab + 1);
-        const std::string completion =
-            ExtractAnswer(answer) ? answer : absl::StrCat("<answer>", answer, "</answer>");
-        const Verdict verdict = verifier->Verify(problem, completion).verdict;
-        out << (verdict == Verdict::kRight   ? "right"
-                : verdict == Verdict::kWrong ? "wrong"
-                                             : "unscorable")
-            << '\n';
-        return absl::OkStatus();
-      });
+  return ForEachLine(LineReader(in, kStandardInput), out, detokenize);
 }
 
 }  // namespace deduce

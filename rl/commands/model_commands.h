@@ -1,6 +1,5 @@
-// The commands that use a trained model or a verifier on text: generate, logprobs, tokenize,
-// detokenize, score. Results go to `out` as lines; errors carry their exit code (2: command line,
-// 3: data or model).
+// The commands that use a trained model on text: generate, logprobs, tokenize, detokenize. Results
+// go to `out` as lines; errors carry their exit code (2: command line, 3: data or model).
 #pragma once
 
 #include <iosfwd>
@@ -23,8 +22,5 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out);
 // tokens if --skip_special_tokens. --model may be any folder with a tokenizer.json.
 absl::Status TokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
 absl::Status DetokenizeCommand(const Arguments& arguments, std::istream& in, std::ostream& out);
-
-// gold<TAB>answer lines -> right | wrong | unscorable.
-absl::Status ScoreCommand(const Arguments& arguments, std::ostream& out);
 
 }  // namespace deduce

@@ -179,6 +179,14 @@ class Commands(unittest.TestCase):
         path.write_text("1/2\t\\boxed{0.5}\n1/2\t0.25\n\tanything\n")
         self.assertEqual(self.lines(["score", "--verifier=math", f"--input={path}"]), ["right", "wrong", "unscorable"])
 
+    def test_score_of_json_lines(self):
+        path = self.root / "completions.jsonl"
+        path.write_text('{"answer": 2, "completion": "<think>hm</think><answer>2</answer>", "prompt": "1+1=?"}\n'
+                        '{"answer": "2", "completion": "I do not know"}\n')
+        lines = self.lines(["score", "--verifier=math", f"--input={path}"])
+        self.assertEqual([json.loads(line) for line in lines],
+                         [{"verdict": "right"}, {"verdict": "wrong", "reason": "no_answer"}])
+
     def test_inspect_lists_every_tensor_and_verifies(self):
         lines = [json.loads(line) for line in self.lines(["inspect", self.model, "--verify"])]
         self.assertEqual((lines[0]["stage"], lines[0]["step"]), ("rl", 6))
