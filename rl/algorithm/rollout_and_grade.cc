@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -10,11 +11,11 @@
 namespace deduce {
 namespace {
 
-// The completion as text; the end token is not part of what verifiers read.
-std::string Text(const Tokenizer& tokenizer, const Completion& completion) {
-  std::vector<int32_t> tokens = completion.tokens;
-  if (!completion.truncated && !tokens.empty()) tokens.pop_back();
-  return tokenizer.Decode(tokens);
+// Whether a token is a tag that the tokenizer calls special, so that decoding would drop it.
+bool IsSpecialTag(const Tokenizer& tokenizer, int32_t token) {
+  const std::string& text = tokenizer.TokenText(token);
+  return (text == "<think>" || text == "</think>" || text == "<answer>" || text == "</answer>") &&
+         tokenizer.Decode(std::span(&token, 1), /*with_special=*/false).empty();
 }
 
 void SetProblem(const RolloutGroup& group, Sample& sample) {
@@ -50,6 +51,7 @@ Sample::Verdict ToVerdict(Verdict verdict) {
 void SetGrade(const Scored& scored, Sample& sample) {
   sample.mutable_rewards()->insert(scored.by_verifier.begin(), scored.by_verifier.end());
   if (!scored.unscorable) sample.set_reward(scored.total);
+  if (!scored.reason.empty()) sample.set_reason(scored.reason);
   sample.set_verdict(scored.unscorable ? Sample::unscorable : ToVerdict(scored.accuracy));
 }
 
@@ -72,6 +74,23 @@ SampleTable Gathered(const SampleTable& own, Communicator& group) {
 }
 
 }  // namespace
+
+std::string MessageText(const Tokenizer& tokenizer, const Completion& completion) {
+  std::span<const int32_t> tokens = completion.tokens;
+  const auto eos = tokenizer.special_tokens().eos;
+  if (!completion.truncated && !tokens.empty() && eos && tokens.back() == *eos) {
+    tokens = tokens.first(tokens.size() - 1);
+  }
+  std::string text;
+  size_t begin = 0;
+  for (size_t i = 0; i < tokens.size(); ++i) {
+    if (!IsSpecialTag(tokenizer, tokens[i])) continue;
+    text += tokenizer.Decode(tokens.subspan(begin, i - begin), /*with_special=*/false);
+    text += tokenizer.TokenText(tokens[i]);
+    begin = i + 1;
+  }
+  return text + tokenizer.Decode(tokens.subspan(begin), /*with_special=*/false);
+}
 
 SampleTable RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer& tokenizer,
                             const std::vector<RolloutGroup>& groups,
@@ -98,7 +117,7 @@ SampleTable RolloutAndGrade(RankModel& model, RankGroups& ranks, const Tokenizer
     sample.set_group(g);
     SetProblem(groups[g], sample);
     SetCompletion(completion, sample);
-    sample.set_completion(Text(tokenizer, completion));
+    sample.set_completion(MessageText(tokenizer, completion));
     SetGrade(rewards.Score(groups[g].prompt.problem, sample.completion()), sample);
   }
   own.set_reward_seconds(SecondsNow() - start - own.rollout_seconds());

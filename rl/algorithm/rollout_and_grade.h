@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "data/records/sample.pb.h"
@@ -21,6 +22,11 @@ struct RolloutGroup {
   uint64_t prompt_id = 0;  // place in its stream
   int64_t num_generations = 1;
 };
+
+// The completion as its chat template calls the message: without the token that ends it and without
+// special tokens, of which the tags that verifiers look for are none, whatever the tokenizer says.
+// A token that ends a completion as data.stop belongs to it.
+std::string MessageText(const Tokenizer& tokenizer, const Completion& completion);
 
 // Collective over the world. The completions of all groups, graded, the same on every rank: whole
 // groups in their order, with samples and groups numbered from 0, without policy_version and what

@@ -5,7 +5,9 @@
 #include <map>
 #include <string>
 
+#include "absl/strings/str_cat.h"
 #include "data/records/sample_table.h"
+#include "rl/reward/verifier.h"
 
 namespace deduce {
 namespace {
@@ -47,11 +49,14 @@ RolloutMetrics::RolloutMetrics(const SampleTable& table)
     : rollout_seconds_(table.rollout_seconds()), reward_seconds_(table.reward_seconds()) {
   std::vector<double> rewards, lengths;
   std::map<std::string, std::vector<double>> by_verifier;
-  double unscorable = 0, truncated = 0;
+  double unscorable = 0, truncated = 0, wrong = 0;
+  std::map<std::string, double> reasons;
   for (const Sample& sample : table.sample()) {
     lengths.push_back(static_cast<double>(sample.completion_tokens_size()));
     completion_tokens_ += lengths.back();
     truncated += sample.status() == Sample::truncated ? 1 : 0;
+    wrong += sample.verdict() == Sample::wrong ? 1 : 0;
+    ++reasons[sample.reason()];
     for (const auto& [name, score] : sample.rewards()) by_verifier[name].push_back(score);
     if (sample.has_reward()) {
       rewards.push_back(sample.reward());
@@ -65,6 +70,11 @@ RolloutMetrics::RolloutMetrics(const SampleTable& table)
               {"frac_reward_zero_std", ZeroDeviationShare(table)}};
   for (const auto& [name, scores] : by_verifier)
     rewards_.emplace_back("rewards/" + name + "/mean", Mean(scores));
+  rewards_.emplace_back("rewards/accuracy/wrong_ratio", wrong / count);
+  for (const char* reason : {kNoAnswer, kNotUnderstood}) {
+    rewards_.emplace_back(absl::StrCat("rewards/accuracy/", reason, "_ratio"),
+                          reasons[reason] / count);
+  }
   rewards_.emplace_back("rewards/unscorable_ratio", unscorable / count);
   completions_ = {{"completions/mean_length", Mean(lengths)},
                   {"completions/max_length", *std::max_element(lengths.begin(), lengths.end())},

@@ -1,9 +1,13 @@
 // Stages of kind grpo.
+#include <bit>
+#include <cstdint>
+#include <string>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "data/records/sample_table.h"
+#include "rl/algorithm/explain_rewards.h"
 #include "rl/algorithm/grpo.h"
 #include "rl/run/training_work.h"
 #include "trainer/step/tensor_slices.h"
@@ -42,9 +46,22 @@ class GrpoWork : public TrainingWork {
     ASSIGN_OR_RETURN(GrpoResult result,
                      grpo_.Step(state(), reference_ ? &*reference_ : nullptr, step, options));
     RETURN_IF_ERROR(AgreeOnStatus(*context().ranks.world, WriteRollouts(step + 1, result.samples)));
+    if (context().log != nullptr) SayWhyNothingIsLearned(step + 1, result.samples);
     return Trained{.stats = result.last_update,
                    .metrics = std::move(result.metrics),
                    .num_tokens = result.num_tokens};
+  }
+
+  // Of the steps since the start that have something to say, the 1st, 2nd, 4th, 8th, ... do, and
+  // the 1st, 16th, 256th, ... with an example.
+  void SayWhyNothingIsLearned(int64_t step, const SampleTable& samples) {
+    const std::string why = ExplainRewards(samples);
+    if (why.empty()) return;
+    const uint64_t count = ++num_explained_;
+    if (!std::has_single_bit(count)) return;
+    context().log->Say(absl::StrCat("stage ", stage().name(), ", step ", step, ": ", why));
+    const std::string example = ExampleOfReward(samples);
+    if (!example.empty() && std::countr_zero(count) % 4 == 0) context().log->Say("  " + example);
   }
 
   // Rank 0, where the step's samples are wanted.
@@ -60,6 +77,7 @@ class GrpoWork : public TrainingWork {
   Grpo grpo_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::optional<RankModel> reference_;
+  uint64_t num_explained_ = 0;
 };
 
 }  // namespace

@@ -64,6 +64,11 @@ absl::Status RunLog::Write(const MetricsRecord& record) {
   return absl::OkStatus();
 }
 
+void RunLog::Say(const std::string& line) {
+  if (progress_) progress_->Break();
+  std::cerr << line << std::endl;
+}
+
 absl::StatusOr<int64_t> RunLog::SyncedOffset() {
   RETURN_IF_ERROR(CheckStillThere());
   RETURN_IF_ERROR(metrics_.Sync());

@@ -28,6 +28,9 @@ class RunLog {
   // since it was opened: what is written to it would be lost.
   absl::Status Write(const MetricsRecord& record);
 
+  // A line on standard error, below the progress.
+  void Say(const std::string& line);
+
   // Makes the file durable and returns its length, for a checkpoint.
   absl::StatusOr<int64_t> SyncedOffset();
 

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <iterator>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "kernels/random.h"
 #include "tests/rl/tiny_rollouts.h"
 #include "tests/testing/rank_group.h"
@@ -79,24 +82,59 @@ TEST(RolloutAndGradeTest, ASamplesCompletionDoesNotDependOnTheSizesOfItsGroup) {
     EXPECT_EQ(apart.sample(i).completion(), together.sample(i).completion());
 }
 
-TEST(RolloutAndGradeTest, ASampleIsGradedAgainstItsOwnPromptWithoutItsEndToken) {
+TEST(RolloutAndGradeTest, ASampleIsGradedAgainstItsOwnPrompt) {
   const std::vector<RolloutGroup> groups = Groups();
-  const auto tokenizer = TinyTokenizer();
   int finished = 0;
   const SampleTable table = Collect(1, 1);
   for (const Sample& sample : table.sample()) {
     EXPECT_EQ(sample.completion().find("<|end|>"), std::string::npos);
-    const std::string whole = tokenizer->Decode(
-        std::vector<int32_t>(sample.completion_tokens().begin(), sample.completion_tokens().end()));
-    const bool truncated = sample.status() == Sample::truncated;
-    EXPECT_EQ(truncated ? sample.completion() : sample.completion() + "<|end|>", whole);
-    finished += truncated ? 0 : 1;
+    finished += sample.status() == Sample::finished ? 1 : 0;
     const Scored scored =
         Rewards().Score(groups[sample.group()].prompt.problem, sample.completion());
     EXPECT_EQ(sample.has_reward(), !scored.unscorable);
     EXPECT_EQ(sample.reward(), scored.unscorable ? 0 : scored.total);
+    EXPECT_EQ(sample.reason(), scored.reason);
   }
   EXPECT_GT(finished, 0);  // or the end token was never put to the test
+}
+
+// A tokenizer that calls its turn's end and, for once, <answer> special, and <think> not.
+Tokenizer ChatTokenizer() {
+  std::string added;
+  const std::pair<const char*, bool> tokens[] = {
+      {"<|endoftext|>", true}, {"<|im_end|>", true}, {"<think>", false}, {"</think>", false},
+      {"<answer>", true},      {"</answer>", true},  {"2", false}};
+  for (int id = 0; id < static_cast<int>(std::size(tokens)); ++id) {
+    absl::StrAppend(&added, id > 0 ? ", " : "", "{\"id\": ", id, ", \"content\": \"",
+                    tokens[id].first, "\", \"special\": ", tokens[id].second ? "true" : "false",
+                    R"(, "normalized": false, "single_word": false, "lstrip": false, )"
+                    R"("rstrip": false})");
+  }
+  const std::string json =
+      absl::StrCat("{\"added_tokens\": [", added, R"(], "decoder": {"type": "Fuse"}, "model": )",
+                   R"({"type": "WordLevel", "unk_token": "<|endoftext|>", "vocab": )",
+                   R"({"<|endoftext|>": 0, "<|im_end|>": 1, "<think>": 2, "</think>": 3, )",
+                   R"("<answer>": 4, "</answer>": 5, "2": 6, "hm": 7}}})");
+  absl::StatusOr<Tokenizer> tokenizer =
+      Tokenizer::FromJson(json, "test", R"({"eos_token": "<|endoftext|>"})");
+  EXPECT_TRUE(tokenizer.ok()) << tokenizer.status();
+  return *std::move(tokenizer);
+}
+
+TEST(MessageTextTest, SpecialTokensAreNoPartOfAMessageAndTagsAre) {
+  const Tokenizer tokenizer = ChatTokenizer();
+  const Completion completion{.tokens = {2, 7, 3, 4, 6, 5, 1, 6, 0}, .truncated = false};
+  EXPECT_EQ(MessageText(tokenizer, completion), "<think>hm</think><answer>2</answer>2");
+}
+
+TEST(MessageTextTest, ATruncatedMessageKeepsItsLastToken) {
+  const Tokenizer tokenizer = ChatTokenizer();
+  EXPECT_EQ(MessageText(tokenizer, {.tokens = {7, 6}, .truncated = true}), "hm2");
+  EXPECT_EQ(MessageText(tokenizer, {.tokens = {}, .truncated = true}), "");
+}
+
+TEST(MessageTextTest, ATokenThatStopsACompletionBelongsToIt) {
+  EXPECT_EQ(MessageText(ChatTokenizer(), {.tokens = {7, 6}, .truncated = false}), "hm2");
 }
 
 }  // namespace

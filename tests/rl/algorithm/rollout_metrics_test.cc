@@ -45,6 +45,18 @@ TEST(RolloutMetricsTest, RewardsAreOverScorableSamples) {
   EXPECT_DOUBLE_EQ(Value(Make(), "rewards/unscorable_ratio"), 1.0 / 6);
 }
 
+TEST(RolloutMetricsTest, WrongAnswersAreCountedByTheirReason) {
+  SampleTable table = Table();
+  table.mutable_sample(0)->set_reason("no_answer");
+  table.mutable_sample(1)->set_verdict(Sample::wrong);
+  table.mutable_sample(1)->set_reason("not_understood");
+  table.mutable_sample(2)->set_verdict(Sample::wrong);
+  const RolloutMetrics metrics(table);
+  EXPECT_DOUBLE_EQ(Value(metrics, "rewards/accuracy/wrong_ratio"), 3.0 / 6);
+  EXPECT_DOUBLE_EQ(Value(metrics, "rewards/accuracy/no_answer_ratio"), 1.0 / 6);
+  EXPECT_DOUBLE_EQ(Value(metrics, "rewards/accuracy/not_understood_ratio"), 1.0 / 6);
+}
+
 TEST(RolloutMetricsTest, AGroupWhoseScorableRewardsAgreeHasZeroDeviation) {
   EXPECT_DOUBLE_EQ(Value(Make(), "frac_reward_zero_std"), 2.0 / 3);
 }
