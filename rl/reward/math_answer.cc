@@ -39,7 +39,7 @@ std::string Letters(std::string_view text) {
     letters += c;
     space = false;
   }
-  while (!letters.empty() && (letters.back() == '.' || letters.back() == ',')) letters.pop_back();
+  if (letters.ends_with('.') && !letters.ends_with("..")) letters.pop_back();
   return letters;
 }
 

@@ -75,6 +75,9 @@ Tokens WithoutPunctuation(Tokens tokens) {
   constexpr std::string_view kEnds = ".,;:!?";
   while (!tokens.empty() && tokens.back().kind == Kind::kSign && tokens.back().text.size() == 1 &&
          kEnds.find(tokens.back().text[0]) != kEnds.npos) {
+    const bool goes_on = tokens.size() > 1 && tokens.back().Is(".") &&
+                         tokens[tokens.size() - 2].Is(".");  // 1, 2, 3, ...
+    if (goes_on) break;
     // 5! is 120.
     const bool factorial =
         tokens.back().Is("!") && tokens.size() > 1 && tokens[tokens.size() - 2].kind != Kind::kWord;
@@ -325,6 +328,10 @@ class FormReader {
 
   Form Value(Tokens tokens) {
     tokens = WithoutPunctuation(tokens);
+    // "option (B)"
+    if (tokens.size() > 1 && (tokens[0].Is("option") || tokens[0].Is("Option"))) {
+      tokens = tokens.subspan(1);
+    }
     while (IsEnclosed(tokens) && tokens.front().Is("{")) tokens = Inside(tokens);
     if (tokens.empty() || ++depth_ > kMaxNesting) return std::nullopt;
     Form form = IsWords(tokens) ? Words(tokens) : Structure(tokens);

@@ -184,7 +184,8 @@ std::string WithoutMarkdown(std::string_view text) {
 
 std::string_view LastSentence(std::string_view text) {
   text = StripSpace(text);
-  while (!text.empty() && (text.back() == '.' || text.back() == '!' || text.back() == '?')) {
+  while (!text.empty() && !text.ends_with("..") &&
+         (text.back() == '.' || text.back() == '!' || text.back() == '?')) {
     text = StripSpace(text.substr(0, text.size() - 1));
   }
   for (size_t at = text.size(); at > 0; --at) {

@@ -18,8 +18,8 @@ struct Spelling {
 // In the order of codes.
 constexpr Spelling kSpellings[] = {
     {0x00a0, " "},
-    {0x00a3, "\\pounds "},
-    {0x00a5, "\\yen "},
+    {0x00a3, "$"},
+    {0x00a5, "$"},
     {0x00b0, "\\degree "},
     {0x00b1, "\\pm "},
     {0x00b7, "\\cdot "},
@@ -50,7 +50,7 @@ constexpr Spelling kSpellings[] = {
     {0x202f, "\\,"},
     {0x2032, "'"},
     {0x2044, "/"},
-    {0x20ac, "\\euro "},
+    {0x20ac, "$"},
     {0x2153, "\\frac13 "},
     {0x2154, "\\frac23 "},
     {0x215b, "\\frac18 "},

@@ -38,8 +38,9 @@ constexpr std::string_view kIgnored[] = {"\\left",      "\\right",
 constexpr std::string_view kSpaces[] = {"\\,",    "\\;",     "\\:",      "\\ ",        "\\!",
                                         "\\quad", "\\qquad", "\\hspace", "\\thinspace"};
 constexpr std::string_view kTextCommands[] = {
-    "\\text", "\\textbf", "\\textit", "\\textrm",       "\\textnormal", "\\textsf", "\\mbox",
-    "\\hbox", "\\mathrm", "\\mathbf", "\\operatorname", "\\mathit",     "\\mathsf", "\\texttt"};
+    "\\text",   "\\textbf", "\\textit", "\\textrm", "\\textnormal",   "\\textsf",
+    "\\mbox",   "\\hbox",   "\\mathrm", "\\mathbf", "\\operatorname", "\\mathit",
+    "\\mathsf", "\\texttt", "\\mathbb", "\\mathcal"};
 // Other spellings.
 constexpr std::pair<std::string_view, std::string_view> kAliases[] = {
     {"\\dfrac", "\\frac"},
