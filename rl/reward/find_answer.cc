@@ -182,6 +182,17 @@ FoundAnswer Read(std::string text) {
   return {std::move(text), std::move(form)};
 }
 
+// The place of the mark or the line feed that ends the sentence at `begin`.
+size_t EndOfSentence(std::string_view text, size_t begin) {
+  for (size_t i = begin; i < text.size(); ++i) {
+    const bool mark = text[i] == '.' || text[i] == '!' || text[i] == '?';
+    if (text[i] == '\n' || (mark && i + 1 < text.size() && absl::ascii_isspace(text[i + 1]))) {
+      return i;
+    }
+  }
+  return text.size();
+}
+
 // The rest of a sentence that says "the answer is": its first formula, or the whole, or what comes
 // before a comma or an explanation.
 std::optional<FoundAnswer> ReadPhrase(std::string_view rest) {
@@ -200,10 +211,7 @@ std::optional<FoundAnswer> ReadPhrase(std::string_view rest) {
     }
     return Read(Together(rest, formulas, last));
   }
-  for (size_t i = 0; i + 1 < rest.size(); ++i) {
-    const bool mark = rest[i] == '.' || rest[i] == '!' || rest[i] == '?';
-    if (mark && absl::ascii_isspace(rest[i + 1])) rest = rest.substr(0, i);
-  }
+  rest = rest.substr(0, EndOfSentence(rest, 0));
   while (!rest.empty() &&
          (rest.back() == '.' || rest.back() == '!' || absl::ascii_isspace(rest.back()))) {
     rest.remove_suffix(1);
@@ -248,7 +256,8 @@ void FindPhrase(std::string_view text, std::optional<Candidate>& last) {
     const size_t begin = at + 6 + skipped;
     if (last && last->end > begin) return;  // a box inside, or after it
     if (auto answer = ReadPhrase(text.substr(begin))) {
-      TakeLater(last, begin + 1, *std::move(answer));
+      const size_t first = std::min(text.find_first_not_of(": *\n\t", begin), text.size());
+      TakeLater(last, std::max(EndOfSentence(text, first), begin + 1), *std::move(answer));
       return;
     }
   }
@@ -337,7 +346,12 @@ std::optional<FoundAnswer> FindIn(std::string_view text, int tags) {
 
 std::optional<FoundAnswer> FindAnswer(std::string_view text) {
   const std::string plain = WithoutMarkdown(text);
-  return FindIn(plain, kMostTags);
+  // What was thought is not said, where anything is.
+  constexpr std::string_view kThought = "</think>";
+  const size_t thought = plain.rfind(kThought);
+  const std::string_view said =
+      std::string_view(plain).substr(thought == plain.npos ? 0 : thought + kThought.size());
+  return FindIn(StripSpace(said).empty() ? plain : said, kMostTags);
 }
 
 FoundAnswer ReadGoldAnswer(std::string_view gold) {

@@ -18,7 +18,8 @@ struct FoundAnswer {
 //   <answer>...</answer>, \boxed{...} and \fbox{...}, what follows "####" or "answer is",
 // each read again for an answer inside; without those, the last formula ($...$, \(...\), \[...\])
 // or amount of money, or the last sentence if it comes after them. Answers side by side ("$2$ and
-// $3$") are one list. Nothing if none of these says an answer. Linear.
+// $3$") are one list. What stands before </think> counts only where nothing follows. Nothing if
+// none of these says an answer. Linear.
 std::optional<FoundAnswer> FindAnswer(std::string_view text);
 
 // The same of a gold answer, which is not searched for in prose: what follows "####", else the

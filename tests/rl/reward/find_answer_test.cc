@@ -44,7 +44,14 @@ TEST(FindAnswerTest, TheLastMarkCounts) {
 TEST(FindAnswerTest, AFormulaBehindAMarkOnlyExplainsUnlessItIsANumberThatEndsTheText) {
   EXPECT_EQ(Found("\\boxed{7}, since $x = 5$"), "7");
   EXPECT_EQ(Found("The answer is 7 where $x$ is 5"), "7");
+  EXPECT_EQ(Found("The answer is $7$ dollars for $5$."), "7");
   EXPECT_EQ(Found("\\boxed{7} is wrong, it is $5$."), "5");
+}
+
+TEST(FindAnswerTest, WhatFollowsThinkingCounts) {
+  EXPECT_EQ(Found("<think>The answer is 5.</think> It is 6."), "It is 6");
+  EXPECT_EQ(Found("the answer is 5</think>\n<answer>6</answer>"), "6");
+  EXPECT_EQ(Found("<think>So \\boxed{5}</think>\n"), "5");
 }
 
 TEST(FindAnswerTest, WhatStandsInTagsIsSearched) {
