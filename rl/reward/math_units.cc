@@ -125,7 +125,7 @@ bool AddWord(const MathToken& token, MathUnit& unit, bool& known) {
 // Adds a token of a unit; false if it cannot be one.
 bool AddToken(std::span<const MathToken> tokens, size_t i, MathUnit& unit, bool& known) {
   const MathToken& token = tokens[i];
-  const std::string_view before = i > 0 ? tokens[i - 1].text : "";
+  const std::string_view before = i > 0 ? std::string_view(tokens[i - 1].text) : "";
   if (token.kind == Kind::kWord) return AddWord(token, unit, known);
   if (token.kind == Kind::kName && !UnitName(token.text).empty() &&
       (token.in_text || before == "/")) {
