@@ -35,7 +35,8 @@ int64_t RowReport::NumTooLong() const {
 
 std::string RowReport::Text() const {
   return absl::StrCat(Grouped(num_rows), num_rows == 1 ? " row" : " rows", LeftOutText(*this, true),
-                      LeftOutText(*this, false), left_out.empty() ? "" : " left out");
+                      LeftOutText(*this, false), left_out.empty() ? "" : " left out",
+                      remark.empty() ? "" : "; ", remark);
 }
 
 RowFilter::RowFilter(const DataConfig& config, int64_t num_rows, RowReport before)

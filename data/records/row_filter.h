@@ -19,6 +19,7 @@ struct RowReport {
   };
   int64_t num_rows = 0;                 // of the file, blank lines aside
   std::map<int64_t, LeftOut> left_out;  // by row, from 0
+  std::string remark;                   // what else is to be said of them
 
   int64_t NumTooLong() const;
   int64_t NumBad() const { return static_cast<int64_t>(left_out.size()) - NumTooLong(); }

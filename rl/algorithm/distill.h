@@ -56,6 +56,7 @@ class Distill {
                                      const StepOptions& options) const;
 
   const RowReport& report() const { return student_prompts_.report(); }
+  const std::vector<Prompt>* problems() const { return student_prompts_.problems(); }
 
  private:
   Distill(const StageConfig& stage, PromptStream teacher_prompts, PromptStream student_prompts,

@@ -14,6 +14,7 @@
 #include "kernels/random.h"
 #include "rl/algorithm/rollout_and_grade.h"
 #include "rl/evaluate/held_out_loss.h"
+#include "rl/reward/check_golds.h"
 #include "rl/reward/registry.h"
 #include "trainer/step/supervised.h"
 
@@ -128,6 +129,8 @@ absl::Status Evaluator::ReadFile(const StageConfig& stage, int64_t max_prompt,
   ASSIGN_OR_RETURN(HeldOutRows rows, ReadHeldOutRows(data, tokenizer_, options, where + ".data"));
   rows_text_ = rows.report.Text();
   if (!rows.samples.empty()) absl::StrAppend(&rows_text_, "; loss of ", rows.samples.size());
+  ASSIGN_OR_RETURN(const std::string golds, RemarkOnGolds(&rows.problems));
+  if (!golds.empty()) absl::StrAppend(&rows_text_, "; ", golds);
   problems_ = std::move(rows.problems);
   if (!problems_.empty()) {
     const size_t count = problems_.size();

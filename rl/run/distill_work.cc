@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
 #include "rl/algorithm/distill.h"
+#include "rl/reward/check_golds.h"
 #include "rl/run/training_work.h"
 #include "trainer/step/tensor_slices.h"
 
@@ -15,8 +16,9 @@ namespace {
 
 class DistillWork : public TrainingWork {
  public:
-  DistillWork(const StageSetup& setup, std::optional<Evaluator> evaluator, Distill distill)
-      : TrainingWork(setup, std::move(evaluator), distill.report()), distill_(std::move(distill)) {}
+  DistillWork(const StageSetup& setup, std::optional<Evaluator> evaluator, const RowReport& report,
+              Distill distill)
+      : TrainingWork(setup, std::move(evaluator), report), distill_(std::move(distill)) {}
 
   nlohmann::ordered_json State() const override {
     nlohmann::ordered_json state = TrainingWork::State();
@@ -65,13 +67,17 @@ class DistillWork : public TrainingWork {
 
 }  // namespace
 
-// Errors: those of Distill::Create and of the evaluator, before any work.
+// Errors: those of Distill::Create, CheckGolds and the evaluator, before any work.
 absl::StatusOr<std::unique_ptr<StageWork>> MakeDistillWork(const StageSetup& setup) {
   ASSIGN_OR_RETURN(Distill distill,
                    Distill::Create(setup.stage(), setup.config.seed(), setup.tokenizer,
                                    MaxSampleTokens(setup), setup.where()));
+  RowReport report = distill.report();
+  if (setup.stage().distill().only_right()) {
+    ASSIGN_OR_RETURN(report.remark, RemarkOnGolds(distill.problems()));
+  }
   ASSIGN_OR_RETURN(std::optional<Evaluator> evaluator, MakeStageEvaluator(setup));
-  return std::make_unique<DistillWork>(setup, std::move(evaluator), std::move(distill));
+  return std::make_unique<DistillWork>(setup, std::move(evaluator), report, std::move(distill));
 }
 
 }  // namespace deduce

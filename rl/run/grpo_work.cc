@@ -9,6 +9,7 @@
 #include "data/records/sample_table.h"
 #include "rl/algorithm/explain_rewards.h"
 #include "rl/algorithm/grpo.h"
+#include "rl/reward/check_golds.h"
 #include "rl/run/training_work.h"
 #include "trainer/step/tensor_slices.h"
 
@@ -82,13 +83,15 @@ class GrpoWork : public TrainingWork {
 
 }  // namespace
 
-// Errors: those of SynchronousRollouts and of the evaluator, before any work.
+// Errors: those of SynchronousRollouts, CheckGolds and the evaluator, before any work.
 absl::StatusOr<std::unique_ptr<StageWork>> MakeGrpoWork(const StageSetup& setup) {
   ASSIGN_OR_RETURN(const std::shared_ptr<SynchronousRollouts> rollouts,
                    SynchronousRollouts::Create(setup.stage(), setup.config.seed(), setup.tokenizer,
                                                setup.where()));
+  RowReport report = rollouts->prompts().report();
+  ASSIGN_OR_RETURN(report.remark, RemarkOnGolds(rollouts->prompts().problems()));
   ASSIGN_OR_RETURN(std::optional<Evaluator> evaluator, MakeStageEvaluator(setup));
-  return std::make_unique<GrpoWork>(setup, std::move(evaluator), rollouts->prompts().report(),
+  return std::make_unique<GrpoWork>(setup, std::move(evaluator), report,
                                     Grpo(setup.stage(), setup.config.seed(), rollouts));
 }
 

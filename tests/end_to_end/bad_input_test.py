@@ -90,7 +90,20 @@ def data_case(line, pattern):
     return (text, {"d.jsonl": good + b"\n" + line + (b"\n" if line is not None else b"")}, 3, pattern)
 
 
+def problems_case(lines, pattern):
+    """Reinforcement learning on a file of these rows, evaluated on a task."""
+    text = replaced('data { task { name: "chain_sum" } }', 'data { path: "FOLDER/d.jsonl" }')
+    text = text.replace("evaluate { every_steps: 3", 'evaluate { task { name: "chain_sum" } every_steps: 3')
+    return (text, {"d.jsonl": "".join(json.dumps(line) + "\n" for line in lines)}, 3, pattern)
+
+
 CONFIG_CASES.update({
+    "row with an unknown verifier": problems_case(
+        [{"prompt": "1+1=?", "answer": "2", "verifier": "math"}, {"prompt": "1+1=?", "answer": "2", "verifier": "maths"}],
+        r'd\.jsonl:2: found "maths".*expected (one of )?math, chain_sum'),
+    "rows whose answers cannot be read": problems_case(
+        [{"prompt": "1+1=?", "answer": "two", "verifier": "chain_sum"}] * 2,
+        r'd\.jsonl:1: found the answer "two", expected one that the verifier chain_sum can read, .* all 2 problems'),
     "data line that is no JSON": data_case(b"{oops", r"d\.jsonl:2"),
     "data line without a field": data_case(b'{"prompt": "1+1=?"}', r"d\.jsonl:2"),
     "data line of another type": data_case(b'{"prompt": 1, "completion": "2"}', r"d\.jsonl:2"),

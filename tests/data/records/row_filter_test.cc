@@ -36,7 +36,10 @@ TEST(RowFilterTest, TheReportCountsThemAndNamesTheFirstOfEachKind) {
   EXPECT_EQ(filter.Finish("d.jsonl")->Text(),
             "7,473 rows, 2 too long (first: d.jsonl:2: found 9 tokens), 1 bad (first: d.jsonl:3: "
             "found no answer) left out");
-  EXPECT_EQ(RowFilter(DataConfig(), 1).Finish("d.jsonl")->Text(), "1 row");
+  RowReport report = *RowFilter(DataConfig(), 1).Finish("d.jsonl");
+  EXPECT_EQ(report.Text(), "1 row");
+  report.remark = "of these none is long";
+  EXPECT_EQ(report.Text(), "1 row; of these none is long");
 }
 
 TEST(RowFilterTest, NothingLeftIsAnError) {
