@@ -66,14 +66,14 @@ TEST(VerifierRegistryTest, AGoldAnswerMustBeReadableByItsRule) {
             "found the answer \"forty\\ntwo\", expected one that the verifier chain_sum can read");
 }
 
-TEST(VerifierRegistryTest, TheReadmeNamesEveryTaskAndVerifier) {
-  std::ifstream file(DEDUCE_SOURCE_DIR "/README.md");
-  const std::string readme((std::istreambuf_iterator<char>(file)), {});
+TEST(VerifierRegistryTest, TheDocumentNamesEveryTaskAndVerifier) {
+  std::ifstream file(DEDUCE_SOURCE_DIR "/docs/rl.md");
+  const std::string document((std::istreambuf_iterator<char>(file)), {});
   for (const TaskKind* kind : TaskKinds()) {
-    EXPECT_THAT(readme, ::testing::HasSubstr("`" + std::string(kind->name) + "`"));
+    EXPECT_THAT(document, ::testing::HasSubstr("`" + std::string(kind->name) + "`"));
   }
   for (const VerifierKind& kind : VerifierKinds()) {
-    EXPECT_THAT(readme, ::testing::HasSubstr(kind.name));
+    EXPECT_THAT(document, ::testing::HasSubstr("`" + std::string(kind.name) + "`"));
   }
 }
 
