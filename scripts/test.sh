@@ -95,6 +95,7 @@ reference=$!
 trap 'kill "$reference" 2> /dev/null || true' EXIT
 stage "clang-format" check_format
 stage "shape of the tree" scripts/check_tree
+stage "documents" scripts/check_documents
 stage "sources of the report page" scripts/check_page_sources
 stage "release build" build release
 mapfile -t programs < <(unit_tests)
