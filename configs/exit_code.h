@@ -21,7 +21,7 @@ inline absl::Status WithExitCode(absl::Status status, ExitCode code) {
   return status;
 }
 
-// What a program that ends with `status` returns.
+// The exit code of a program that ends with `status`.
 inline int ExitCodeOf(const absl::Status& status) {
   if (status.ok()) return static_cast<int>(ExitCode::kDone);
   const absl::optional<absl::Cord> payload = status.GetPayload(kExitCodePayload);

@@ -14,9 +14,9 @@ namespace deduce {
 PartialAttention AttendKeyBlock(const at::Tensor& q_thk, const at::Tensor& k_gxk,
                                 const at::Tensor& v_gxv, const KeyRuns& runs, double softmax_scale);
 
-// What the block gives to the queries' gradients, and the gradients of its keys and values, in the
-// state's type: from the result over all blocks and its softmax denominators, so that the queries'
-// gradient is the sum of what all blocks give. runs as for AttendKeyBlock.
+// The block's part of the queries' gradients, and the gradients of its keys and values, in the
+// state's type. They follow from the result over all blocks and its softmax denominators, so the
+// queries' gradient is the sum of all blocks' parts. `runs` is that of AttendKeyBlock.
 AttentionGradients KeyBlockGradients(const AttentionState& state, const KeyRuns& runs,
                                      double softmax_scale);
 

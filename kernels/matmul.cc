@@ -9,7 +9,7 @@
 #include "kernels/form.h"
 #include "kernels/plain/matmul.h"
 
-// Of the Intel MKL inside LibTorch, whose headers do not declare it: row-major C = alpha op(A)
+// From the Intel MKL inside LibTorch, whose headers do not declare it: row-major C = alpha op(A)
 // op(B) + beta C of bf16 operands with sums and results in fp32, for CPUs that have to convert
 // them. ATen's own product of bf16 rounds its results to bf16.
 extern "C" void cblas_gemm_bf16bf16f32(int layout, int transpose_a, int transpose_b, int m, int n,

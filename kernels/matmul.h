@@ -8,14 +8,14 @@
 
 namespace deduce {
 
-// Of the operands; products are added up, and results are, in fp32 either way. In models of fp64,
-// which are for telling errors from rounding, operands, sums and results are fp64 in both.
+// The type of the operands. Sums and results are fp32 either way. In fp64 models, which tell errors
+// from rounding, operands, sums and results are fp64 with both.
 enum class ComputeType {
   kFloat32,
   kBfloat16,  // operands rounded to the nearest bf16, ties to even
 };
 
-// What `type` means for a product of x: operands in fp64 are not rounded.
+// The type that a product of x uses: fp64 operands are not rounded.
 inline ComputeType ComputeTypeFor(const at::Tensor& x, ComputeType type) {
   return x.scalar_type() == at::kDouble ? ComputeType::kFloat32 : type;
 }
@@ -23,7 +23,7 @@ inline ComputeType ComputeTypeFor(const at::Tensor& x, ComputeType type) {
 // Whether products of bf16 operands are quicker there than of fp32.
 bool GainsFromBfloat16(const at::Device& device);
 
-// Rows are zero-padded to a multiple of this before any matrix product (DESIGN.md, Numerics).
+// Rows are zero-padded to a multiple of this before any matrix product (docs/design/numerics.md).
 inline constexpr int64_t kRowPadding = 16;
 inline int64_t PaddedRows(int64_t rows) {
   return (rows + kRowPadding - 1) / kRowPadding * kRowPadding;

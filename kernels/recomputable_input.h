@@ -1,5 +1,5 @@
-// What a linear map keeps of its input until backward: nothing that its neighbours keep anyway and
-// that is had again for little work.
+// The part of its input that a linear map keeps until backward: nothing that a neighbour already
+// saves and that is cheap to recompute.
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -12,8 +12,8 @@ namespace deduce {
 // be 0.
 at::Tensor RmsNorm(const at::Tensor& x_td, const at::Tensor& weight_d, double eps);
 
-// What RmsNorm made normed_td of and keeps for its own backward, without gradients; nothing if it
-// is not RmsNorm's fp32 result with a gradient.
+// The inputs that RmsNorm computed normed_td from and keeps for backward, without gradients. There
+// are none if normed_td is not RmsNorm's fp32 result with a gradient.
 struct RmsNormInputs {
   at::Tensor x_td, weight_d;
   double eps;

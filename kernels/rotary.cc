@@ -18,7 +18,7 @@
 namespace deduce {
 namespace {
 
-// What Llama 3.1 multiplies a frequency with.
+// The factor by which Llama 3.1 multiplies a frequency.
 double Llama3Scale(double frequency, const Llama3RotaryOptions& llama3) {
   const double turns =
       static_cast<double>(llama3.original_max_positions) * frequency / (2 * std::numbers::pi);

@@ -11,8 +11,8 @@ namespace deduce {
 // both; t may be 0.
 at::Tensor SwiGlu(const at::Tensor& gate_tf, const at::Tensor& up_tf);
 
-// What SwiGlu made out_tf of and keeps for its own backward, without gradients; nothing if it is
-// not SwiGlu's fp32 result with a gradient.
+// The inputs that SwiGlu computed out_tf from and keeps for backward, without gradients. There are
+// none if out_tf is not SwiGlu's fp32 result with a gradient.
 struct SwiGluInputs {
   at::Tensor gate_tf, up_tf;
 };

@@ -23,7 +23,7 @@ struct RowSummary {
   float entropy = 0;
 };
 
-// Of the distribution softmax(logits * inverse_temperature), z = logits * inverse_temperature.
+// Takes the distribution softmax(logits * inverse_temperature), z = logits * inverse_temperature.
 RowSummary Summarize(const float* logits, int64_t n, float inverse_temperature) {
   const FloatVector scale(inverse_temperature);
   const float lowest = -std::numeric_limits<float>::infinity();

@@ -113,7 +113,7 @@ class RowChooser {
   std::vector<char> expert_taken_, group_taken_;
 };
 
-// What the affinities of the chosen are multiplied with to become gates.
+// The factor that makes gates of the affinities of the chosen.
 float GateFactor(const float* affinity, const int64_t* chosen, int64_t top_k, double scale,
                  bool normalize) {
   if (!normalize) return static_cast<float>(scale);
@@ -151,7 +151,7 @@ Routing Forward(const at::Tensor& logits_te, const at::Tensor& bias_e,
   return routing;
 }
 
-// What of the options the way back needs.
+// Options used by backward.
 struct GateOptions {
   double scale;
   bool normalize;

@@ -70,7 +70,7 @@ struct Layout {
   // is gone through as often as there are micro-batches for.
   int Padded(int num_micro_batches) const;
 
-  // What a pipeline does; num_micro_batches as Padded returns it.
+  // The pipeline's schedule; num_micro_batches is what Padded returns.
   Schedule Pipeline(int num_micro_batches) const;
 
   // This rank as one of `copies` that a pipeline has of one of its stages (2 with DualPipe): they
@@ -95,8 +95,8 @@ c10::Device DeviceOf(const LayoutConfig& config);
 // Not MakeLayout's to say, as layouts are planned for other machines too.
 absl::Status CheckDevice(const LayoutConfig& config);
 
-// What the ranks of the pipeline do with so many micro-batches, as Padded returns them.
-// forward_only: its forwards alone.
+// The plan of the pipeline's ranks for so many micro-batches, a number that Padded returns.
+// forward_only: the forwards alone.
 Plan MakePlan(const Layout& layout, int num_micro_batches, bool forward_only = false);
 
 }  // namespace deduce

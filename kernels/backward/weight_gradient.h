@@ -23,7 +23,7 @@ class DeferredWeightGradients {
   DeferredWeightGradients(const DeferredWeightGradients&) = delete;
   DeferredWeightGradients& operator=(const DeferredWeightGradients&) = delete;
 
-  // What was put off so far, to be computed by ComputeWeightGradients, now or after this object.
+  // The work put off so far; ComputeWeightGradients does it, now or after this object's end.
   using Work = std::vector<std::pair<at::Tensor, std::function<at::Tensor()>>>;
   Work Take() { return std::move(work_); }
 

@@ -54,7 +54,7 @@ class HeadBackward {
   }
 
  private:
-  // What `count` neighbouring queries of a head add.
+  // Adds the parts of `count` neighbouring queries of a head.
   void Block(int64_t head, int64_t first_query, int64_t count) {
     const int64_t row = first_query * heads_ + head;
     const float* q = in_.q_thk.const_data_ptr<float>() + row * k_width_;

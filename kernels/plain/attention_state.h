@@ -1,5 +1,5 @@
-// What attention over a block of keys takes and leaves: the form that plain causal attention, whose
-// block is all keys, and attention over the blocks of several ranks share.
+// Inputs and results of attention over a block of keys. Plain causal attention, whose block is all
+// keys, and attention over the blocks of several ranks share this form.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -41,7 +41,7 @@ struct PartialAttention {
   at::Tensor out_thv, log_sum_exp_ht;
 };
 
-// What backward reads of a block: keys and values by head, the result and the logarithms over all
+// Backward's inputs for a block: keys and values by head, the result and the logarithms over all
 // blocks, and the gradient of the result. All contiguous and of one type.
 struct AttentionState {
   at::Tensor q_thk, k_gxk, v_gxv, out_thv, log_sum_exp_ht, grad_thv;

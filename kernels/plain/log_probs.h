@@ -7,8 +7,8 @@
 
 namespace deduce::plain {
 
-// Of each row: the log-probability of its target, the entropy in nats, and the logarithm of the
-// denominator. A logit of -infinity has no share in the entropy.
+// Each row's log-probability of its target, entropy in nats, and logarithm of the denominator. A
+// logit of -infinity has no share in the entropy.
 struct RowSummaries {
   at::Tensor log_prob_t, entropy_t, log_sum_exp_t;
 };

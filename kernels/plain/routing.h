@@ -12,8 +12,8 @@ namespace deduce {
 
 enum class Affinity { kSigmoid, kSoftmax };
 
-// What a group of experts counts by: the sum of its two best choice scores (its one, if it has one
-// expert), or its best.
+// How groups of experts are compared: by the sum of their two best choice scores (of a group of one
+// expert, its one), or by their best.
 enum class GroupScore { kTwoBest, kBest };
 
 struct RoutingOptions {

@@ -7,7 +7,7 @@
 
 namespace deduce {
 
-// What the two ends of a dispatch know of each other, in both directions.
+// The rows that the two ends of a dispatch exchange, in both directions.
 struct RowDispatch::UnderWay {
   std::vector<int64_t> send_rows, recv_rows;
   Communicator* group;

@@ -9,7 +9,7 @@ namespace deduce {
 // ranks. All rows that one source rank has for an expert go to one copy: its own, if it has one;
 // the other sources, in order, go to the copy that serves the fewest sources so far, the first of
 // equals. So the rows of an expert from one micro-batch stay together, and their weight gradient
-// has the bits that it has on one rank (DESIGN.md, Ranks).
+// has the bits that it has on one rank (docs/design/ranks.md).
 class ExpertPlacement {
  public:
   // Every expert once, in the order of their numbers: where its weights and moments live, whatever

@@ -1,4 +1,4 @@
-// What a rank did of its plans, and when: the measured timeline beside the simulated one.
+// Records when a rank did each action of its plans: the measured timeline beside the simulated one.
 #pragma once
 
 #include <string>

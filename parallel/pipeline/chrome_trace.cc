@@ -15,7 +15,7 @@ std::string QuotedText(const std::string& text) {
   return quoted + "\"";
 }
 
-// Of an action's event: the letter of its work, or a word.
+// The category of an action's event: the letter of its work, or a word.
 std::string Category(PlanOp op) {
   switch (op) {
     case PlanOp::kForward:

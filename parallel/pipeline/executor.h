@@ -11,8 +11,8 @@
 
 namespace deduce {
 
-// What the executor drives: one chunk of a rank, which is one stage of the pipeline. Tensors that
-// travel are contiguous. Micro-batches are the plan's.
+// The work that the executor drives: one chunk of a rank, which is one stage of the pipeline.
+// Tensors that travel are contiguous. Micro-batches are numbered as in the plan.
 class ChunkWork {
  public:
   virtual ~ChunkWork() = default;
@@ -56,8 +56,8 @@ class ChunkWork {
   // Collective over the ranks that hold this stage. Sums its weight gradients.
   virtual void Reduce() = 0;
 
-  // Of a plan that shards weights. Collective over the ranks that hold this stage: its weights are
-  // whole from here on, until the release.
+  // Collective over the ranks that hold this stage; called by a plan that shards weights. Weights
+  // are whole from the gather to the release.
   virtual void GatherWeights() = 0;
   virtual void ReleaseWeights() = 0;
 };

@@ -1,4 +1,4 @@
-// What each rank does in one training step, action by action, transfers and reductions included:
+// The actions of each rank in one training step, transfers and reductions included. A plan is
 // made from a schedule by parallel/pipeline/make_plan, proved by parallel/pipeline/prove, timed by
 // parallel/pipeline/simulate, carried out by one executor.
 #pragma once

@@ -279,7 +279,7 @@ class Proof {
     return absl::OkStatus();
   }
 
-  // What lies on a rank as its list goes on.
+  // The data on a rank as its list goes on.
   struct Held {
     std::set<std::pair<PlanOp, Item>> begun;  // receives
     std::set<Item> inputs, gradients;     // received, or handed over by another chunk of the rank
@@ -375,7 +375,7 @@ class Proof {
     return Wrong(rank, i, "an unknown action", "one of PlanOp");
   }
 
-  // What work makes is to be sent, or is the input of this rank's chunk that has the next stage.
+  // The result of a work is to be sent, or is the input of this rank's chunk with the next stage.
   template <typename Put>
   absl::Status HandOver(int rank, const PlanAction& action, int step, std::set<Item>& to_send,
                         std::set<Item>& to_use, const Put& put) const {

@@ -28,7 +28,7 @@ double CostOf(Work work, const StageCosts& costs) {
   TORCH_CHECK(false, "Simulate: found work ", static_cast<int>(work), ", expected 0 to 3");
 }
 
-// What a rank does in one piece.
+// Work that a rank does in one piece.
 struct Piece {
   std::vector<Action> begins;  // whose inputs it needs
   std::vector<Action> ends;    // whose results are there when it is over

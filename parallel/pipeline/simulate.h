@@ -44,7 +44,7 @@ struct TimedStep {
 struct Timeline {
   std::vector<std::vector<TimedStep>> ranks;
   double makespan = 0;
-  // Of each rank:
+  // One entry a rank:
   std::vector<double> bubble;      // the makespan without its work
   std::vector<double> exposed;     // communication: it waits for what has been made, or gathers
   std::vector<double> bytes_sent;  // to other ranks
@@ -56,7 +56,7 @@ struct Timeline {
 // which says more.
 Timeline Simulate(const Schedule& schedule, const ScheduleCosts& costs);
 
-// What a rank's time goes to, by kind of step.
+// A rank's time by kind of step.
 struct WorkTimes {
   double forward = 0;          // forwards by themselves
   double backward = 0;         // backwards and input gradients by themselves

@@ -1,4 +1,4 @@
-// Gradients added in the project's one tree: the bits of one rank (DESIGN.md, Numerics).
+// Gradients added in the project's one tree: the bits of one rank (docs/design/numerics.md).
 #pragma once
 
 #include <memory>

@@ -54,7 +54,7 @@ class Ring {
 
   int size() const { return group_.size(); }
 
-  // Of the block that is here at a hop: after the last one, this rank's own again.
+  // The runs of the block that is here at a hop: after the last hop, this rank's own again.
   const KeyRuns& RunsAt(int hop) const {
     return runs_of_rank_[(group_.rank() + size() - hop % size()) % size()];
   }
@@ -133,8 +133,8 @@ class GradientSums {
  public:
   explicit GradientSums(Ring& ring) : ring_(ring) {}
 
-  // What this rank gives to the block of a hop, and to the sum that the rank before has sent on. Of
-  // two ranks' messages, keys and sums take turns on both ends.
+  // Adds this rank's part of the gradients of a hop's block to the sum that the rank before sent.
+  // Keys and sums take turns in the messages of two ranks, on both ends.
   void Add(int hop, const AttentionGradients& gradients) {
     Block sum;
     if (hop == 0) {

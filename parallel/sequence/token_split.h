@@ -23,7 +23,7 @@ struct TokenShare {
   at::Tensor context_positions_t;  // int64, within the sequence, of context_tokens
 
   std::vector<int64_t> rows_of_tensor_rank;  // of context_tokens
-  // What context_tokens see of the tokens of each context rank.
+  // The keys that context_tokens see among the tokens of each context rank.
   std::vector<KeyRuns> runs_of_context_rank;
   // With gathered keys: what they see of all tokens; and where each of these is when the rows of
   // all context ranks lie one after another, int64 [tokens]. Else undefined.

@@ -16,7 +16,7 @@ struct Moments {
   bool all_equal = true;
 };
 
-// Of the samples with these indices that train.
+// The moments of the samples with these indices that train.
 Moments MomentsOf(const std::vector<double>& rewards, const std::vector<bool>& trains,
                   const std::vector<size_t>& indices) {
   Moments moments;

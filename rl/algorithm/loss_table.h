@@ -11,7 +11,7 @@
 
 namespace deduce {
 
-// What the probability ratio of new to old weights is taken of: a token, or its whole completion,
+// The unit whose probability ratio of new to old weights is taken: a token, or its whole completion
 // as the geometric mean over its tokens (GSPO, arXiv 2507.18071, equation 7).
 enum class RatioLevel { kToken, kSequence };
 
@@ -20,7 +20,7 @@ struct ClipRange {
   double low, high;
 };
 
-// What one completion adds to the loss: the weight of each of its tokens, and its part of the count
+// A completion's share of the loss: the weight of each of its tokens, and its part of the count
 // that the sum over a mini-batch is divided by.
 struct CompletionShare {
   double token_weight, count;
@@ -29,7 +29,7 @@ struct CompletionShare {
 struct LossRecord {
   GrpoConfig::LossType type;
   RatioLevel ratio_level;
-  // What is maximised, a token: ratio_n and advantage_n [n] -> [n], differentiable in the ratio.
+  // A token's gain, maximised: ratio_n and advantage_n [n] -> [n], differentiable in the ratio.
   at::Tensor (*surrogate)(const at::Tensor& ratio_n, const at::Tensor& advantage_n,
                           const ClipRange& range);
   // From rewards to advantages: rl/algorithm/advantage.h.

@@ -12,7 +12,7 @@ namespace deduce {
 
 class RolloutMetrics {
  public:
-  // Of the samples of a step, at least one.
+  // Takes the samples of a step, at least one.
   explicit RolloutMetrics(const SampleTable& table);
 
   // In order. The first update's forward sees the weights that the rollouts saw, so that it must

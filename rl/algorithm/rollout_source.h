@@ -33,7 +33,7 @@ class RolloutSource {
 // Rollouts on the trainer's own model, done when they are asked for.
 class SynchronousRollouts : public RolloutSource {
  public:
-  // Of a stage of kind grpo; `where` is its field path. Errors: those of PromptStream and
+  // For a stage of kind grpo; `where` is its field path. Errors: those of PromptStream and
   // RewardSet, before any work.
   static absl::StatusOr<std::shared_ptr<SynchronousRollouts>> Create(
       const StageConfig& stage, uint64_t seed, std::shared_ptr<const Tokenizer> tokenizer,

@@ -10,8 +10,8 @@
 namespace deduce {
 namespace {
 
-// Of the norms of the latents. DeepSeek's published code leaves it at its norm's default, whatever
-// rms_norm_eps says.
+// The epsilon of the latents' norms. DeepSeek's published code leaves it at its norm's default,
+// whatever rms_norm_eps says.
 constexpr double kLatentEps = 1e-6;
 
 }  // namespace

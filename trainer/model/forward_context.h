@@ -1,4 +1,4 @@
-// What one forward carries through the blocks besides the hidden states: where tokens stand, where
+// Data that one forward carries through the blocks besides hidden states: where tokens stand, where
 // keys come from, and what routed layers report. Packed and cached forwards differ in nothing else.
 #pragma once
 
@@ -30,7 +30,7 @@ struct ForwardContext {
   const std::vector<int64_t>* slots = nullptr;
   const std::vector<int64_t>* positions = nullptr;
 
-  // What attention reads of it, packed.
+  // The packed form that attention reads.
   ForwardContext ForAttention() const {
     ForwardContext packed;
     packed.positions_t = positions_t;

@@ -33,7 +33,7 @@ struct Parameter {
   std::vector<std::string> names;
   at::Tensor value;  // contiguous; storage may be rebound to a slice of a flat buffer
   Placement placement = Placement::kReplicated;
-  // Of a kPiece: which piece of how many `value` is.
+  // For a kPiece: which piece of how many `value` is.
   SplitBy split = SplitBy::kNone;
   int piece = 0;
   int num_pieces = 1;
@@ -43,14 +43,14 @@ struct Parameter {
 
   // Autograd leaves that alias `value`: one for a replicated parameter; for experts one per rank of
   // the expert group, because the gradient of each source micro-batch must stay apart until it
-  // enters its place in the sum (DESIGN.md, Numerics); for an embedding that is used at both ends
-  // of the model one for each end that is here, for the same reason.
+  // enters its place in the sum (docs/design/numerics.md). An embedding used at both ends of the
+  // model has one for each end that is here, for the same reason.
   std::vector<at::Tensor> leaves;
-  // Of a stack of experts: the layer among the model part's routed ones, and what stands before and
+  // For a stack of experts: the layer among the model part's routed ones, and the text before and
   // after an expert's number in its name.
   int64_t routed_layer = 0;
   std::string prefix, suffix;
-  // Of a stack whose experts are placed by load: [slots, out, in], copies of those that this rank
+  // For a stack whose experts are placed by load: [slots, out, in], copies of those that this rank
   // computes, which leaves alias instead of `value`. Else undefined.
   at::Tensor slots;
 
@@ -60,7 +60,7 @@ struct Parameter {
   // elements, else c10::Error) and makes `num_sources` new leaves.
   void Rebind(const at::Tensor& storage, int num_sources);
 
-  // What forward reads.
+  // The weights that forward reads.
   const at::Tensor& forward_value() const { return slots.defined() ? slots : value; }
 
   // The sum of the leaves' gradients; undefined if none has one.

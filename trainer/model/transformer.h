@@ -24,7 +24,7 @@
 
 namespace deduce {
 
-// What one forward over a packed micro-batch leaves for the next stage and the losses.
+// The results of one forward over a packed micro-batch, for the next stage and the losses.
 struct ForwardResult {
   at::Tensor x_xd;           // residual stream after the last of the layers here
   at::Tensor hidden_xd;      // of the last part: after the final norm, input of the head

@@ -33,7 +33,7 @@ struct StepWork {
   LayoutConfig::Recompute recompute = LayoutConfig::none;
   StepNumbers& numbers;  // of loss components, as LossNumber names them, and the objective's
 
-  // What an objective's components are called among the numbers.
+  // The name of an objective's component among the numbers.
   static std::string LossNumber(const std::string& component) { return "loss/" + component; }
 
   bool Uses(Head head) const;
@@ -59,14 +59,14 @@ class ChunkTrainer : public ChunkWork {
   std::vector<at::Tensor>& shards() { return shards_; }
 
  private:
-  // What forward leaves for backward.
+  // Kept by forward for backward.
   struct Held {
     at::Tensor input_xd;     // leaf; undefined for the first stage
     bool has_graph = false;  // else forward is to be run again
     at::Tensor output_xd;    // undefined for the last stage
     std::vector<LossComponent> components;
   };
-  // What the first half of backward leaves for the second.
+  // Kept by the first half of backward for the second.
   struct Deferred {
     DeferredWeightGradients::Work work;
     std::vector<std::pair<at::Tensor, at::Tensor>> done;  // leaves and gradients that did not wait
@@ -84,10 +84,10 @@ class ChunkTrainer : public ChunkWork {
   const MicroBatchPart& Part(int micro_batch);
   bool IsReal(int micro_batch) const;
   Held Compute(int micro_batch, const at::Tensor& input_xd);
-  // Of this chunk's routed layers.
+  // The balance losses of this chunk's routed layers.
   std::vector<LossComponent> BalanceComponents(const ForwardResult& forward) const;
   LossContext ContextOf(const MicroBatchPart& part, const ForwardResult& forward) const;
-  // What the step's sum of a component is divided by.
+  // The number by which the step's sum of a component is divided.
   double Divisor(const LossComponent& component) const;
   // index: which of the micro-batch's numbers of this name, of how many.
   void Report(int micro_batch, const std::string& name, const at::Tensor& value, double divisor = 1,

@@ -1,4 +1,4 @@
-// What an objective sees of a micro-batch: this rank's tokens of it, what the model's heads say of
+// An objective's view of a micro-batch: this rank's tokens, the results of the model's heads for
 // them, and sums over sequences whose other tokens are elsewhere.
 #pragma once
 
@@ -14,7 +14,7 @@
 
 namespace deduce {
 
-// What reads the hidden states of a micro-batch.
+// A reader of the hidden states of a micro-batch.
 enum class Head {
   kToken,      // log-probabilities of targets_x, by the vocabulary
   kNextToken,  // those of OneTokenAhead's targets, by the multi-token prediction module
@@ -26,7 +26,7 @@ class LossContext {
   // are here. Not owned; they must outlive backward.
   explicit LossContext(std::vector<Communicator*> groups = {}) : groups_(std::move(groups)) {}
 
-  // Of one head, with all tokens here.
+  // One head's context, with all tokens here.
   LossContext(const PackedBatch& batch, TokenLogProbs log_probs) {
     Add(Head::kToken, batch, std::move(log_probs));
   }
@@ -35,7 +35,7 @@ class LossContext {
   // batch is not owned.
   void Add(Head head, const PackedBatch& batch, TokenLogProbs log_probs);
 
-  // Of a head that was added, else c10::Error.
+  // These throw c10::Error for a head that was not added.
   const PackedBatch& batch(Head head = Head::kToken) const { return *Find(head).batch; }
   const TokenLogProbs& log_probs(Head head = Head::kToken) const { return Find(head).log_probs; }
 

@@ -1,4 +1,4 @@
-// What of a micro-batch one rank trains on, where a group of ranks shares its tokens.
+// The part of a micro-batch that one rank trains on, where a group of ranks shares its tokens.
 #pragma once
 
 #include <memory>

@@ -1,6 +1,6 @@
-// What one training step minimises: a sum of components, each a typed pair (sum, count). An
-// objective gives each micro-batch's part of the sums; the step divides once, by counts of the
-// whole step, so any split into micro-batches and ranks has the same gradient.
+// The function that one training step minimises: a sum of components, each a typed pair (sum,
+// count). An objective gives each micro-batch's part of the sums; the step divides once, by counts
+// of the whole step, so any split into micro-batches and ranks has the same gradient.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -16,7 +16,7 @@
 
 namespace deduce {
 
-// What sums are divided by, by key; of a whole step, and known to every rank before any work.
+// The divisors of sums, by key. They count a whole step, and every rank knows them before any work.
 using Counts = std::map<std::string, double>;
 
 // The key of the number of sequences, which every step counts.
@@ -45,7 +45,7 @@ class Objective {
  public:
   virtual ~Objective() = default;
 
-  // What it reads of a batch and of the model, so that what is missing is found before any work.
+  // The columns and heads that it reads. A missing one is found before any work.
   virtual std::vector<Column> columns() const { return {Column::kWeight}; }
   virtual std::vector<Head> heads() const { return {Head::kToken}; }
 

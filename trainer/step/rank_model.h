@@ -1,4 +1,4 @@
-// What one rank holds of a model: the whole of it, or with a pipeline one part for each of its
+// The part of a model that one rank holds: the whole, or with a pipeline one part for each of its
 // chunks, in flat buffers.
 #pragma once
 
@@ -59,8 +59,8 @@ class RankModel {
   // Places of the pipeline's stages; without steps.
   const Schedule& pipeline() const { return pipeline_; }
 
-  // What the pipeline does with this many micro-batches of a replica, as Layout::Padded counts
-  // them; proved. forward_only: nothing else.
+  // The proved plan for this many micro-batches of a replica, a number that Layout::Padded returns.
+  // forward_only: the forwards alone.
   const Plan& PlanFor(int num_micro_batches, bool forward_only);
 
   RolloutCache MakeCache(int64_t num_slots, int64_t max_positions) const;

@@ -16,7 +16,7 @@ namespace {
 constexpr char kFirstMoment[] = "optimizer.first.";
 constexpr char kSecondMoment[] = "optimizer.second.";
 
-// What lies in `flat` of a group's logical tensors; it begins at `begin` of the group's buffer.
+// Appends the parts of a group's tensors in `flat`, which begins at `begin` of the group's buffer.
 void AppendSlices(const FlatGroup& group, int64_t begin, const at::Tensor& flat,
                   const std::string& prefix, std::vector<TensorSlice>& slices) {
   for (const LogicalTensor& tensor : group.tensors) {
@@ -88,7 +88,7 @@ void AppendSlots(const ModelChunk& chunk, const FlatGroup& group,
   }
 }
 
-// Of what this rank owns; only_written: and writes.
+// Appends the moments that this rank owns; only_written: those that it writes too.
 void AppendMoments(TrainState& state, bool only_written, std::vector<TensorSlice>& slices) {
   for (size_t c = 0; c < state.optimizers.size(); ++c) {
     const ParameterStore& store = *state.model.chunks()[c].store;

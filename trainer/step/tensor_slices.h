@@ -1,4 +1,4 @@
-// What a training state looks like in a checkpoint: logical tensors under their Hugging Face names,
+// A training state as a checkpoint holds it: logical tensors under their Hugging Face names,
 // their moments under "optimizer.first." and "optimizer.second.", and the reference weights under
 // "reference.".
 #pragma once

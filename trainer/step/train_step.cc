@@ -22,7 +22,7 @@ namespace {
 
 bool IsOutline(const PackedBatch& micro_batch) { return !micro_batch.tokens_x.defined(); }
 
-// What the objective reads is there.
+// Checks that the objective's inputs are there.
 void CheckNeeds(const StepBatch& batch, const Objective& objective, const ModelConfig& config) {
   for (const Head head : objective.heads()) {
     TORCH_CHECK(head != Head::kNextToken || config.num_nextn_predict_layers() > 0,

@@ -46,7 +46,7 @@ struct StepOptions {
 };
 
 struct StepStats {
-  // Of every loss component sum / count, without its weight: loss; mtp_loss, a predicted token;
+  // Each loss component's sum / count, without its weight: loss; mtp_loss, a predicted token;
   // balance_loss, the mean over sequences and routed layers.
   std::map<std::string, double> losses;
   double grad_norm = 0;                // before clipping
@@ -62,9 +62,9 @@ struct StepStats {
 
 // Collective over the world. Zero gradients; forward and backward of all micro-batches; reduce;
 // norm and clip; agree that all is finite; optimizer step; routing bias. The result has the same
-// bits on every layout (DESIGN.md, Numerics). A column, a head or a count that the objective needs
-// and the batch or the model does not have is a c10::Error before any work, as is an outline of a
-// micro-batch that this rank works on.
+// bits on every layout (docs/design/numerics.md). Throws c10::Error before any work if the batch or
+// the model lacks a column, a head or a count that the objective needs, or if a micro-batch that
+// this rank works on is an outline.
 StepStats TrainStep(TrainState& state, const StepBatch& batch, const Objective& objective,
                     const StepOptions& options);
 

@@ -29,7 +29,7 @@ struct Action {
   auto operator<=>(const Action&) const = default;
 };
 
-// What a rank does at once: one action, or a forward and a backward whose communication and
+// The work a rank does at once: one action, or a forward and a backward whose communication and
 // computation overlap (DualPipe, arXiv 2412.19437, section 3.2.1).
 struct Step {
   Action first;

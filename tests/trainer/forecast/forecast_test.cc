@@ -38,7 +38,7 @@ TEST(ForecastTest, StepAndSpeedFollowFromTheTimeline) {
   EXPECT_DOUBLE_EQ(plan->rank_hours_per_trillion_tokens,
                    1e12 / tokens * plan->update.seconds() * 2048 / 3600);
   EXPECT_DOUBLE_EQ(plan->dollars_per_trillion_tokens, 2 * plan->rank_hours_per_trillion_tokens);
-  // Prediction of a published step from its parts alone; see EXPERIMENTS.md for the errors.
+  // Prediction of a published step from its parts alone; see docs/experiments/published_plans.md.
   EXPECT_NEAR(plan->update.seconds(), 19.926, 0.1 * 19.926);
 }
 
