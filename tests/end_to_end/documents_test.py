@@ -196,6 +196,10 @@ class Checks(unittest.TestCase):
     def test_unknown_fence(self):
         self.assertEqual(self.check({"README.md": "```python\n```\n"}), ["README.md:1: found a fence of python, expected sh, text or json"])
 
+    def test_indented_block(self):
+        self.assertEqual(self.check({"README.md": "Run\n\n    make\n\n- an item\n\n    of two paragraphs\n"}),
+                         ["README.md:3: found an indented block, expected a fence of sh, text or json"])
+
     def test_experiment_without_a_line(self):
         self.assertEqual(self.check({"EXPERIMENTS.md": "\n", "docs/experiments/one.md": "\n"}),
                          ["docs/experiments/one.md:1: found no line in EXPERIMENTS.md, expected one"])
