@@ -194,11 +194,11 @@ class Checks(unittest.TestCase):
         self.assertEqual(self.check({"README.md": "\n" * 151}), ["README.md:151: found 151 lines, expected at most 150"])
 
     def test_unknown_fence(self):
-        self.assertEqual(self.check({"README.md": "```python\n```\n"}), ["README.md:1: found a fence of python, expected sh, text or json"])
+        self.assertEqual(self.check({"README.md": "```python\n```\n"}), ["README.md:1: found a fence of python, expected one of sh, text, textproto, json"])
 
     def test_indented_block(self):
         self.assertEqual(self.check({"README.md": "Run\n\n    make\n\n- an item\n\n    of two paragraphs\n"}),
-                         ["README.md:3: found an indented block, expected a fence of sh, text or json"])
+                         ["README.md:3: found an indented block, expected a fence"])
 
     def test_experiment_without_a_line(self):
         self.assertEqual(self.check({"EXPERIMENTS.md": "\n", "docs/experiments/one.md": "\n"}),
