@@ -56,8 +56,8 @@ struct Layout {
   int num_parts() const { return context_parallel * tensor_parallel; }
   int part() const { return context_rank * tensor_parallel + tensor_rank; }
 
-  // Whether gradients are added up over ranks, and all but a share of the sum is dropped, after
-  // every micro-batch, and not once a step in the order that exact mode wants.
+  // Whether gradients are reduced to shards after every micro-batch. Exact mode reduces them once a
+  // step, in its own order.
   bool reduces_each_micro_batch() const { return zero_stage >= 2 && !exact; }
   // Whether weights are whole only while they are used.
   bool shards_weights() const { return zero_stage == 3; }
@@ -65,9 +65,9 @@ struct Layout {
   // Pipeline stages.
   int num_stages() const;
 
-  // The least number of micro-batches of a replica, not below num_micro_batches, that the schedule
-  // can have: what is missing is made up with empty ones. A user's schedule has a fixed number, and
-  // is gone through as often as there are micro-batches for.
+  // The least number of micro-batches of a replica, at least num_micro_batches, that the schedule
+  // takes; empty ones fill it up. A user's schedule takes a fixed number and is repeated as often
+  // as needed.
   int Padded(int num_micro_batches) const;
 
   // The pipeline's schedule; num_micro_batches is what Padded returns.
@@ -77,8 +77,8 @@ struct Layout {
   // take different micro-batches too, as if the data axis were that much longer.
   Layout WithCopies(int copies, int copy) const;
 
-  // This rank where micro-batches are not split over the context axis: as if that were so much more
-  // of the data axis.
+  // This rank where micro-batches are not split over the context axis: context ranks then count as
+  // further ranks of the data axis.
   Layout WithWholeContexts() const;
 };
 
@@ -92,7 +92,7 @@ absl::StatusOr<Layout> MakeLayout(const LayoutConfig& config, int num_ranks, int
 c10::Device DeviceOf(const LayoutConfig& config);
 
 // InvalidArgument, naming the field path, when this machine lacks the device that the layout wants.
-// Not MakeLayout's to say, as layouts are planned for other machines too.
+// MakeLayout does not check this, since layouts are planned for other machines too.
 absl::Status CheckDevice(const LayoutConfig& config);
 
 // The plan of the pipeline's ranks for so many micro-batches, a number that Padded returns.

@@ -1,4 +1,4 @@
-// Where copies of experts go so that ranks have equal work: the algorithm published as EPLB with
+// Places copies of experts so that ranks have equal work: the algorithm published as EPLB with
 // DeepSeek-V3 (arXiv 2412.19437, section 3.4.1).
 #pragma once
 

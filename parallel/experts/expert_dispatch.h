@@ -1,4 +1,4 @@
-// Tokens to the ranks of their experts and back, with gradients.
+// Sends tokens to the ranks of their experts and back, with gradients.
 #pragma once
 
 #include <ATen/core/Tensor.h>

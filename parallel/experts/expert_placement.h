@@ -1,4 +1,4 @@
-// Which rank computes which expert of a layer, and for whose tokens.
+// Says which rank computes which expert of a layer, and for whose tokens.
 #pragma once
 
 #include <vector>

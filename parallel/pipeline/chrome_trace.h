@@ -11,7 +11,7 @@ namespace deduce {
 // {"traceEvents": [...]} with a lane (tid) for each rank of the pipeline in process `pid`, and a
 // complete event for each action, in microseconds from the step's begin: name "F0.3" (work, chunk,
 // micro-batch) with the same as arguments; an overlapped pair is one event, "F0.3&B1.2", with those
-// of its forward. seconds_of_unit: what the timeline counts in.
+// of its forward. seconds_of_unit: the timeline's unit in seconds.
 std::string ChromeTrace(const Timeline& timeline, int pid, const std::string& process_name,
                         double seconds_of_unit = 1);
 

@@ -1,4 +1,4 @@
-// In which order ranks begin their sends and receives, and which of them together.
+// Chooses the order in which ranks begin sends and receives, and which of them begin together.
 #pragma once
 
 #include "parallel/pipeline/plan.h"

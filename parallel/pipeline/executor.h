@@ -30,10 +30,10 @@ class ChunkWork {
   virtual at::Tensor Backward(int micro_batch, const at::Tensor& grad_output) = 0;
 
   // A forward of this chunk and a backward of `other`, another chunk of the rank or another
-  // micro-batch of this one, as one piece of work: neither needs the other, so their parts may be
-  // done in any order, and the communication of one beside the computation of the other (DualPipe,
-  // arXiv 2412.19437, section 3.2.1). Here they are done in turn, which is what it comes to where
-  // nothing is gained from overlapping.
+  // micro-batch of this one, as one piece of work. Neither needs the other, so an implementation
+  // may do their parts in any order, and overlap the communication of one with the computation of
+  // the other (DualPipe, arXiv 2412.19437, section 3.2.1). The default does one after the other,
+  // without any overlap.
   struct Pair {
     int forward_micro_batch = 0;
     at::Tensor input;  // as of Forward
@@ -66,7 +66,7 @@ class ChunkWork {
 // The plan says when each transfer begins, and with which others; a received tensor is made then. A
 // send is over before the next one on its channel begins, so a channel holds one message, which is
 // what Prove assumes by default. Updates are left to the caller, as they wait for the norm of all
-// gradients. recorder: of begin and end of each action; null: nobody asked.
+// gradients. recorder: notes begin and end of each action; may be null.
 void Execute(const Plan& plan, const std::vector<ChunkWork*>& chunks, Communicator& pipeline,
              ActionRecorder* recorder = nullptr);
 

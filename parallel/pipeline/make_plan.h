@@ -1,21 +1,21 @@
-// From a schedule to what each rank does.
+// Makes plans from schedules.
 #pragma once
 
 #include "parallel/pipeline/plan.h"
 
 namespace deduce {
 
-// The schedule with a receive waited for before what needs it and a send after what makes it (none
-// between two chunks of one rank), both in the exchanges of parallel/pipeline/exchange_order; after
-// a chunk's last weight gradient comes its reduction, and updates come last.
+// Adds to a schedule: a receive before the work that needs it and a send after the work that makes
+// it (none between two chunks of one rank), both in the exchanges of exchange_order; a reduction
+// after a chunk's last weight gradient; updates at the end.
 Plan MakePlan(Schedule schedule);
 
-// The plan with weights that are gathered before a chunk's work and released after it (ZeRO-3,
-// Rajbhandari et al. 2020): at once for all that a rank does in a chunk, or in the two of a pair,
-// before it turns to another. Of a plan without it, which may be a part of one.
+// Adds gathers and releases of weights to a plan without them, which may be a part of one (ZeRO-3,
+// Rajbhandari et al. 2020). Weights are gathered once for all consecutive work of a rank in a
+// chunk, or in the two chunks of a pair, and released after it.
 Plan WithShardedWeights(Plan plan);
 
-// Its forwards and the transfers between them: a plan that computes and trains nothing.
+// The plan's forwards and the transfers between them: a plan that trains nothing.
 Plan ForwardPart(Plan plan);
 
 }  // namespace deduce

@@ -1,4 +1,4 @@
-// Whether all ranks come to the ends of their lists, by running the lists against each other.
+// Checks that all ranks reach the ends of their lists, by running the lists against each other.
 #pragma once
 
 #include <cstdint>
@@ -23,9 +23,9 @@ enum class TransportKind : uint8_t {
 // "independent channels" or "ordered peers".
 const char* TransportName(TransportKind transport);
 
-// The plan's sends and receives match, one by one, on each channel. InvalidArgument names the first
-// message between two ranks that meets another, or a circle of waits. channel_messages: that a
-// channel has room for, at least 1.
+// Takes a plan whose sends and receives match, one by one, on each channel. InvalidArgument names
+// the first message between two ranks that meets another, or a circle of waits. channel_messages:
+// how many a channel has room for, at least 1.
 absl::Status CheckProgress(const Plan& plan, TransportKind transport, int channel_messages);
 
 }  // namespace deduce

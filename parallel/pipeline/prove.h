@@ -1,4 +1,4 @@
-// Proof of a plan before any rank works: what is wrong with it, or nothing.
+// Proves a plan before any rank works, or says what is wrong with it.
 #pragma once
 
 #include <vector>
@@ -17,18 +17,16 @@ struct ProofLimits {
 };
 
 // Checks, in this order, that
-// - every action is one its rank can do, and is work on a stage that is there, alone or in a pair
-// of
-//   a forward and another micro-batch's or chunk's backward;
+// - every action is one its rank can do, and is work on a stage that is there, alone or in a pair:
+//   a forward, and a backward of another micro-batch or chunk;
 // - each stage of each micro-batch has one forward, and one backward or one of each gradient;
 // - each weight gradient enters one reduction, over all ranks with its stage, before one update;
 // - weight gradients of a chunk come in the order of micro-batches;
-// - where weights are sharded, work that reads a chunk's finds them gathered, once, by the one rank
-//   of the pipeline that has them, and they are released before their update and the end; else
-//   nobody gathers;
-// - nothing is used before it is there or after it was given back, what is received has been begun
-// in
-//   an exchange, and is used;
+// - where weights are sharded, the one rank of the pipeline that has a chunk's weights gathers them
+//   once before work that reads them, and releases them before their update and the end; where they
+//   are not, nobody gathers;
+// - nothing is used before it is there or after it was given back; every receive was begun in an
+//   exchange, and its tensor is used;
 // - what one rank sends on a channel is what the other receives, in the same order;
 // - all ranks come to their ends on each of the transports (see progress.h), when channels are as
 //   small as `limits` says;

@@ -1,4 +1,4 @@
-// The norm of numbers that ranks share out between them, with the same bits however they do.
+// The norm of numbers divided among ranks, with the same bits for every division.
 #pragma once
 
 #include <ATen/core/Tensor.h>

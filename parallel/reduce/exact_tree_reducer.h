@@ -7,8 +7,8 @@
 
 namespace deduce {
 
-// Start does all: the holders' shards go to whom they belong, which adds them by TreeSum, and come
-// from there unless everybody keeps only its own.
+// Start does all the work: shards go to their owners, which add them by TreeSum, and the sums come
+// back to all holders unless each keeps only its own.
 std::unique_ptr<GradientReducer> MakeExactTreeReducer();
 
 }  // namespace deduce

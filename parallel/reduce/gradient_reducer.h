@@ -26,7 +26,7 @@ struct GradientShares {
   int64_t own_size() const { return rows[holders->rank()]; }
 };
 
-// The way of one gradient to its sum over ranks.
+// The reduction of one gradient over ranks.
 class GradientReduction {
  public:
   virtual ~GradientReduction() = default;

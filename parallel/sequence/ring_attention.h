@@ -1,5 +1,5 @@
-// Attention over keys that the ranks of a group hold parts of: the parts go round in a ring while
-// each rank computes with the one it has (Ring Attention, Liu et al. 2023, arXiv 2310.01889).
+// Attention over keys divided among the ranks of a group: the parts go round in a ring while each
+// rank computes with the one it has (Ring Attention, Liu et al. 2023, arXiv 2310.01889).
 #pragma once
 
 #include <ATen/core/Tensor.h>

@@ -1,4 +1,4 @@
-// Rows that the ranks of a group hold parts of: to all of them, and sums of them back, with
+// Rows divided among the ranks of a group: gathers them on all ranks, and scatters sums back, with
 // gradients.
 #pragma once
 

@@ -1,5 +1,5 @@
-// The samples of a step: each is made by one rank, and its tokens are sent to the ranks that train
-// on it.
+// The samples of a step. One rank makes each, and its tokens are sent to the ranks that train on
+// it.
 #pragma once
 
 #include <cstdint>

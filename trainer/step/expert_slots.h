@@ -1,7 +1,7 @@
-// Routed experts where their load wants them (EPLB, parallel/experts/expert_balance), with copies
-// of the busy ones. Weights and moments stay with the ranks that the expert's number gives them to,
-// which also write checkpoints; what is placed is the work: slots hold copies of weights for
-// forward and backward, and their gradients go home before the sum over the data axis.
+// Places routed experts by their load (EPLB, parallel/experts/expert_balance), with copies of the
+// busy ones. Only the work is placed: slots hold copies of weights for forward and backward, and
+// their gradients go home before the sum over the data axis. Weights and moments stay with the
+// ranks that the experts' numbers give them to, which also write checkpoints.
 #pragma once
 
 #include <ATen/core/Tensor.h>
@@ -20,8 +20,8 @@ class ExpertSlots {
   // (FlatGroup::slot_values), of the same model. Fill is still to be called.
   ExpertSlots(Transformer& model, ParameterStore& store, const RankGroups& groups);
 
-  // Collective over the expert group. Every slot gets its expert's weights from home: after
-  // whatever changes weights or places.
+  // Collective over the expert group. Copies each expert's weights from home to its slots. To be
+  // called after every change of weights or places.
   void Fill();
 
   // Adds up loads, int64 [routed layers here, experts], of the whole step: the same on all ranks.

@@ -20,9 +20,9 @@ struct MicroBatchPart {
 // The part of this rank of the layout. with_ahead: the prediction module's targets too.
 MicroBatchPart SplitForRank(const PackedBatch& micro_batch, const Layout& layout, bool with_ahead);
 
-// A batch of the host where the model is. Numbers that a device would take for addresses are
-// checked first, as the CPU's kernels do themselves and a device could only by waiting: c10::Error
-// for tokens and targets outside the vocabulary and positions beyond the model's.
+// Moves a batch of the host to the model's device. Numbers that a device would take for addresses
+// are checked first, on the host, where nothing has to wait: c10::Error for tokens and targets
+// outside the vocabulary and positions beyond the model's.
 PackedBatch OnDeviceOf(const Transformer& model, const PackedBatch& batch);
 
 }  // namespace deduce

@@ -34,8 +34,8 @@ struct RolloutCache {
 
 class RankModel {
  public:
-  // Collective over the world of `ranks` (not owned, address must stay). seed: as Transformer's.
-  // sharded: as ParameterStore's. type: as Transformer's, on the
+  // Collective over the world of `ranks` (not owned, address must stay). seed and type are those of
+  // Transformer, sharded that of ParameterStore. The model is on the
   // device of the layout. Throws c10::Error when CheckModelLayout
   // would refuse.
   RankModel(const ModelConfig& config, std::optional<uint64_t> seed, RankGroups& ranks,
@@ -53,7 +53,7 @@ class RankModel {
   // Their stores in that order.
   std::vector<ParameterStore*> StoresByStage() const;
 
-  // Collective over the expert groups: after whatever changes weights. See ExpertSlots::Fill.
+  // Collective over the expert groups; to be called after every change of weights. See ExpertSlots.
   void FillExpertSlots();
 
   // Places of the pipeline's stages; without steps.

@@ -11,8 +11,8 @@
 namespace deduce {
 
 // Collective over the world. Log-probabilities (and nothing else) of every micro-batch's targets
-// under the model as it is, fp32 [x] each, on every rank; the bits that TrainStep's forward would
-// see. Of targets without a weight: either that or 0.
+// under the model as it is, fp32 [x] each, on every rank, with the bits that TrainStep's forward
+// would see. A target without a weight may have 0 instead.
 std::vector<at::Tensor> ScoreTokens(RankModel& model, const std::vector<PackedBatch>& micro_batches,
                                     double temperature);
 

@@ -67,7 +67,7 @@ Schedule LoopSchedule(std::string name, int num_ranks, int num_chunks, int num_m
 // One in which a micro-batch goes down the ranks through their chunk 0 and back up through chunk 1.
 Schedule VSchedule(std::string name, int num_ranks, int num_micro_batches);
 
-// The schedule so many times on end: micro-batches go on being counted.
+// The schedule repeated so many times; micro-batches are numbered on.
 Schedule Repeated(const Schedule& schedule, int times);
 
 // "F0.3" a step (work, chunk, micro-batch), "F0.3&B1.2" for two at once, with spaces between.
