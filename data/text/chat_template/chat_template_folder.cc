@@ -45,7 +45,7 @@ absl::Status AddToken(const std::string& name, const Json& token, const std::str
 }
 
 absl::StatusOr<std::map<std::string, std::string>> SpecialTokenVariables(const Json& config,
-                                                                 const std::string& path) {
+                                                                         const std::string& path) {
   std::map<std::string, std::string> tokens;
   for (const char* name : {"bos_token", "eos_token", "unk_token", "sep_token", "pad_token",
                            "cls_token", "mask_token"}) {
