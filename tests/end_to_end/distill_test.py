@@ -51,7 +51,7 @@ class Distillation(unittest.TestCase):
         d.train(cls.root / "teacher", sets=['stage { name: "base" steps: 60 }', 'stage { name: "rl" steps: 1 }'])
         cls.teacher = cls.root / "teacher" / "checkpoints" / "base" / "60"
         cls.head = d.SMOKE.read_text().split("stage {")[0].replace("seed: 3", "seed: 4")
-        cls.config = cls.write("student", cls.head + STAGE % (cls.teacher, 1, ""))
+        cls.config = cls.write("student", cls.head + STAGE % (cls.teacher, 0.5, ""))
         d.train(cls.root / "student", config=cls.config)
         cls.reference = d.untimed(cls.root / "student")
 
@@ -68,7 +68,9 @@ class Distillation(unittest.TestCase):
     def test_the_loss_on_the_teachers_completions_falls(self):
         losses = [line["loss"] for line in self.reference]
         self.assertEqual(len(losses), 40)
-        self.assertLess(losses[-1], losses[0] - 0.3)
+        # Without learning it stays at 3.9, the logarithm of 48 tokens. The teacher's own choices at this temperature have
+        # a loss of about 2.4; a third of the way back is room for noise of one step, which is 0.1.
+        self.assertLess(losses[-1], losses[0] - 1)
 
     def test_completions_that_do_not_end_are_left_out(self):
         kept = [line["distill/kept_ratio"] for line in self.reference]
