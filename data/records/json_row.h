@@ -10,8 +10,8 @@
 namespace deduce {
 
 // The object on a line; `where` is its `PATH:LINE`. Errors: InvalidArgument `WHERE: found X,
-// expected Y` for text that is not UTF-8, with the byte; that is not JSON, with column and reason
-// (a surrogate alone and NaN are not JSON); for another value than an object; ParseJson's.
+// expected Y` for text that is not UTF-8, with the byte; for another value than an object;
+// ParseJson's (a surrogate alone and NaN are not JSON).
 absl::StatusOr<nlohmann::ordered_json> ParseRow(std::string_view line, const std::string& where);
 
 // The number at `key` of the object on `line`, letter for letter: "2.50" where JSON's value is 2.5.

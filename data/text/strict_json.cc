@@ -9,11 +9,22 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "configs/status.h"
+#include "data/text/utf8.h"
 
 namespace deduce {
 namespace {
 
 using Json = nlohmann::json;
+
+// "[json.exception.parse_error.101] parse error at line 1, column 8: REASON; last read: 'TEXT'"
+std::string ReasonOf(const nlohmann::detail::exception& error) {
+  std::string reason = error.what();
+  reason = reason.substr(0, reason.find("; last read: "));
+  if (const size_t id = reason.find("] "); id != std::string::npos) reason.erase(0, id + 2);
+  const size_t place = reason.find(": ");
+  if (reason.starts_with("parse error") && place != std::string::npos) reason.erase(0, place + 2);
+  return reason;
+}
 
 // Goes through a text without keeping anything of it, until something is wrong.
 class JsonWatch : public nlohmann::json_sax<Json> {
@@ -21,7 +32,7 @@ class JsonWatch : public nlohmann::json_sax<Json> {
   JsonWatch(size_t most_names, bool unique_names)
       : most_names_(most_names), unique_names_(unique_names) {}
 
-  // What is wrong; "" if nothing is.
+  // The fault that was found, or "".
   const std::string& found() const { return found_; }
 
   bool null() override { return true; }
@@ -46,8 +57,9 @@ class JsonWatch : public nlohmann::json_sax<Json> {
   }
 
   bool parse_error(size_t position, const std::string&,
-                   const nlohmann::detail::exception&) override {
-    return Refuse(absl::StrCat("text that is not JSON from byte ", position));
+                   const nlohmann::detail::exception& error) override {
+    return Refuse(absl::StrCat("text that is not JSON at byte ", position, " (",
+                               ReplaceInvalidUtf8(ReasonOf(error)), ")"));
   }
 
  private:
@@ -77,7 +89,7 @@ class JsonWatch : public nlohmann::json_sax<Json> {
   std::string found_;
 };
 
-// What is wrong with a text; "" if nothing is.
+// The fault of a text, or "".
 std::string Fault(std::string_view text, size_t most_names, bool unique_names) {
   JsonWatch watch(most_names, unique_names);
   Json::sax_parse(text, &watch);

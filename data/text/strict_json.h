@@ -17,9 +17,9 @@ inline constexpr size_t kMostOrderedNames = 1000;
 
 // The value that a text holds; Value is nlohmann::json or nlohmann::ordered_json. InvalidArgument,
 // `WHERE: found X, expected EXPECTED`: text that is not JSON (with the byte where that shows,
-// from 1), not UTF-8, deeper than kDeepestJson, or with more names than kMostOrderedNames in an
-// object of ordered_json. Of names that stand twice in an object, json keeps the last and
-// ordered_json the first.
+// from 1, and the reason), not UTF-8, deeper than kDeepestJson, or with more names than
+// kMostOrderedNames in an object of ordered_json. A name that stands twice in an object has the
+// last value.
 template <typename Value>
 absl::StatusOr<Value> ParseJson(std::string_view text, const std::string& where,
                                 const std::string& expected);

@@ -65,7 +65,7 @@ class OwnData(unittest.TestCase):
     def test_rows_left_out_are_said_and_counted(self):
         chats = self.root / "chats.jsonl"
         self.assertIn(f"data: stage chat: 9 rows, 1 too long (first: {chats}:9: found ", self.result.stderr)
-        self.assertIn(f"1 bad (first: {chats}:10: found text that is not JSON at column 14", self.result.stderr)
+        self.assertIn(f"1 bad (first: {chats}:10: found text that is not JSON at byte 14", self.result.stderr)
         self.assertIn("data: stage rl: 3 rows\n", self.result.stderr)
         first = next(line for line in self.reference if line["stage"] == "chat" and line["step"] == 1)
         self.assertEqual([first[f"data/{name}"] for name in ("rows", "too_long", "bad")], [9, 1, 1])

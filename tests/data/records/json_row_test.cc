@@ -12,16 +12,16 @@ std::string ParseErrorOf(const std::string& line) {
   return std::string(ParseRow(line, "d.jsonl:3").status().message());
 }
 
-TEST(JsonRowTest, WhatIsNotJsonIsRefusedWithColumnAndReason) {
+TEST(JsonRowTest, WhatIsNotJsonIsRefusedWithPlaceAndReason) {
   const struct {
     std::string line;
     const char* message;
   } cases[] = {
       {R"({"answer": NaN})",
-       "d.jsonl:3: found text that is not JSON at column 12 (syntax error "
+       "d.jsonl:3: found text that is not JSON at byte 12 (syntax error "
        "while parsing value - invalid literal), expected a JSON object"},
       {R"({"a": "\ud800"})",
-       "at column 14 (syntax error while parsing value - invalid string: "
+       "at byte 14 (syntax error while parsing value - invalid string: "
        "surrogate U+D800..U+DBFF must be followed by U+DC00..U+DFFF)"},
       {R"({"a": 1)", "(syntax error while parsing object - unexpected end of input; expected '}')"},
       {R"({"a": 1e999})", "(number overflow parsing '1e999')"},

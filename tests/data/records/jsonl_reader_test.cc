@@ -112,7 +112,7 @@ TEST(JsonlReaderTest, BadSamplesAreRefusedWithTheirLineAndField) {
     const char* line;
     const char* message;
   } cases[] = {
-      {"{\"prompt\": \"p\"", "found text that is not JSON at column"},
+      {"{\"prompt\": \"p\"", "found text that is not JSON at byte"},
       {"{\"prompt\": \"\xff\"}", "found 0xff at byte 12"},
       {"[1]", "found array, expected a JSON object"},
       {"{\"prompt\": \"p\"}", "found no field \"completion\", expected a string"},

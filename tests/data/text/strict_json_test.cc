@@ -23,15 +23,23 @@ TEST(StrictJsonTest, TakesObjects) {
 }
 
 TEST(StrictJsonTest, RefusesWhatIsNoSoundObject) {
-  EXPECT_EQ(ErrorOf("{"),
-            "f.json: found text that is not JSON from byte 2, expected a JSON object");
+  EXPECT_EQ(
+      ErrorOf("{"),
+      "f.json: found text that is not JSON at byte 2 (syntax error while parsing object key - "
+      "unexpected end of input; expected string literal), expected a JSON object");
   EXPECT_EQ(ErrorOf("[1]"), "f.json: found another JSON value, expected a JSON object");
   EXPECT_THAT(ErrorOf(""), HasSubstr("not JSON"));
   EXPECT_THAT(ErrorOf("{\"a\": \"\xff\"}"), HasSubstr("not JSON"));
   EXPECT_THAT(ErrorOf("{\"a\": \"\\ud800\"}"), HasSubstr("not JSON"));
-  EXPECT_THAT(ErrorOf("{\"a\": NaN}"), HasSubstr("not JSON from byte 7"));
+  EXPECT_THAT(ErrorOf("{\"a\": NaN}"), HasSubstr("not JSON at byte 7"));
   EXPECT_THAT(ErrorOf("{\"a\": 1, \"a\": 2}"), HasSubstr("key \"a\" twice in one object"));
   EXPECT_THAT(ErrorOf("{\"b\": [{\"a\": 1, \"a\": 2}]}"), HasSubstr("key \"a\" twice"));
+}
+
+TEST(StrictJsonTest, ANameThatStandsTwiceHasItsLastValue) {
+  const std::string text = R"({"a": 1, "b": 2, "a": 3})";
+  EXPECT_EQ((*ParseJson<nlohmann::json>(text, "f", "x"))["a"], 3);
+  EXPECT_EQ((*ParseJson<nlohmann::ordered_json>(text, "f", "x"))["a"], 3);
 }
 
 TEST(StrictJsonTest, EqualKeysOfTwoObjectsAreSound) {

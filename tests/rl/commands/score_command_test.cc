@@ -17,7 +17,7 @@ struct Outcome {
   absl::Status status;
 };
 
-// Of a file called `name` that holds `text`.
+// Scores a file called `name` that holds `text`.
 Outcome Score(const std::string& verifier, const std::string& name, const std::string& text) {
   const std::string path = ::testing::TempDir() + name;
   std::ofstream(path) << text;
@@ -63,10 +63,10 @@ TEST(ScoreCommandTest, WhatIsNoSuchLineIsAnErrorWithItsPlace) {
   };
   EXPECT_EQ(message(Score("math", "score.tsv", "1\t1\nno tab\n")),
             "score.tsv:2: found no tab, expected gold<TAB>answer");
-  EXPECT_EQ(
-      message(Score("math", "score.jsonl", "{\"answer\": \"1\"")),
-      "score.jsonl:1: found text that is not JSON from byte 15, expected {\"answer\": \"...\", "
-      "\"completion\": \"...\"}");
+  EXPECT_EQ(message(Score("math", "score.jsonl", "{\"answer\": \"1\"")),
+            "score.jsonl:1: found text that is not JSON at byte 15 (syntax error while parsing "
+            "object - unexpected end of input; expected '}'), expected {\"answer\": \"...\", "
+            "\"completion\": \"...\"}");
   EXPECT_EQ(message(Score("math", "score.jsonl", "{\"answer\": \"1\"}\n")),
             "score.jsonl:1: found no field \"completion\", expected {\"answer\": \"...\", "
             "\"completion\": \"...\"}");

@@ -47,7 +47,9 @@ TEST(ReportTest, AFailureLeavesTheOlderPage) {
   run.Write("report.html", "older");
   const absl::Status status = WriteReport({run.path()}, "").status();
   EXPECT_EQ(status.message(),
-            metrics + ":2: found text that is not JSON from byte 1, expected a JSON object");
+            metrics +
+                ":2: found text that is not JSON at byte 1 (syntax error while parsing value - "
+                "invalid literal), expected a JSON object");
   EXPECT_EQ(ReadWhole(run.file("report.html")), "older");
 }
 

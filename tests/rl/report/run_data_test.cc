@@ -75,7 +75,7 @@ TEST(RunDataTest, ABrokenLineIsNamedByFileAndLine) {
     std::string line, found, expected;
   };
   const Case cases[] = {
-      {"{\"stage\":\n", "text that is not JSON from byte 10", "a JSON object"},
+      {"{\"stage\":\n", "text that is not JSON at byte 10", "a JSON object"},
       {R"({"stage_kind":"sft","step":1})"
        "\n",
        "no stage", "a string"},

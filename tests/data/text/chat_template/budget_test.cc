@@ -31,7 +31,7 @@ TEST(BudgetTest, UniqueComparesEachItemWithTheOthers) {
   EXPECT_EQ(WorkOfFilter("length", list, {}), weight);
 }
 
-// What most templates do most often costs next to nothing, however long the conversation is.
+// The commonest operations of templates cost next to nothing, however long the conversation is.
 TEST(BudgetTest, LookingAtAValueIsCheap) {
   const Value list = Value::List(std::vector<Value>(1000, Text(1000)));
   EXPECT_EQ(WorkOfItem(list), 1);

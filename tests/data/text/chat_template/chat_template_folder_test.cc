@@ -62,7 +62,7 @@ TEST_F(ChatTemplateFolderTest, TokensAreTextsOrObjects) {
 
 TEST_F(ChatTemplateFolderTest, WrongFilesAreNamed) {
   Write("tokenizer_config.json", "{");
-  EXPECT_NE(Load().find("tokenizer_config.json: found text that is not JSON from byte "),
+  EXPECT_NE(Load().find("tokenizer_config.json: found text that is not JSON at byte "),
             std::string::npos);
   Write("tokenizer_config.json", R"({"bos_token": 1})");
   EXPECT_NE(Load().find("found number in field \"bos_token\", expected a string or an AddedToken"),
