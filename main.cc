@@ -114,9 +114,9 @@ absl::Status ReportCommand(const Arguments& arguments, std::ostream& out) {
 
 struct Command {
   CommandSpec spec;
-  // Of a command whose results go to `out`, all in one process.
+  // For a command of one process; its results go to `out`.
   std::function<absl::Status(const Arguments&, std::ostream& out)> run;
-  // Of a command of all ranks; it has no results but files.
+  // For a command of all ranks; it has no results but files.
   std::function<absl::Status(const Arguments&, Communicator& world)> run_on_ranks = nullptr;
 };
 

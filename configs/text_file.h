@@ -48,7 +48,7 @@ class LineReader {
   std::string name_;
   Read read_;
   std::string block_;
-  size_t begin_ = 0, end_ = 0;  // of what is left of the block
+  size_t begin_ = 0, end_ = 0;  // the part of the block that is not read yet
   int64_t number_ = 0;
   bool unfinished_ = false;
 };

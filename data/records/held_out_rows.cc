@@ -10,7 +10,7 @@
 namespace deduce {
 namespace {
 
-// What a row gives.
+// The problem or the sample of a row, or both.
 struct HeldOutRow {
   std::optional<Prompt> problem;
   std::optional<TokenSample> sample;

@@ -16,13 +16,13 @@
 namespace deduce {
 
 struct HeldOutRows {
-  std::vector<Prompt> problems;      // of rows with an answer, in the file's order
-  std::vector<TokenSample> samples;  // of rows with a completion, likewise
-  std::vector<int32_t> end_ids;      // that end a completion of a problem
+  std::vector<Prompt> problems;      // rows with an answer, in the file's order
+  std::vector<TokenSample> samples;  // rows with a completion, likewise
+  std::vector<int32_t> end_ids;      // tokens that end a completion of a problem
   RowReport report;
 };
 
-// What is read, and how long it may be.
+// The rows that are read, and how long they may be.
 struct HeldOutOptions {
   int64_t max_prompt_tokens = 0;
   int64_t max_sample_tokens = 0;  // 0: completions are not read

@@ -17,18 +17,18 @@
 
 namespace deduce {
 
-// What is learned of a conversation whose messages have no "weight".
+// The part of a conversation that is learned where its messages have no "weight".
 enum class LearnedTurns {
   kLast,     // the last message
   kEvery,    // every message of the assistant's
   kAllText,  // all text, and a weight is an error
 };
 
-// What is known of rows beside the rows.
+// Settings for all rows of a file.
 struct RowOptions {
   absl::StatusOr<ChatTemplate> chat_template = NoChatTemplate();
   std::optional<std::string> system;    // the system message of conversations that bring none
-  std::optional<std::string> verifier;  // of rows that name none
+  std::optional<std::string> verifier;  // the rule for rows that name none
   LearnedTurns turns = LearnedTurns::kLast;
 };
 
@@ -59,7 +59,7 @@ class JsonlReader {
   absl::StatusOr<Problem> ReadProblem(int64_t i,
                                       const std::vector<std::string>& verifiers = {}) const;
 
-  // What row i can be read as, by its fields.
+  // The ways in which row i can be read, by its fields.
   struct Kinds {
     bool sample = false;   // it has a completion, a text, or messages that end with the assistant's
     bool problem = false;  // it has an answer, and a prompt or other messages

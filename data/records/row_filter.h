@@ -11,15 +11,15 @@
 
 namespace deduce {
 
-// What became of the rows of a file; of a task, nothing.
+// Counts the rows of a file that were read and left out. A task has none.
 struct RowReport {
   struct LeftOut {
     bool too_long = false;  // else it could not be read
     std::string reason;     // PATH:LINE: found X, expected Y
   };
-  int64_t num_rows = 0;                 // of the file, blank lines aside
+  int64_t num_rows = 0;                 // rows of the file, blank lines aside
   std::map<int64_t, LeftOut> left_out;  // by row, from 0
-  std::string remark;                   // what else is to be said of them
+  std::string remark;                   // more to say about the rows; may be empty
 
   int64_t NumTooLong() const;
   int64_t NumBad() const { return static_cast<int64_t>(left_out.size()) - NumTooLong(); }

@@ -26,8 +26,8 @@ struct DataSource {
 
   std::shared_ptr<const SampleEncoder> encoder;
   std::shared_ptr<const Task> task;                // or
-  std::shared_ptr<const std::vector<Item>> items;  // of a file
-  RowReport report;                                // likewise
+  std::shared_ptr<const std::vector<Item>> items;  // the rows of a file
+  RowReport report;                                // how they were read
   int64_t size = 0;
   uint64_t order_stream = 0;
   std::string where;

@@ -1,5 +1,5 @@
-// What the program that started this process (mpirun, prterun, srun) says of its job, before MPI
-// is started: by variables of the environment.
+// Reads, before MPI is started, what the program that started this process (mpirun, prterun, srun)
+// says about the job in variables of the environment.
 #pragma once
 
 #include <optional>
@@ -8,8 +8,8 @@ namespace deduce {
 
 struct LaunchedRank {
   int rank = 0;
-  int num_ranks = 0;       // of the job; 0: not said
-  int num_ranks_here = 0;  // those on this machine; 0: not said
+  int num_ranks = 0;       // in the job; 0: not said
+  int num_ranks_here = 0;  // on this machine; 0: not said
 
   // A job of one has nobody to speak to.
   bool needs_mpi() const { return num_ranks != 1; }

@@ -66,7 +66,7 @@ class Distill {
         student_prompts_(std::move(student_prompts)),
         rewards_(std::move(rewards)) {}
 
-  // What the student is to learn of the completions; counts the others in `result`.
+  // The completions that the student learns; counts the others in `result`.
   absl::StatusOr<std::vector<TokenSample>> Kept(const SampleTable& table,
                                                 DistillResult& result) const;
 

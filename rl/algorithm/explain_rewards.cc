@@ -23,7 +23,7 @@ bool AnyGroupDiffers(const SampleTable& table) {
 struct VerdictCounts {
   int64_t right = 0, wrong = 0, unscorable = 0;
   int64_t no_answer = 0, not_understood = 0;  // among the wrong ones
-  int64_t truncated = 0, no_tags = 0;         // of all
+  int64_t truncated = 0, no_tags = 0;         // among all samples
 };
 
 VerdictCounts CountVerdicts(const SampleTable& table) {

@@ -11,7 +11,7 @@ namespace deduce {
 namespace {
 
 constexpr int kTimelineWidth = 72;
-constexpr int kEndWidth = 34;  // of the two ends of a long one
+constexpr int kEndWidth = 34;  // columns at either end of a long timeline
 
 std::string LayersText(const ModelConfig& model, const ModelPart& part) {
   std::vector<std::string> words;

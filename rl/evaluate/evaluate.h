@@ -58,7 +58,7 @@ class Evaluator {
   std::string name_;
   std::vector<Prompt> problems_;
   GenerationOptions generation_;
-  std::vector<TokenSample> samples_;  // of a file, for its loss
+  std::vector<TokenSample> samples_;  // rows of a file that have a loss
   int64_t micro_batch_tokens_ = 0;
   bool completion_only_ = false;
   std::string rows_text_;

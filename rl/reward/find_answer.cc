@@ -346,7 +346,7 @@ std::optional<FoundAnswer> FindIn(std::string_view text, int tags) {
 
 std::optional<FoundAnswer> FindAnswer(std::string_view text) {
   const std::string plain = WithoutMarkdown(text);
-  // What was thought is not said, where anything is.
+  // Thoughts are no answer, unless nothing follows them.
   constexpr std::string_view kThought = "</think>";
   const size_t thought = plain.rfind(kThought);
   const std::string_view said =

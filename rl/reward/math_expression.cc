@@ -154,7 +154,7 @@ class ExpressionParser {
     return value && minus ? Scaled(*value, {-1, 1}) : value;
   }
 
-  // What a command or ^ applies to: a group, or one token.
+  // Reads the argument of a command or of ^: a group, or one token.
   Value Argument() {
     if (Take("{")) return Enclosed("}");
     if (Take("(")) return Enclosed(")");
@@ -392,7 +392,7 @@ class ExpressionParser {
   int sign_;
   size_t at_ = 0;
   int depth_ = 0;
-  int num_bars_ = 0;  // of |...| open
+  int num_bars_ = 0;  // |...| that are open
 };
 
 }  // namespace

@@ -20,7 +20,7 @@ using Kind = MathToken::Kind;
 using Tokens = std::span<const MathToken>;
 using Form = std::optional<MathForm>;
 
-constexpr int kMaxNesting = 12;  // of lists and pairs in each other
+constexpr int kMaxNesting = 12;  // lists and pairs within each other
 constexpr std::string_view kRelations[] = {"=",       "<",     ">",        "\\le",
                                            "\\ge",    "\\ne",  "\\approx", "\\in",
                                            "\\equiv", "\\sim", "\\to",     "\\subset"};
@@ -142,7 +142,7 @@ class FormReader {
       if (!item) return std::nullopt;
       if (item->items.empty() || part.front().Is("\\{")) {
         list.items.push_back(*std::move(item));
-      } else {  // of +-
+      } else {  // both values of +-
         for (MathForm& one : item->items) list.items.push_back(std::move(one));
       }
     }
@@ -171,7 +171,7 @@ class FormReader {
     for (const Tokens part : parts) {
       if (part.empty()) return std::nullopt;
     }
-    // What follows "about equal" behind a value only repeats it.
+    // A value behind "about equal" only repeats the one before.
     const auto about = std::find(relations.begin(), relations.end(), "\\approx");
     if (about != relations.end()) {
       const auto kept = static_cast<size_t>(about - relations.begin());

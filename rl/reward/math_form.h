@@ -8,13 +8,13 @@
 
 namespace deduce {
 
-// Of numbers, expressions, words, pairs, intervals, unions, matrices, ratios, equations and
-// inequalities, `value` says all; lists and sets have `items` instead.
+// `value` says all about numbers, expressions, words, pairs, intervals, unions, matrices, ratios,
+// equations and inequalities; lists and sets have `items` instead.
 struct MathForm {
   std::string value;
   std::vector<MathForm> items;
   std::string name;        // x of "x = 5"
-  std::string unit;        // of a number; empty if it has none or one that is not known
+  std::string unit;        // a number's; empty if it has none or one that is not known
   bool is_number = false;  // a rational number, written as such
 };
 

@@ -12,8 +12,8 @@ namespace deduce {
 // `text` without the marks of bold, italic and code, and of headings up to the third level. Linear.
 std::string WithoutMarkdown(std::string_view text);
 
-// What stands behind the last full stop, question or exclamation mark that does not end the text,
-// and behind the last line feed; its own mark left out.
+// The text behind the last line feed and the last full stop, question or exclamation mark that
+// does not end the text; without its own mark.
 std::string_view LastSentence(std::string_view text);
 
 // The answer that a sentence gives: what it is as a whole; of "40 + 2 = 42 apples" the right side

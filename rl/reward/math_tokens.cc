@@ -110,8 +110,9 @@ class Reader {
     if (c == '\\') return ReadCommand();
     if (c == '{' || c == '}') return ReadBrace();
     ++at_;
-    if (c == '$' || c == '`' || c == '"') return true;                      // money, too
-    if (c == '*' && at_ < text_.size() && text_[at_] == '*') return false;  // of what language?
+    if (c == '$' || c == '`' || c == '"') return true;  // money, too
+    if (c == '*' && at_ < text_.size() && text_[at_] == '*')
+      return false;  // a power in some languages only
     // Relations as programs write them.
     static constexpr std::pair<char, std::string_view> kBeforeEquals[] = {
         {'<', "\\le"}, {'>', "\\ge"}, {'!', "\\ne"}, {'=', "="}};
@@ -350,7 +351,7 @@ class Reader {
   std::string_view text_;
   size_t at_ = 0;
   std::vector<MathToken> tokens_;
-  std::vector<bool> braces_;  // of those open: whether they hold text
+  std::vector<bool> braces_;  // one for each that is open: whether it holds text
   int num_texts_ = 0;
   bool text_follows_ = false;
   bool space_ = false;

@@ -21,7 +21,7 @@ struct MathToken {
   };
   Kind kind = Kind::kSign;
   std::string text;
-  Rational value = {};        // of a number
+  Rational value = {};        // a number's
   bool whole = false;         // a number of digits only
   bool space_before = false;  // some white space, or a command that makes it
   bool in_text = false;       // inside \text{...} or the like

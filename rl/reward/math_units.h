@@ -10,7 +10,7 @@
 
 namespace deduce {
 
-// What stands behind a number.
+// The unit, percent sign or word of size behind a number.
 struct MathUnit {
   size_t begin = 0;          // its first token
   Rational factor = {1, 1};  // "percent", "million"

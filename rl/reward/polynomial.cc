@@ -72,7 +72,7 @@ std::optional<Polynomial> OfTerm(const Term& term) {
   return result;
 }
 
-// What may be taken out of a root: numbers and constants are positive.
+// Only positive atoms may be taken out of a root: numbers and constants.
 bool IsPositive(const std::string& atom) {
   return absl::ascii_isdigit(atom[0]) || atom == "\\pi" || atom == "e";
 }

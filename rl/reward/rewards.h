@@ -20,7 +20,7 @@ struct Scored {
       by_verifier;                     // scores without weights; what is unscorable is left out
   bool unscorable = false;             // some verifier could not tell: the sample must not train
   Verdict accuracy = Verdict::kWrong;  // the accuracy verifier's, configured or not
-  std::string reason;                  // of that verdict, as Grade has it
+  std::string reason;                  // why, as Grade has it
 };
 
 class RewardSet {

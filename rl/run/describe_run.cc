@@ -57,7 +57,7 @@ void ClearDefaults(Message& message) {
   }
 }
 
-// What is left as text, in lines that begin with `indent`; "" if nothing is.
+// The settings that differ from their defaults, in lines that begin with `indent`; may be "".
 std::string NotDefault(Message& message, const std::string& indent) {
   constexpr size_t kWidth = 110;
   ClearDefaults(message);
@@ -123,7 +123,7 @@ std::string StageText(const RunConfig& config, int index) {
                    data.has_path() ? data.path() : absl::StrCat("task ", data.task().name()), "\n");
   stage.clear_name();
   stage.clear_steps();
-  // Of this kind the default is 0, which the schema does not know.
+  // The default of this kind is 0, which the schema does not know.
   const double decay = stage.has_grpo() ? stage.optimizer().weight_decay() : 0;
   if (stage.has_grpo()) stage.mutable_optimizer()->clear_weight_decay();
   absl::StrAppend(&text, NotDefault(stage, "    "));

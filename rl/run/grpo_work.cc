@@ -53,8 +53,8 @@ class GrpoWork : public TrainingWork {
                    .num_tokens = result.num_tokens};
   }
 
-  // Of the steps since the start that have something to say, the 1st, 2nd, 4th, 8th, ... do, and
-  // the 1st, 16th, 256th, ... with an example.
+  // Among the steps since the start that have something to say, the 1st, 2nd, 4th, 8th, ... say it,
+  // and the 1st, 16th, 256th, ... add an example.
   void SayWhyNothingIsLearned(int64_t step, const SampleTable& samples) {
     const std::string why = ExplainRewards(samples);
     if (why.empty()) return;

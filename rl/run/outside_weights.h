@@ -18,14 +18,14 @@ struct OutsideWeights {
   std::shared_ptr<const HuggingFaceFolder> folder;
 };
 
-// What init_from of stage `index` names, which must start outside its run (StartsOutside). Of
-// RUN_DIR#STAGE, and of RUN_DIR alone, whose last stage is meant, the stage must be finished.
+// Finds what init_from of stage `index` names; the stage must start outside its run
+// (StartsOutside). RUN_DIR#STAGE must be finished, and RUN_DIR alone means its last stage.
 // Errors: exit code 2 (another model, naming the field, or tokenizer) or 3 (no such run, stage or
 // folder, or the stage is not finished, with the checkpoints that are there). Changes nothing.
 absl::StatusOr<OutsideWeights> FindOutsideWeights(const RunConfig& config, int index,
                                                   const Tokenizer& tokenizer);
 
-// Of the contents of its weight files. Errors: those of reading.
+// Hashes the contents of its weight files. Errors: those of reading.
 absl::StatusOr<std::string> HashOfFolder(const HuggingFaceFolder& folder);
 
 }  // namespace deduce

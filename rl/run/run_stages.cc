@@ -73,7 +73,7 @@ absl::StatusOr<std::map<std::string, std::string>> FilesOfCheckpoints(const RunC
   if (const auto& chat = tokenizer.chat_template(); chat.ok()) {
     files["chat_template.jinja"] = chat->text();
   }
-  // Those of a model's folder are in its files already, unless the tokenizer is from elsewhere.
+  // A model's folder has them in its files already, unless the tokenizer is from elsewhere.
   std::error_code ignored;
   const bool from_source =
       recipe.source &&

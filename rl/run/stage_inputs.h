@@ -33,7 +33,7 @@ struct Artifact {
   std::string hash;  // of its content; "" if it has none, as fresh weights
 };
 
-// Those of stage `index`, weights aside. Reads the data files. Errors: FileError's.
+// The inputs of stage `index`, weights aside. Reads the data files. Errors: FileError's.
 absl::StatusOr<std::vector<Artifact>> ReadStageInputs(const RunConfig& config, int index,
                                                       const Tokenizer& tokenizer);
 
@@ -48,7 +48,7 @@ std::vector<Artifact> InputsOfState(const nlohmann::json& state);
 absl::Status CheckInputs(const std::string& checkpoint, const std::vector<Artifact>& recorded,
                          const std::vector<Artifact>& inputs);
 
-// What became of the held-out file of the stage of `config` with this index: a change from its
+// Compares the held-out file of stage `index` of `config` with the recorded one: a change from its
 // content in `recorded` to that in `inputs`, which holds from `step` on. None if it is the same, or
 // one of them has none.
 std::optional<ConfigChange> EvaluationChange(const RunConfig& config, int index, int64_t step,

@@ -130,7 +130,7 @@ absl::Status StageLoop::Save() {
   return AgreeOnStatus(world_, removed);
 }
 
-// Of the stage's checkpoints, for one rank: those that the config wants stay.
+// Removes, for one rank, the stage's checkpoints that the config does not want to keep.
 absl::Status StageLoop::KeepAndRemove() const {
   const std::string folder = CheckpointStageDir(context_.run_dir, config_.name());
   std::set<int64_t> kept = {config_.steps()};

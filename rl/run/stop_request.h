@@ -16,7 +16,7 @@ void CatchStopSignals(bool quiet);
 // The signal that has asked; 0 if none has.
 int StopSignal();
 
-// What the line calls the work that is finished before: the step that is next or under way.
+// Names the work that the line says is finished first: the step that is next or under way.
 void SetStepUnderWay(int64_t step);
 
 // "SIGINT"

@@ -34,10 +34,10 @@ class TrainingWork : public StageWork {
  protected:
   // The outcome of a kind's step.
   struct Trained {
-    // Of the last update; finite is false if any was skipped. None if there was nothing to train
+    // The last update's; finite is false if any was skipped. None if there was nothing to train
     // on.
     std::optional<StepStats> stats;
-    MetricsRecord metrics;  // of the kind; those named timing_s/... are times
+    MetricsRecord metrics;  // the kind's; those named timing_s/... are times
     int64_t num_tokens = 0;
     bool has_mtp_loss = false;  // the prediction module was trained, if the model has it
   };

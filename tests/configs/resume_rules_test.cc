@@ -145,7 +145,7 @@ TEST(ResumeRulesTest, AFinishedStageGoesOnWithMoreStepsAndOtherRates) {
                           "stage[1].optimizer.learning_rate: 0.0001 -> 1 from rl/5"));
 }
 
-// What was refused has a way that works.
+// A refusal names a way that works.
 TEST(ResumeRulesTest, ARefusalSaysHowAnotherRunStartsFromTheWeights) {
   const std::vector<StageDone> done = {
       {.step = 10, .over = true, .successor = "rl", .weights = "d#base"},

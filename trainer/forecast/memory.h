@@ -18,7 +18,7 @@ struct RankBytes {
                            // exact mode, a micro-batch's and this rank's share of the sum
   double optimizer = 0;    // this rank's share with zero_stage 1 to 3
   double activations = 0;  // at their peak over the plan
-  double more_sums = 0;    // of the gradients: beside the first sum, those of exact mode's tree
+  double more_sums = 0;    // gradients: those of exact mode's tree, beside the first sum
   double total() const { return weights + gradients + optimizer + activations; }
 
   double whole_weights = 0;  // all chunks', were they here at once

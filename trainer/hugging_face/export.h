@@ -20,8 +20,8 @@ struct ExportRequest {
   // HuggingFaceFolder::KeptFiles of the folder that the model came from, or any of them: without
   // config.json one is made from `model`, without kSourceDtypes all tensors are written as F32.
   std::map<std::string, std::string> files;
-  // Of all tensors but selection biases of routing, which stay as they are: they are compared, not
-  // multiplied. Unset: as above. config.json says it.
+  // The type of all tensors but selection biases of routing, which stay as they are: they are
+  // compared, not multiplied. Unset: as above. config.json says it.
   std::optional<at::ScalarType> dtype = std::nullopt;
   int64_t max_shard_bytes = 0;  // limit for the tensors of one file, unless one has more; > 0
 };

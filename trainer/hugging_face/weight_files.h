@@ -22,7 +22,7 @@ class WeightFiles {
     at::ScalarType dtype = at::kFloat;
     std::vector<int64_t> shape;
     int64_t size = 0;   // bytes
-    int64_t begin = 0;  // of the first, in the file
+    int64_t begin = 0;  // where the first lies in the file
     std::shared_ptr<const ReadableFile> file;
 
     // Fills `out` with bytes from `offset` on. DataLoss, one line that names the file, where the

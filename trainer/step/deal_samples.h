@@ -17,8 +17,8 @@ namespace deduce {
 struct SampleShape {
   int64_t num_tokens = 0;
   int64_t prompt_length = 0;
-  // Of a sample that says which tokens are learned: how many of them are, the first token aside,
-  // and the first two aside. -1 for one that does not.
+  // The number of learned tokens, the first token aside, and the first two aside, in a sample that
+  // says which are learned. -1 in one that does not.
   int64_t num_learned = -1, num_learned_ahead = -1;
 };
 

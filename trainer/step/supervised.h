@@ -23,7 +23,7 @@ struct SampleLoss {
 // Whether a stage learns no prompts: as its config says, else unless it is of kind pretrain.
 bool LearnsCompletionsOnly(const StageConfig& stage);
 
-// What it learns of conversations.
+// The turns of conversations that the stage learns.
 LearnedTurns TurnsOf(const StageConfig& stage);
 
 // The counts of CrossEntropy for a step on samples of these shapes.

@@ -72,7 +72,7 @@ double WorkOfCall(const Function& function, const Arguments& arguments) {
   if (receiver.is(Kind::kString)) return WeightOf(receiver) * (1 + given);
   if (receiver.is(Kind::kDict)) return 64 * NumItems(receiver) + given;
   if (receiver.is_sequence()) return WeightOf(receiver) + given * NumItems(receiver);
-  // Of dict(...) and namespace(...), whose names are compared with each other.
+  // dict(...) and namespace(...) compare their names with each other.
   const auto names = static_cast<double>(arguments.named.size());
   return given + 8 * names * names;
 }

@@ -1,4 +1,4 @@
-// What one rendering may cost: a template from elsewhere must not take minutes, or all memory.
+// Bounds the cost of one rendering: a template from elsewhere must not take minutes, or all memory.
 #pragma once
 
 #include <cstdint>

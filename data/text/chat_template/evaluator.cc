@@ -233,7 +233,7 @@ absl::StatusOr<Value> Evaluator::Filtered(const std::string& name, const Value& 
                                           const Arguments& arguments) {
   RETURN_IF_ERROR(budget_.TakeBytes(WorkOfFilter(name, input, arguments)));
   ASSIGN_OR_RETURN(Value result, ApplyFilter(name, input, arguments));
-  // What is passed on as it was cost nothing.
+  // A value that is passed on unchanged costs nothing.
   if (!result.SameObject(input))
     RETURN_IF_ERROR(budget_.TakeBytes(static_cast<double>(result.weight())));
   return result;

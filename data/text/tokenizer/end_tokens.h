@@ -16,8 +16,8 @@ namespace deduce {
 absl::StatusOr<std::vector<int32_t>> ReadEosTokenIds(std::string_view json,
                                                      const std::string& where);
 
-// Those of generation_config.json and of config.json in a folder, each once, in that order; a file
-// that is not there has none. Errors: of reading, and as above.
+// Reads the ids in generation_config.json and config.json of a folder, each once, in that order; a
+// file that is not there has none. Errors: of reading, and as above.
 absl::StatusOr<std::vector<int32_t>> LoadEosTokenIds(const std::string& folder);
 
 // A generation_config.json (or "" for a new one) with these ids in the place of its own.

@@ -36,7 +36,7 @@ TEST(ForecastTextTest, EverythingIsTold) {
   EXPECT_THAT(text, Not(HasSubstr("reinforcement learning")));
 }
 
-// Of 576 micro-batches no column could show one.
+// No column could show one of 576 micro-batches.
 TEST(ForecastTextTest, OfALongTimelineTheEndsAreShownInColumnsThatShowTheWork) {
   const std::vector<std::string> one_rank = {
       "layout { data_parallel: 1 } plan { sequence_length: 64 micro_batch_tokens: 64 }"};

@@ -16,7 +16,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What comes out of a pipe into which `text` is written, in pieces of so many bytes.
+// The bytes that come out of a pipe into which `text` is written, in pieces of so many bytes.
 std::string Through(const std::string& text, size_t piece) {
   std::array<int, 2> ends;
   EXPECT_EQ(pipe(ends.data()), 0);

@@ -47,7 +47,7 @@ TEST(MathAnswerTest, EveryLineOfMathWrongIsWrong) {
   }
 }
 
-// What stands in backticks.
+// The texts in backticks.
 std::vector<std::string> Quoted(const std::string& cell) {
   std::vector<std::string> texts;
   for (size_t begin = cell.find('`'); begin != cell.npos; begin = cell.find('`', begin)) {

@@ -21,7 +21,7 @@ class FindModelTest : public ::testing::Test {
     Publish(run_, "cold", 2);
   }
 
-  // What is found, or the error.
+  // The path that is found, or the error.
   std::string Find(const std::string& text) {
     log_.str("");
     const absl::StatusOr<std::string> found = FindModel(text, log_);

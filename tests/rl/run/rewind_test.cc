@@ -15,7 +15,7 @@ class RewindTest : public ::testing::Test {
   RewindTest() : config_(TinyRun(root_.path())) {
     for (const int64_t step : {4, 10}) Publish(root_.path(), "base", step);
     Publish(root_.path(), "cold", 6);
-    Publish(root_.path(), "another", 3);  // of no stage that the config has
+    Publish(root_.path(), "another", 3);  // a stage that the config does not have
     for (const char* room : {"rollouts/base/", "rollouts/cold/", "traces/base/"}) {
       std::filesystem::create_directories(root_.file(room));
       for (const char* step : {"4", "9"}) root_.Write(std::string(room) + step + ".jsonl", room);

@@ -209,7 +209,7 @@ TEST_F(StageLoopTest, TheBestCheckpointIsKeptAndLinkedThroughAResume) {
 TEST_F(StageLoopTest, ABetterCheckpointTakesThePlaceOfTheBest) {
   config_.mutable_checkpoint()->set_every_steps(1);
   config_.mutable_checkpoint()->set_keep_last(1);
-  config_.mutable_checkpoint()->set_best_metric("loss");  // of every step, and it rises
+  config_.mutable_checkpoint()->set_best_metric("loss");  // every step has it, and it rises
   ASSERT_EQ(*Run(), StageEnd::kFinished);
   EXPECT_THAT(Checkpoints(), ElementsAre(1, 5));
   config_.mutable_checkpoint()->set_best_metric("eval/toy/pass@1");

@@ -18,7 +18,7 @@ namespace {
 using ::testing::IsEmpty;
 
 struct Ended {
-  int code = -1;  // of its exit; -1: a signal ended it
+  int code = -1;  // its exit code; -1: a signal ended it
   std::string errors;
 };
 

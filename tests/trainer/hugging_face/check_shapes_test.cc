@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-// What is said of the folder of `own` as one of `claimed`.
+// The error about the folder of `own` if it claims to be one of `claimed`.
 std::string MessageOf(const ModelConfig& own, const ModelConfig& claimed) {
   const ScratchDir dir;
   WriteTinyFolder(own, dir / "m");
