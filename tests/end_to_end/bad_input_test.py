@@ -109,8 +109,8 @@ CONFIG_CASES.update({
     "data line of another type": data_case(b'{"prompt": 1, "completion": "2"}', r"d\.jsonl:2"),
     "data line that is not UTF-8": data_case(b'{"prompt": "\xff\xfe", "completion": "2"}', r"d\.jsonl:2"),
     "data line with half a surrogate pair": data_case(b'{"prompt": "\\ud800", "completion": "2"}',
-                                                      r"d\.jsonl:2: .*column \d+ .*surrogate"),
-    "data line with NaN": data_case(b'{"prompt": "1", "completion": NaN}', r"d\.jsonl:2: .*column \d+ .*invalid literal"),
+                                                      r"d\.jsonl:2: .*byte \d+ .*surrogate"),
+    "data line with NaN": data_case(b'{"prompt": "1", "completion": NaN}', r"d\.jsonl:2: .*byte \d+ .*invalid literal"),
     "data line far beyond the context": data_case(
         json.dumps({"prompt": "1+" * 4000, "completion": "2"}).encode(), r"d\.jsonl:2"),
 })
