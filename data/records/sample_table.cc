@@ -273,8 +273,8 @@ absl::Status WriteSampleTable(const std::string& path, const SampleTable& table)
   }
   file.close();
   if (!file || std::rename(unfinished.c_str(), path.c_str()) != 0) {
-    return absl::UnavailableError(absl::StrCat(path, ": found ", std::strerror(errno),
-                                               " while writing, expected room and permission"));
+    return absl::UnavailableError(absl::StrCat(path, ": found error '", std::strerror(errno),
+                                               "', expected a file that can be written"));
   }
   return absl::OkStatus();
 }
