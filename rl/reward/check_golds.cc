@@ -1,34 +1,57 @@
 #include "rl/reward/check_golds.h"
 
+#include <utility>
+
 #include "absl/status/status.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "configs/status.h"
 #include "rl/reward/registry.h"
 
 namespace deduce {
+namespace {
+
+constexpr size_t kLongestListed = 80;  // bytes of an answer
+
+std::string ListText(const GoldReport::List& list, int64_t num_problems, const char* what) {
+  if (list.num == 0) return "";
+  return absl::StrCat(list.num, " of ", num_problems, " answers ", what, ": ",
+                      absl::StrJoin(list.first, "; "),
+                      list.num > static_cast<int64_t>(list.first.size()) ? "; ..." : "");
+}
+
+void Add(GoldReport::List& list, std::string line) {
+  ++list.num;
+  if (list.first.size() < GoldReport::kMostListed) list.first.push_back(std::move(line));
+}
+
+}  // namespace
 
 std::string GoldReport::Text() const {
-  if (num_unreadable == 0) return "";
-  return absl::StrCat(num_unreadable, " of ", num_problems,
-                      " answers cannot be read, so that their problems are unscorable: ",
-                      absl::StrJoin(first, "; "),
-                      num_unreadable > static_cast<int64_t>(first.size()) ? "; ..." : "");
+  const std::string bad =
+      ListText(unreadable, num_problems, "cannot be read, so that their problems are unscorable");
+  const std::string letters = ListText(
+      by_letters, num_problems, "are not understood, so that only the same letters are right");
+  return absl::StrCat(bad, bad.empty() || letters.empty() ? "" : "; ", letters);
 }
 
 absl::StatusOr<GoldReport> CheckGolds(const std::vector<Prompt>& problems) {
   GoldReport report{.num_problems = static_cast<int64_t>(problems.size())};
   for (const Prompt& prompt : problems) {
-    const absl::Status status = CheckGold(prompt.problem.verifier, prompt.problem.answer);
-    if (status.ok()) continue;
-    ++report.num_unreadable;
-    if (report.first.size() < GoldReport::kMostListed) {
-      report.first.push_back(absl::StrCat(prompt.problem.where, ": ", status.message()));
+    const Problem& problem = prompt.problem;
+    const absl::StatusOr<bool> understood = IsGoldUnderstood(problem.verifier, problem.answer);
+    if (!understood.ok()) {
+      Add(report.unreadable, absl::StrCat(problem.where, ": ", understood.status().message()));
+    } else if (!*understood) {
+      Add(report.by_letters,
+          absl::StrCat(problem.where, ": \"",
+                       absl::Utf8SafeCEscape(problem.answer.substr(0, kLongestListed)), "\""));
     }
   }
-  if (report.num_unreadable > 0 && report.num_unreadable == report.num_problems) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(report.first[0], ", as is true of all ", report.num_problems, " problems"));
+  if (report.unreadable.num > 0 && report.unreadable.num == report.num_problems) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        report.unreadable.first[0], ", as is true of all ", report.num_problems, " problems"));
   }
   return report;
 }

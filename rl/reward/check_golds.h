@@ -14,15 +14,19 @@ struct GoldReport {
   static constexpr size_t kMostListed = 5;
 
   int64_t num_problems = 0;
-  int64_t num_unreadable = 0;
-  std::vector<std::string> first;  // `PATH:LINE: found X, expected Y` of the first kMostListed
+  struct List {
+    int64_t num = 0;
+    std::vector<std::string> first;  // a line for each of the first kMostListed, with `PATH:LINE`
+  };
+  List unreadable;  // unscorable
+  List by_letters;  // not understood: only the same letters are right
 
-  // One line for what cannot be read; "" if all can.
+  // One line for both; "" if there are none.
   std::string Text() const;
 };
 
-// CheckGold of the answer of every problem, whose verifiers must be known. InvalidArgument if none
-// can be read, as then nothing can be learned.
+// IsGoldUnderstood for the answer of every problem, whose verifiers must be known. InvalidArgument
+// if none can be read, as then nothing can be learned.
 absl::StatusOr<GoldReport> CheckGolds(const std::vector<Prompt>& problems);
 
 // The text of the report on a stream's problems; "" where there are none, as of a task. Errors:

@@ -50,7 +50,8 @@ Grade GradeMathAnswer(std::string_view gold, std::string_view completion) {
   if (std::none_of(wanted.text.begin(), wanted.text.end(), IsWordCharacter)) {
     return AllOrNothing(Verdict::kUnscorable, kUnreadableGold);
   }
-  if (Letters(completion) == Letters(gold)) return AllOrNothing(Verdict::kRight);
+  const Grade same_letters = AllOrNothing(Verdict::kRight, wanted.form ? "" : kByLetters);
+  if (Letters(completion) == Letters(gold)) return same_letters;
   const auto found = FindAnswer(completion);
   if (found && wanted.form && found->form) {
     return IsSameForm(*wanted.form, *found->form) ? AllOrNothing(Verdict::kRight)
@@ -58,9 +59,7 @@ Grade GradeMathAnswer(std::string_view gold, std::string_view completion) {
   }
   const std::string letters = Letters(wanted.text);
   const std::string_view whole = ExtractAnswer(completion).value_or(completion);
-  if ((found && Letters(found->text) == letters) || Letters(whole) == letters) {
-    return AllOrNothing(Verdict::kRight);
-  }
+  if ((found && Letters(found->text) == letters) || Letters(whole) == letters) return same_letters;
   return AllOrNothing(Verdict::kWrong, !found         ? kNoAnswer
                                        : !found->form ? kNotUnderstood
                                                       : kNotEqual);

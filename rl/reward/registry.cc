@@ -76,11 +76,12 @@ absl::StatusOr<std::unique_ptr<Verifier>> MakeVerifier(const std::string& name,
       absl::StrCat(where, ": found \"", name, "\", expected one of ", absl::StrJoin(known, ", ")));
 }
 
-absl::Status CheckGold(const std::string& verifier, const std::string& gold) {
+absl::StatusOr<bool> IsGoldUnderstood(const std::string& verifier, const std::string& gold) {
   static const std::unique_ptr<Verifier> kAccuracy = MakeAccuracy();
   const Problem problem{.answer = gold, .verifier = verifier};
   const std::string completion = absl::StrCat("<answer>", gold, "</answer>");
-  if (kAccuracy->Verify(problem, completion).verdict == Verdict::kRight) return absl::OkStatus();
+  const Grade grade = kAccuracy->Verify(problem, completion);
+  if (grade.verdict == Verdict::kRight) return grade.reason != std::string_view(kByLetters);
   return absl::InvalidArgumentError(
       absl::StrCat("found the answer \"", absl::Utf8SafeCEscape(gold.substr(0, 80)),
                    "\", expected one that the verifier ", verifier, " can read"));

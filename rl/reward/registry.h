@@ -30,8 +30,8 @@ std::vector<std::string> AnswerVerifiers();
 absl::StatusOr<std::unique_ptr<Verifier>> MakeVerifier(const std::string& name,
                                                        const std::string& where = "verifier");
 
-// Whether `verifier`, one of AnswerVerifiers(), can read `gold`: as the answer of a completion it
-// must be right. InvalidArgument (`found X, expected Y`) if it is not.
-absl::Status CheckGold(const std::string& verifier, const std::string& gold);
+// Whether `verifier`, one of AnswerVerifiers(), understands `gold`; false if only the same letters
+// are right. InvalidArgument (`found X, expected Y`) if it is not even right as its own answer.
+absl::StatusOr<bool> IsGoldUnderstood(const std::string& verifier, const std::string& gold);
 
 }  // namespace deduce

@@ -19,6 +19,7 @@ inline constexpr char kNoAnswer[] = "no_answer";            // the completion sa
 inline constexpr char kNotUnderstood[] = "not_understood";  // it does, in a way that cannot be read
 inline constexpr char kNotEqual[] = "not_equal";
 inline constexpr char kUnreadableGold[] = "unreadable_gold";
+inline constexpr char kByLetters[] = "by_letters";  // right, and equal to a gold not understood
 
 // Score 1 if right, else 0.
 inline Grade AllOrNothing(Verdict verdict, const char* reason = "") {

@@ -21,7 +21,7 @@ Prompt WithAnswer(const std::string& answer, int line) {
 TEST(CheckGoldsTest, ReadableAnswersNeedNoWords) {
   const auto report = CheckGolds({WithAnswer("1", 1), WithAnswer("2", 2)});
   EXPECT_EQ(report->num_problems, 2);
-  EXPECT_EQ(report->num_unreadable, 0);
+  EXPECT_EQ(report->unreadable.num, 0);
   EXPECT_EQ(report->Text(), "");
 }
 
@@ -32,9 +32,17 @@ TEST(CheckGoldsTest, OthersAreCountedAndTheFirstOnesListed) {
   std::vector<Prompt> problems = {WithAnswer("1", 1)};
   for (int i = 0; i < 9; ++i) problems.push_back(WithAnswer("?", i + 2));
   const auto report = CheckGolds(problems);
-  EXPECT_EQ(report->num_unreadable, 9);
-  EXPECT_EQ(report->first.size(), GoldReport::kMostListed);
+  EXPECT_EQ(report->unreadable.num, 9);
+  EXPECT_EQ(report->unreadable.first.size(), GoldReport::kMostListed);
   EXPECT_TRUE(report->Text().ends_with("; ..."));
+}
+
+TEST(CheckGoldsTest, WhatIsComparedByLettersIsCountedToo) {
+  std::vector<Prompt> problems = {WithAnswer("8", 1), WithAnswer("The total is 8", 2)};
+  for (Prompt& prompt : problems) prompt.problem.verifier = "math";
+  EXPECT_EQ(CheckGolds(problems)->Text(),
+            "1 of 2 answers are not understood, so that only the same letters are right: "
+            "d.jsonl:2: \"The total is 8\"");
 }
 
 TEST(CheckGoldsTest, WithoutAnyReadableAnswerThereIsNothingToLearn) {
