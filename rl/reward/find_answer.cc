@@ -6,10 +6,13 @@
 #include <vector>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "data/tasks/extract_answer.h"
 #include "data/text/utf8.h"
+#include "rl/reward/answer_context.h"
 #include "rl/reward/math_prose.h"
+#include "rl/reward/math_units.h"
 
 namespace deduce {
 namespace {
@@ -51,16 +54,43 @@ bool Connects(std::string_view gap) {
   return found;
 }
 
-// The answer at `last`, together with those before it that are items of the same list.
-std::string Together(std::string_view text, const std::vector<Marked>& all, size_t last) {
+// The value of a text between delimiters.
+FoundAnswer Read(std::string text) {
+  auto form = ReadMathForm(text);
+  return {std::move(text), std::move(form)};
+}
+
+// The part of a line before an answer that ends with "=" says what is equal to it: 2x is no name.
+bool IsOfSomethingElse(std::string_view before) {
+  before = StripSpace(before);
+  if (!before.ends_with('=')) return false;
+  const size_t begin = before.find_last_of("\n");
+  before.remove_suffix(1);
+  return !IsNameOrCalculation(begin == before.npos ? before : before.substr(begin + 1));
+}
+
+// The answer at `last`, together with those before it that are items of the same list, with a sign
+// and a word of size beside it. Not understood where it is a part of something else.
+FoundAnswer ReadTogether(std::string_view text, const std::vector<Marked>& all, size_t last,
+                         AnswerMark mark) {
   size_t first = last;
   while (first > 0 && last - first < kMostTogether &&
          Connects(text.substr(all[first - 1].end, all[first].begin - all[first - 1].end))) {
     --first;
   }
+  const std::string_view before = text.substr(0, all[first].begin);
+  const auto sign = SignBefore(before, mark);
+  const auto size = SizeAfter(text.substr(all[last].end));
   std::string answer(all[first].text);
   for (size_t i = first + 1; i <= last; ++i) answer.append(", ").append(all[i].text);
-  return answer;
+  if (!sign || !size || (mark == AnswerMark::kFormula && IsOfSomethingElse(before))) {
+    return {absl::StrCat("... ", answer, " ..."), std::nullopt};
+  }
+  if (!sign->empty()) {
+    answer = absl::ascii_isdigit(answer[0]) ? absl::StrCat("-", answer)
+                                            : absl::StrCat("-(", answer, ")");
+  }
+  return Read(answer + *size);
 }
 
 // The group that opens at `open`, for every brace of `text`: the place of the brace that closes it,
@@ -176,12 +206,6 @@ std::vector<Marked> FindFormulas(std::string_view text) {
   return formulas;
 }
 
-// The value of a text between delimiters.
-FoundAnswer Read(std::string text) {
-  auto form = ReadMathForm(text);
-  return {std::move(text), std::move(form)};
-}
-
 // The place of the mark or the line feed that ends the sentence at `begin`.
 size_t EndOfSentence(std::string_view text, size_t begin) {
   for (size_t i = begin; i < text.size(); ++i) {
@@ -191,6 +215,16 @@ size_t EndOfSentence(std::string_view text, size_t begin) {
     }
   }
   return text.size();
+}
+
+// Whether the text behind ", " or " (" goes on with the answer instead of explaining it: "5, plus
+// 3", "5 (mod 7)".
+bool IsGoneOnWith(std::string_view text, std::string_view cut) {
+  size_t size = 0;
+  while (size < text.size() && absl::ascii_isalpha(text[size])) ++size;
+  const std::string word = absl::AsciiStrToLower(std::string(text.substr(0, size)));
+  if (cut == " (") return word == "mod" || word == "modulo" || word == "or";
+  return cut == ", " && ChangesANumber(word);
 }
 
 // The rest of a sentence that says "the answer is": its first formula, or the whole, or what comes
@@ -209,7 +243,7 @@ std::optional<FoundAnswer> ReadPhrase(std::string_view rest) {
         Connects(rest.substr(formulas[last].end, formulas[last + 1].begin - formulas[last].end))) {
       ++last;
     }
-    return Read(Together(rest, formulas, last));
+    return ReadTogether(rest, formulas, last, AnswerMark::kFormula);
   }
   rest = rest.substr(0, EndOfSentence(rest, 0));
   while (!rest.empty() &&
@@ -222,6 +256,7 @@ std::optional<FoundAnswer> ReadPhrase(std::string_view rest) {
     const std::string_view part = rest.substr(0, rest.find(cut));
     if (part.size() == rest.size()) continue;
     if (cut == ", " && !absl::ascii_isalpha(rest[part.size() + 2])) continue;
+    if (IsGoneOnWith(rest.substr(part.size() + cut.size()), cut)) continue;
     if (auto form = ReadMathForm(part)) return FoundAnswer{std::string(part), std::move(form)};
   }
   if (auto form = ReadSentence(rest)) return FoundAnswer{std::string(rest), std::move(form)};
@@ -279,7 +314,8 @@ std::optional<Candidate> FindMarked(std::string_view text) {
   std::optional<Candidate> last;
   const std::vector<Marked> boxes = FindBoxes(text);
   if (!boxes.empty()) {
-    TakeLater(last, boxes.back().end, Read(Together(text, boxes, boxes.size() - 1)));
+    TakeLater(last, boxes.back().end,
+              ReadTogether(text, boxes, boxes.size() - 1, AnswerMark::kBox));
   }
   FindHashes(text, last);
   FindPhrase(text, last);
@@ -311,7 +347,7 @@ std::optional<FoundAnswer> FindUnmarked(std::string_view text) {
     if (form) return FoundAnswer{std::string(sentence), std::move(form)};
   }
   if (formulas.empty()) return std::nullopt;
-  return Read(Together(text, formulas, formulas.size() - 1));
+  return ReadTogether(text, formulas, formulas.size() - 1, AnswerMark::kFormula);
 }
 
 // A formula that is a plain number and ends the text takes back what was marked before it.
@@ -320,7 +356,7 @@ std::optional<FoundAnswer> FindCorrection(std::string_view text) {
   if (formulas.empty()) return std::nullopt;
   const std::string_view rest = StripSpace(text.substr(formulas.back().end));
   if (!rest.empty() && rest != ".") return std::nullopt;
-  FoundAnswer answer = Read(Together(text, formulas, formulas.size() - 1));
+  FoundAnswer answer = ReadTogether(text, formulas, formulas.size() - 1, AnswerMark::kFormula);
   if (!answer.form || !answer.form->is_number || answer.text.find('=') != answer.text.npos) {
     return std::nullopt;
   }
@@ -359,7 +395,7 @@ FoundAnswer ReadGoldAnswer(std::string_view gold) {
   FindHashes(gold, last);
   if (last) return std::move(last->answer);
   const std::vector<Marked> boxes = FindBoxes(gold);
-  if (!boxes.empty()) return Read(Together(gold, boxes, boxes.size() - 1));
+  if (!boxes.empty()) return ReadTogether(gold, boxes, boxes.size() - 1, AnswerMark::kBox);
   return Read(std::string(StripSpace(gold)));
 }
 

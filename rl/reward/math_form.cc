@@ -308,7 +308,11 @@ class FormReader {
         ++depth;
         continue;
       }
-      if (token.kind == Kind::kWord) continue;
+      if (token.kind == Kind::kWord) {
+        const std::string next = i + 1 < tokens.size() ? tokens[i + 1].text : "";
+        if (ScalesAQuantity(absl::AsciiStrToLower(token.text), next)) return std::nullopt;
+        continue;
+      }
       if (token.Is(":")) ++ratios;
       if (token.kind == Kind::kName) {
         letters += token.in_text || list_of_names ? 0 : 1;

@@ -7,6 +7,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_replace.h"
 #include "data/text/utf8.h"
+#include "rl/reward/answer_context.h"
 #include "rl/reward/math_text.h"
 #include "rl/reward/math_units.h"
 
@@ -59,18 +60,6 @@ std::string WithoutPairs(std::string_view line, char mark) {
   return result;
 }
 
-// The parts of a text that none of `separators` is in, none of them empty.
-std::vector<std::string_view> SplitAtAny(std::string_view text, std::string_view separators) {
-  std::vector<std::string_view> parts;
-  for (size_t at = text.find_first_not_of(separators); at != text.npos;
-       at = text.find_first_not_of(separators, at)) {
-    const size_t end = std::min(text.find_first_of(separators, at), text.size());
-    parts.push_back(text.substr(at, end - at));
-    at = end;
-  }
-  return parts;
-}
-
 // A word of a sentence without the punctuation around it.
 std::string_view Bare(std::string_view word) {
   constexpr std::string_view kBefore = "(\"'", kAfter = ",;:.!?)\"'";
@@ -83,12 +72,21 @@ bool HasDigit(std::string_view text) {
   return text.find_first_of("0123456789") != std::string_view::npos;
 }
 
+// Whether a character beyond Latin may make a number another one: signs, words of alphabets that
+// are not known here, and Chinese for "minus", "not", "about", "at least" and the like.
+bool MayChangeANumber(uint32_t code) {
+  constexpr uint32_t kFirstBeyondLatin = 0x370, kFirstOfSigns = 0x2000;
+  constexpr std::u32string_view kChinese = U"负非不约近至超过少多于加减乘除半倍或每";
+  return IsMathSign(code) || (code >= kFirstBeyondLatin && code < kFirstOfSigns) ||
+         kChinese.find(static_cast<char32_t>(code)) != kChinese.npos;
+}
+
 // A word that leaves a number in its sentence what it is.
 bool IsPlainWord(std::string_view word) {
   if (word.size() == 1 && word != "a" && word != "A" && word != "I") return false;
   for (size_t at = 0; at < word.size();) {
     const size_t length = std::max<size_t>(CharacterLength(word, at), 1);
-    if (length > 1 && IsMathSign(CodePoint(word.substr(at, length)))) return false;
+    if (length > 1 && MayChangeANumber(CodePoint(word.substr(at, length)))) return false;
     const bool inside = at > 0 && at + 1 < word.size();
     if (length == 1 && !IsWordByte(word[at]) &&
         !(inside && (word[at] == '-' || word[at] == '\''))) {
@@ -109,6 +107,7 @@ std::optional<MathForm> OnlyNumber(std::string_view sentence) {
   const std::string ascii = AsciiMath(sentence);
   std::string number;
   bool follows = false;  // the word before belongs to the number
+  std::vector<std::string> before;
   for (const std::string_view word : SplitAtAny(ascii, " \t\r\n")) {
     const std::string_view bare = Bare(word);
     if (!HasDigit(bare)) {
@@ -116,9 +115,12 @@ std::optional<MathForm> OnlyNumber(std::string_view sentence) {
       if (bare.empty() && Bare(",") != word && word.find_first_of("-/") != word.npos)
         return std::nullopt;
       follows = false;
+      before.push_back(absl::AsciiStrToLower(std::string(bare)));
       continue;
     }
     if (!number.empty() && !follows) return std::nullopt;
+    const std::vector<std::string_view> words(before.begin(), before.end());
+    if (number.empty() && TakeNumberBack(words)) return std::nullopt;
     number.append(number.empty() ? "" : " ").append(bare);
     follows = bare == word;
   }
@@ -137,13 +139,24 @@ std::optional<MathForm> ReadWithoutWords(std::string_view text) {
   return mixed ? std::nullopt : form;
 }
 
-// Whether the left side of an equals sign in running text is a name or a calculation.
+}  // namespace
+
 bool IsNameOrCalculation(std::string_view left) {
-  const std::vector<std::string_view> words = SplitAtAny(left, " \t\r\n");
+  const std::vector<std::string_view> words = SplitAtAny(left, " \t\r\n$");
+  constexpr size_t kMostWords = 5;
+  std::string next;
+  for (size_t i = 0; i < std::min(words.size(), kMostWords); ++i) {
+    const std::string_view word = words[words.size() - 1 - i];
+    std::string lower = absl::AsciiStrToLower(std::string(Bare(word)));
+    if (ScalesAQuantity(lower, next)) return false;
+    if (word.find_first_of(",;:") != word.npos) break;
+    next = std::move(lower);
+  }
   int letters = 0, others = 0;
   for (auto word = words.rbegin(); word != words.rend(); ++word) {
     const std::string_view bare = Bare(*word);
     const bool has_letter = std::any_of(bare.begin(), bare.end(), absl::ascii_isalpha);
+    if (has_letter && word->find('!') != word->npos) return false;
     if (!has_letter) {
       if (word->find('=') != word->npos) break;
       if (word->find_first_of("<>!\\|") != word->npos) return false;
@@ -152,7 +165,8 @@ bool IsNameOrCalculation(std::string_view left) {
     }
     if (bare.size() > 1) {
       // 2x and x+y are no names; "apples" ends the calculation.
-      if (!std::all_of(bare.begin(), bare.end(), absl::ascii_isalpha)) return false;
+      const auto is_of_words = [](char c) { return absl::ascii_isalpha(c) || c == '\''; };
+      if (!std::all_of(bare.begin(), bare.end(), is_of_words)) return false;
       break;
     }
     // 3 x 3
@@ -162,8 +176,6 @@ bool IsNameOrCalculation(std::string_view left) {
   }
   return letters == 0 || (letters == 1 && others == 0);
 }
-
-}  // namespace
 
 std::string WithoutMarkdown(std::string_view text) {
   std::string result;
@@ -192,7 +204,9 @@ std::string_view LastSentence(std::string_view text) {
     const char c = text[at - 1];
     const bool mark =
         (c == '.' || c == '!' || c == '?') && at < text.size() && absl::ascii_isspace(text[at]);
-    if (c == '\n' || mark) return StripSpace(text.substr(at));
+    const std::string_view rest = StripSpace(text.substr(at));
+    const bool factorial = c == '!' && !rest.empty() && rest[0] == '=';
+    if (c == '\n' || (mark && !factorial)) return rest;
   }
   return text;
 }

@@ -22,4 +22,8 @@ std::string_view LastSentence(std::string_view text);
 // leave the answer open.
 std::optional<MathForm> ReadSentence(std::string_view sentence);
 
+// Whether the left side of an equals sign in running text is a name or a calculation: of "x = 8"
+// and "4 + 4 = 8", not of "2x = 8" and "twice x = 8".
+bool IsNameOrCalculation(std::string_view left);
+
 }  // namespace deduce

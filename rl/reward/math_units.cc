@@ -42,15 +42,25 @@ constexpr std::pair<std::string_view, Rational> kFactors[] = {{"percent", {1, 10
                                                               {"dozen", {12, 1}}};
 
 constexpr std::string_view kOperators[] = {
-    "plus",      "minus",    "divided",    "squared",     "cubed",    "factorial",  "half",
-    "halves",    "third",    "thirds",     "quarter",     "quarters", "fourths",    "fifth",
-    "fifths",    "sixths",   "sevenths",   "eighth",      "eighths",  "ninths",     "tenth",
-    "tenths",    "twelfths", "hundredths", "thousandths", "root",     "mod",        "modulo",
-    "remainder", "than",     "least",      "most",        "between",  "base",       "not",
-    "or",        "either",   "neither",    "maybe",       "perhaps",  "could",      "might",
-    "possibly",  "if",       "except",     "unless",      "isn",      "wrong",      "infinity",
-    "power",     "pi",       "twice",      "double",      "triple",   "multiplied", "increased",
-    "decreased"};
+    "plus",        "minus",     "divided",   "squared",   "cubed",      "factorial",
+    "half",        "halves",    "third",     "thirds",    "quarter",    "quarters",
+    "fourths",     "fifth",     "fifths",    "sixths",    "sevenths",   "eighth",
+    "eighths",     "ninths",    "tenth",     "tenths",    "twelfths",   "hundredths",
+    "thousandths", "root",      "mod",       "modulo",    "remainder",  "than",
+    "least",       "most",      "between",   "base",      "not",        "or",
+    "either",      "neither",   "maybe",     "perhaps",   "could",      "might",
+    "possibly",    "if",        "except",    "unless",    "isn",        "wrong",
+    "infinity",    "power",     "pi",        "twice",     "double",     "triple",
+    "multiplied",  "increased", "decreased", "negative",  "roughly",    "approximately",
+    "approx",      "almost",    "nearly",    "without",   "excluding",  "never",
+    "multiples",   "divisible", "factor",    "factors",   "reciprocal", "opposite",
+    "sine",        "cosine",    "tangent",   "logarithm", "difference", "exceeds",
+    "exceed",      "below",     "less",      "zero",      "cannot",     "unequal",
+    "two",         "three",     "four",      "five",      "six",        "seven",
+    "eight",       "nine",      "ten",       "eleven",    "twelve",     "thirteen",
+    "fourteen",    "fifteen",   "sixteen",   "seventeen", "eighteen",   "nineteen",
+    "twenty",      "thirty",    "forty",     "fifty",     "sixty",      "seventy",
+    "eighty",      "ninety",    "sixth",     "greater"};
 
 // The name of a unit in any spelling; empty if it is not known.
 std::string_view UnitName(std::string_view word) {
@@ -166,8 +176,18 @@ std::optional<MathUnit> FindUnit(std::span<const MathToken> tokens, bool only_kn
   return std::nullopt;
 }
 
+bool ScalesAQuantity(std::string_view word, std::string_view next) {
+  constexpr std::string_view kScales[] = {"twice", "double",  "triple",   "half",
+                                          "third", "quarter", "squared",  "cubed",
+                                          "times", "root",    "negative", "minus"};
+  if (word == "square" || word == "cube") return next == "of";
+  return std::find(std::begin(kScales), std::end(kScales), word) != std::end(kScales);
+}
+
+bool IsWordOfSize(std::string_view word) { return FactorOf(word).has_value(); }
+
 bool ChangesANumber(std::string_view word) {
-  return FactorOf(word).has_value() ||
+  return IsWordOfSize(word) ||
          std::find(std::begin(kOperators), std::end(kOperators), word) != std::end(kOperators);
 }
 

@@ -25,4 +25,11 @@ std::optional<MathUnit> FindUnit(std::span<const MathToken> tokens, bool only_kn
 // "not"): a number in their sentence is not the answer.
 bool ChangesANumber(std::string_view word);
 
+// Whether a word of a quantity's name makes it another quantity, so that the value of "twice x" is
+// not that of x: `next` is the word behind it ("square of").
+bool ScalesAQuantity(std::string_view word, std::string_view next);
+
+// "percent", "million", ...
+bool IsWordOfSize(std::string_view word);
+
 }  // namespace deduce
