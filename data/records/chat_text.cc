@@ -19,8 +19,17 @@ absl::Status WrongConversation(const std::string& found, const std::string& expe
       absl::StrCat("messages: found ", found, ", expected ", expected));
 }
 
+bool HasToolCalls(const OrderedJson& messages) {
+  return std::any_of(messages.begin(), messages.end(), [](const OrderedJson& message) {
+    const auto calls = message.find("tool_calls");
+    return calls != message.end() && !calls->empty();
+  });
+}
+
 absl::StatusOr<std::string> JoinedContents(const OrderedJson& messages, const OrderedJson* tools) {
   if (tools != nullptr) return WrongConversation("tools", "none without a chat template");
+  if (HasToolCalls(messages))
+    return WrongConversation("tool_calls", "none without a chat template");
   std::string text;
   for (size_t i = 0; i < messages.size(); ++i) {
     const auto content = messages[i].find("content");
@@ -42,6 +51,8 @@ absl::StatusOr<std::string> Render(const OrderedJson& messages, const ChatTempla
       return WrongConversation("tools", "none, as the chat template does not read them");
     variables["tools"] = *tools;
   }
+  if (HasToolCalls(messages) && chat_template.text().find("tool_calls") == std::string::npos)
+    return WrongConversation("tool_calls", "none, as the chat template does not read them");
   return chat_template.Render(messages,
                               {.add_generation_prompt = as_prompt, .variables = &variables});
 }

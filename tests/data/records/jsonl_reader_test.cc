@@ -259,6 +259,16 @@ TEST(JsonlReaderTest, ToolsForATemplateThatDoesNotReadThemAreRefused) {
               HasSubstr("found tools, expected none without a chat template"));
 }
 
+TEST(JsonlReaderTest, ToolCallsForATemplateThatDoesNotReadThemAreRefused) {
+  const std::string line =
+      R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a", )"
+      R"("tool_calls": [{"name": "add"}]}]})";
+  EXPECT_THAT(std::string(SampleOfLine(line, {.chat_template = ChatMl()}).status().message()),
+              HasSubstr("messages: found tool_calls, expected none, as the chat template"));
+  EXPECT_THAT(std::string(SampleOfLine(line).status().message()),
+              HasSubstr("found tool_calls, expected none without a chat template"));
+}
+
 constexpr char kTwoTurns[] =
     R"({"messages": [{"role": "user", "content": "q"}, {"role": "assistant", "content": "a"}, )"
     R"({"role": "user", "content": "r"}, {"role": "assistant", "content": "b"WEIGHT}]})";
