@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include <algorithm>
+#include <cmath>
 #include <iostream>
 #include <memory>
 #include <nlohmann/json.hpp>
@@ -244,6 +245,11 @@ absl::Status LogProbsCommand(const Arguments& arguments, std::ostream& out) {
         const at::Tensor log_prob_x =
             folder.transformer().LogProbs(hidden_xd, batch.targets_x).log_prob_t;
         const float* values = log_prob_x.const_data_ptr<float>();
+        for (size_t i = 0; i + 1 < ids.size(); ++i) {
+          if (std::isfinite(values[i])) continue;
+          return BadData(absl::StrCat(dir, ": found log-probability ", values[i], " for ", where,
+                                      ", expected weights with which all numbers are finite"));
+        }
         out << "{\"logprobs\": [";
         for (size_t i = 0; i + 1 < ids.size(); ++i)
           out << (i ? ", " : "") << absl::StrFormat("%.9g", values[i]);

@@ -1,10 +1,12 @@
 """The commands as a user types them, on a model that was just trained, and other programs reading what a run leaves."""
 import json
 import pathlib
+import struct
 import subprocess
 import unittest
 
 import deduce_runs as d
+from safetensors_files import read_tensors, write_tensors
 
 REFERENCE = d.SOURCE / ".deps" / "reference" / "bin" / "python"
 
@@ -70,6 +72,20 @@ class Commands(unittest.TestCase):
         self.assertEqual(refused.returncode, 2)
         self.assertIn('--dtype: found "fp8", expected fp32, bf16 or fp16', refused.stderr)
 
+    def test_numbers_that_overflow_are_no_results(self):
+        folder = self.root / "overflow"
+        self.lines(["export", f"--checkpoint={self.model}", f"--out={folder}", "--dtype=fp32"])
+        tensors = {}
+        for name, (dtype, shape, data) in read_tensors(folder).items():
+            huge = struct.pack("<f", 3e38) * (len(data) // 4)
+            tensors[name] = (dtype, shape, huge if name == "lm_head.weight" else data)
+        (path,) = folder.glob("*.safetensors")
+        write_tensors(path, tensors)
+        (self.root / "overflow.jsonl").write_text('{"tokens": [1, 2, 3]}\n')
+        result = d.run(["logprobs", f"--model={folder}", f"--input={self.root}/overflow.jsonl"])
+        self.assertEqual((result.returncode, result.stdout), (3, ""))
+        self.assertRegex(result.stderr, "found log-probability .*overflow.jsonl:1, expected weights with which")
+
     def generate_from(self, folder):
         self.assertEqual(len(self.lines(["generate", f"--model={folder}", "--prompt=1+2+3=?", "--max_new_tokens=2"])), 1)
 
@@ -83,9 +99,9 @@ class Commands(unittest.TestCase):
         self.assertIn("seed: 5", " ".join(printed[:start]))
         last = f"{self.root}/short/checkpoints/rl/6"
         self.assertEqual(printed[-6:], [
-            f"finished: all 3 stages of {self.root}/short", f"last checkpoint: {last}", "what to type next:",
-            f"  deduce report {self.root}/short", f"  deduce generate --model={last} --prompt='...'",
-            f"  deduce export --checkpoint={last} --out={self.root}/short/export"])
+            f"finished: all stages of {self.root}/short", f"last checkpoint: {last}", "what to type next:",
+            f"  {d.BINARY} report {self.root}/short", f"  {d.BINARY} generate --model={last} --prompt='...'",
+            f"  {d.BINARY} export --checkpoint={last} --out={self.root}/short/export"])
 
     def test_a_stop_ends_a_completion(self):
         flags = ("--prompt=12+34+56=?", "--max_new_tokens=30", "--n=8", "--seed=2")

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "configs/exit_code.h"
 #include "configs/status.h"
 #include "data/text/strict_json.h"
 #include "trainer/checkpoint/checked_file.h"
@@ -92,8 +93,17 @@ absl::Status WriteShard(const std::string& path, std::vector<Item> items) {
     return std::make_tuple(rank(a.dtype), a.name) < std::make_tuple(rank(b.dtype), b.name);
   });
   std::vector<NamedTensor> tensors;
-  for (const Item& item : items)
-    tensors.push_back({item.name, EncodeWeights(item.values, item.dtype).view(item.shape)});
+  for (const Item& item : items) {
+    const at::Tensor encoded = EncodeWeights(item.values, item.dtype);
+    const bool is_narrow = item.dtype == at::kHalf || item.dtype == at::kBFloat16;
+    if (is_narrow && AllFinite(item.values) && !AllFinite(encoded.to(at::kFloat))) {
+      return WithExitCode(absl::InvalidArgumentError(absl::StrCat(
+                              item.name, ": found a number beyond the range of ",
+                              c10::toString(item.dtype), ", expected a type that holds it")),
+                          ExitCode::kBadData);
+    }
+    tensors.push_back({item.name, encoded.view(item.shape)});
+  }
   return WriteSafetensors(path, tensors, {{"format", "pt"}});
 }
 

@@ -66,6 +66,19 @@ TEST(ExportTest, ATypeThatIsAskedForIsThatOfAllTensorsAndOfTheConfig) {
             nlohmann::json::parse(R"({"torch_dtype": "float16", "other": 1})"));
 }
 
+TEST(ExportTest, ANumberBeyondTheTypeIsRefused) {
+  const ScratchDir dir;
+  StoredModel stored(TinyDenseModel());
+  ExportRequest request = TinyRequest(stored, dir / "m");
+  request.dtype = at::kHalf;
+  request.tensors[0].data.mutable_data_ptr<float>()[1] = 70000;
+  const absl::Status status = ExportHuggingFace(request);
+  EXPECT_THAT(std::string(status.message()), HasSubstr("found a number beyond the range of Half"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "m"));
+  request.dtype = at::kBFloat16;
+  EXPECT_EQ(ExportHuggingFace(request), absl::OkStatus());
+}
+
 TEST(ExportTest, SelectionBiasesKeepTheirType) {
   const ScratchDir dir;
   StoredModel stored(TinyRoutedModel());
