@@ -80,7 +80,8 @@ void StopAtOnce(int signal) {
 void OnStopSignal(int signal) {
   int none = 0;
   if (!asked.compare_exchange_strong(none, signal)) {
-    if (NowNs() - asked_ns.load() >= kSameRequestNs) StopAtOnce(signal);
+    // Launchers repeat SIGUSR1 until the job ends.
+    if (signal != SIGUSR1 && NowNs() - asked_ns.load() >= kSameRequestNs) StopAtOnce(signal);
     return;
   }
   asked_ns = NowNs();

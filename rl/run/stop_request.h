@@ -9,8 +9,8 @@ namespace deduce {
 // From now on SIGINT, SIGTERM, SIGHUP and SIGUSR1 (which Open MPI's mpirun passes on to all ranks)
 // ask this process to stop; those that were ignored at its start, as nohup has it, stay ignored.
 // The first is answered by one line on standard error, unless `quiet`. Another one ends the process
-// at once with exit code 1, but for those of the same second: launchers and their jobs signal a
-// rank more than once. SIGPIPE is ignored: whoever reads standard error may leave.
+// at once with exit code 1, but for those of the same second and SIGUSR1: launchers and their jobs
+// signal a rank more than once. SIGPIPE is ignored: whoever reads standard error may leave.
 void CatchStopSignals(bool quiet);
 
 // The signal that has asked; 0 if none has.

@@ -89,6 +89,18 @@ TEST(StopRequestTest, ALaterSignalEndsTheProcess) {
             "deduce: error: second SIGINT: stopping without saving\n");
 }
 
+TEST(StopRequestTest, ALauncherMayRepeatItsRequest) {
+  const Ended ended = InChild([] {
+    CatchStopSignals(/*quiet=*/true);
+    for (int i = 0; i < 3; ++i) {
+      raise(SIGUSR1);
+      usleep(600000);  // thrice, so that more than the second of the same request goes by
+    }
+  });
+  EXPECT_EQ(ended.code, 100 + SIGUSR1);
+  EXPECT_THAT(ended.errors, IsEmpty());
+}
+
 TEST(StopRequestTest, WhatNohupIgnoresStaysIgnored) {
   const Ended ended = InChild([] {
     signal(SIGHUP, SIG_IGN);
