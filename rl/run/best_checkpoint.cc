@@ -44,7 +44,7 @@ void BestCheckpoint::Consider(int64_t step, const MetricsRecord& record) {
 }
 
 bool BestCheckpoint::IsMissingFrom(const MetricsRecord& record) const {
-  return metric_.starts_with("eval/") && !ValueIn(record, metric_);
+  return !metric_.empty() && !ValueIn(record, metric_);
 }
 
 }  // namespace deduce

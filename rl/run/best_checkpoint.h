@@ -27,7 +27,7 @@ class BestCheckpoint {
 
   std::optional<int64_t> step() const { return step_; }
 
-  // Whether the metric is one of evaluations, and the record of an evaluation has it not.
+  // Whether there is a metric to choose by, and the record has no number of this name.
   bool IsMissingFrom(const MetricsRecord& record) const;
 
  private:

@@ -66,6 +66,7 @@ class StageLoop {
   StageWork& work_;
   nlohmann::json inputs_;
   BestCheckpoint best_;
+  bool said_missing_ = false;
 
   int64_t first_global_step_ = 0;  // steps of all stages before this one
   int64_t step_ = 0;               // done
@@ -161,11 +162,6 @@ absl::Status StageLoop::EvaluateBeforeFirstStep() {
   const ActionScope action(world_, absl::StrCat(config_.name(), " step 0"));
   MetricsRecord record = RecordHead();
   RETURN_IF_ERROR(work_.Evaluate(record));
-  if (context_.log && best_.IsMissingFrom(record)) {
-    std::cerr << "deduce: warning: checkpoint.best_metric: found no "
-              << context_.config.checkpoint().best_metric() << " in the evaluation of stage "
-              << config_.name() << ": no best checkpoint is kept" << std::endl;
-  }
   return Log(record);
 }
 
@@ -187,6 +183,11 @@ absl::Status StageLoop::EvaluateLogSave(MetricsRecord record, const StepReport& 
   record.emplace_back("timing_s/checkpoint", std::exchange(checkpoint_seconds_, 0.0));
   RETURN_IF_ERROR(Log(record));
   if (!SavesNow()) return absl::OkStatus();
+  if (context_.log && best_.IsMissingFrom(record) && !std::exchange(said_missing_, true)) {
+    std::cerr << "deduce: warning: checkpoint.best_metric: found no "
+              << context_.config.checkpoint().best_metric() << " in step " << step_ << " of stage "
+              << config_.name() << ", which is not taken for the best one" << std::endl;
+  }
   best_.Consider(step_, record);
   return Save();
 }

@@ -58,7 +58,8 @@ TEST(BestCheckpointTest, GoesOnFromAStateUnlessTheMetricIsAnother) {
 TEST(BestCheckpointTest, AnEvaluationWithoutTheMetricIsNoticed) {
   EXPECT_TRUE(BestCheckpoint(Metric("eval/los")).IsMissingFrom({{"eval/loss", 1.0}}));
   EXPECT_FALSE(BestCheckpoint(Metric("eval/loss")).IsMissingFrom({{"eval/loss", 1.0}}));
-  EXPECT_FALSE(BestCheckpoint(Metric("reward")).IsMissingFrom({{"eval/loss", 1.0}}));
+  EXPECT_TRUE(BestCheckpoint(Metric("rewrad")).IsMissingFrom({{"reward", 1.0}}));
+  EXPECT_FALSE(BestCheckpoint(Metric("")).IsMissingFrom({{"reward", 1.0}}));
 }
 
 }  // namespace
