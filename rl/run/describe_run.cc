@@ -5,6 +5,7 @@
 #include <google/protobuf/text_format.h>
 
 #include <array>
+#include <cerrno>  // program_invocation_name
 #include <filesystem>
 #include <memory>
 #include <utility>
@@ -168,10 +169,11 @@ std::string EndText(const RunConfig& config, const std::string& checkpoint) {
                       ")\n");
     }
   }
+  const std::string type = absl::StrCat("  ", program_invocation_name);
   return absl::StrCat("last checkpoint: ", checkpoint, "\n", text, "what to type next:\n",  //
-                      "  deduce report ", dir, "\n",                                        //
-                      "  deduce generate --model=", checkpoint, " --prompt='...'\n",        //
-                      "  deduce export --checkpoint=", checkpoint, " --out=", dir, "/export\n");
+                      type, " report ", dir, "\n",                                          //
+                      type, " generate --model=", checkpoint, " --prompt='...'\n",          //
+                      type, " export --checkpoint=", checkpoint, " --out=", dir, "/export\n");
 }
 
 }  // namespace deduce

@@ -12,7 +12,8 @@ namespace deduce {
 // ResolveComputeType said.
 std::string StartText(const RunConfig& config, int num_ranks, const std::string& compute);
 
-// Where the results of a finished run are, and the commands to type next. checkpoint: its last.
+// Where the results of a finished run are, and the commands to type next, with this program as
+// it was started. checkpoint: the run's last.
 std::string EndText(const RunConfig& config, const std::string& checkpoint);
 
 }  // namespace deduce

@@ -232,8 +232,7 @@ absl::Status RunWhatIsLeft(RunContext& context, Recipe& recipe, const Writer* wr
     recipe.nodes = *std::move(nodes);
   }
   if (context.log) {
-    std::cerr << "finished: all " << config.stage_size() << " stages of " << config.run_dir()
-              << "\n"
+    std::cerr << "finished: all stages of " << config.run_dir() << "\n"
               << EndText(config, LastCheckpoint(recipe.nodes)) << std::flush;
   }
   return absl::OkStatus();

@@ -104,7 +104,7 @@ class Resume(unittest.TestCase):
         run_dir = self.copy("appended", of="straight")
         more = 'stage { name: "more" steps: 2 micro_batch_tokens: 192 sft { samples_per_step: 8 } data { task { name: "chain_sum" } } }'
         result = d.train(run_dir, sets=[more])
-        self.assertIn("finished: all 4 stages", result.stderr)
+        self.assertIn("finished: all stages", result.stderr)
         lines = d.untimed(run_dir)
         self.assertEqual(lines[:len(self.straight)], self.straight)
         self.assertEqual([(line["stage"], line["step"], line["global_step"]) for line in lines[len(self.straight):]],

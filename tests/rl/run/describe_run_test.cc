@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cerrno>
+
 #include "tests/rl/run/tiny_run.h"
 
 namespace deduce {
@@ -55,12 +57,18 @@ TEST(DescribeRunTest, ThatARunCannotGoOnIsSaidAtItsStart) {
 }
 
 TEST(DescribeRunTest, TheEndSaysWhereThingsAreAndWhatToTypeNext) {
+  const std::string program = program_invocation_name;
   EXPECT_EQ(EndText(TinyRun("runs/r"), "runs/r/checkpoints/rl/10"),
             "last checkpoint: runs/r/checkpoints/rl/10\n"
             "what to type next:\n"
-            "  deduce report runs/r\n"
-            "  deduce generate --model=runs/r/checkpoints/rl/10 --prompt='...'\n"
-            "  deduce export --checkpoint=runs/r/checkpoints/rl/10 --out=runs/r/export\n");
+            "  " +
+                program +
+                " report runs/r\n"
+                "  " +
+                program +
+                " generate --model=runs/r/checkpoints/rl/10 --prompt='...'\n"
+                "  " +
+                program + " export --checkpoint=runs/r/checkpoints/rl/10 --out=runs/r/export\n");
 }
 
 TEST(DescribeRunTest, TheEndNamesTheBestCheckpoint) {
