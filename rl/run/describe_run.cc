@@ -169,10 +169,12 @@ std::string EndText(const RunConfig& config, const std::string& checkpoint) {
                       ")\n");
     }
   }
+  const bool chat = config.stage(config.stage_size() - 1).data().chat();
   const std::string type = absl::StrCat("  ", program_invocation_name);
   return absl::StrCat("last checkpoint: ", checkpoint, "\n", text, "what to type next:\n",  //
                       type, " report ", dir, "\n",                                          //
-                      type, " generate --model=", checkpoint, " --prompt='...'\n",          //
+                      type, " generate --model=", checkpoint, chat ? " --chat" : "",
+                      " --prompt='...'\n",  //
                       type, " export --checkpoint=", checkpoint, " --out=", dir, "/export\n");
 }
 

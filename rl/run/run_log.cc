@@ -53,14 +53,16 @@ absl::Status RunLog::Write(const MetricsRecord& record) {
   RETURN_IF_ERROR(events_.Write(record));
   int64_t step = 0;
   std::string note;
+  bool evaluated = false;
   for (const auto& [name, value] : record) {
+    evaluated |= name.starts_with("eval/");
     if (name == "step") step = std::get<int64_t>(value);
     if (name == "loss" || name == "reward" || name == "eval/loss" || name.ends_with("pass@1")) {
       absl::StrAppend(&note, note.empty() ? "" : ", ",
                       absl::StrFormat("%s %.4g", name, std::get<double>(value)));
     }
   }
-  progress_->Update(step, note);
+  progress_->Update(step, note, /*worth_a_line=*/evaluated);
   return absl::OkStatus();
 }
 

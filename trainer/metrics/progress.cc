@@ -65,10 +65,10 @@ std::string Progress::Line(int64_t done, const std::string& note) const {
   return line;
 }
 
-void Progress::Update(int64_t done, const std::string& note) {
+void Progress::Update(int64_t done, const std::string& note, bool worth_a_line) {
   const bool is_last = done >= options_.total;
   const double time = now_();
-  if (!is_last && time < next_print_) return;
+  if (!is_last && !worth_a_line && time < next_print_) return;
   next_print_ = time + options_.interval;
   const std::string line = Line(done, note);
   if (terminal_width_ > 0) {

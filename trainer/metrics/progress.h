@@ -28,9 +28,9 @@ class Progress {
   Progress(const ProgressOptions& options, std::ostream& out, int terminal_width,
            std::function<double()> now = nullptr);
 
-  // `note` is a few words, as "loss 1.25". The last unit (done == total) is always printed and ends
-  // the bar's line.
-  void Update(int64_t done, const std::string& note);
+  // `note` is a few words, as "loss 1.25". The last unit (done == total) and those that are worth a
+  // line are always printed; the last one ends the bar's line.
+  void Update(int64_t done, const std::string& note, bool worth_a_line = false);
 
   // Ends an unfinished bar's line, so that other messages can follow.
   void Break();

@@ -71,6 +71,12 @@ TEST(DescribeRunTest, TheEndSaysWhereThingsAreAndWhatToTypeNext) {
                 program + " export --checkpoint=runs/r/checkpoints/rl/10 --out=runs/r/export\n");
 }
 
+TEST(DescribeRunTest, AfterChatsAChatIsTheNextThing) {
+  RunConfig config = TinyRun("runs/r");
+  config.mutable_stage(config.stage_size() - 1)->mutable_data()->set_chat(true);
+  EXPECT_THAT(EndText(config, "c"), HasSubstr(" generate --model=c --chat --prompt='...'\n"));
+}
+
 TEST(DescribeRunTest, TheEndNamesTheBestCheckpoint) {
   const RunDirectory root;
   RunConfig config = TinyRun(root.path());

@@ -34,6 +34,14 @@ TEST(ProgressTest, PlainLinesAreRareButTheLastIsPrinted) {
   EXPECT_THAT(out.str(), HasSubstr("step 100/100"));
 }
 
+TEST(ProgressTest, WhatIsWorthALineIsAlwaysPrinted) {
+  std::ostringstream out;
+  Progress progress({.label = "rl", .total = 9, .interval = 10}, out, 0, [] { return 1; });
+  for (int64_t step = 1; step < 5; ++step) progress.Update(step, "", step == 3);
+  EXPECT_THAT(out.str(), HasSubstr("step 3/9"));
+  EXPECT_THAT(out.str(), Not(HasSubstr("step 2/9")));
+}
+
 TEST(ProgressTest, BarFitsTheTerminalAndEndsItsLine) {
   double now = 0;
   std::ostringstream out;
