@@ -149,7 +149,8 @@ RotaryTable MakeRotaryTable(const RotaryOptions& options, int64_t max_positions)
   float* cosine = table.cos_pk.data_ptr<float>();
   float* sine = table.sin_pk.data_ptr<float>();
   for (int64_t i = 0; i < max_positions * half; ++i) {
-    const double angle = static_cast<double>(static_cast<float>(i / half) * frequencies[i % half]);
+    const int64_t position = i / half;
+    const double angle = static_cast<double>(static_cast<float>(position) * frequencies[i % half]);
     cosine[i] = static_cast<float>(std::cos(angle) * scale);
     sine[i] = static_cast<float>(std::sin(angle) * scale);
   }

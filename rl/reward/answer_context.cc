@@ -143,8 +143,8 @@ void SkipClosing(std::string_view& text) {
   }
 }
 
-// What a word behind an answer makes of it: as SizeAfter.
-std::optional<std::string> SizeOfWord(std::string word, std::string_view rest) {
+// The size that a word behind an answer gives it: as SizeAfter.
+std::optional<std::string> SizeOfWord(const std::string& word, std::string_view rest) {
   if (word.size() == 1) return word == "a" || word == "i" ? std::optional("") : std::nullopt;
   if (IsWordOfSize(word)) return absl::StrCat(" ", word);
   if (word == "and") {
@@ -225,8 +225,8 @@ std::optional<std::string> SizeAfter(std::string_view after) {
   const char c = text[0];
   if (absl::ascii_isdigit(c)) return touches ? std::nullopt : std::optional("");
   if (absl::ascii_isalpha(c)) {
-    std::string word = TakeWord(text);
-    return SizeOfWord(std::move(word), text);
+    const std::string word = TakeWord(text);
+    return SizeOfWord(word, text);
   }
   if (c == '%' || text.starts_with("\\%")) return "\\%";
   if (text.starts_with("^\\circ") || text.starts_with("^{\\circ}") ||
