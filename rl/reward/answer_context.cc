@@ -181,7 +181,10 @@ std::vector<std::string_view> SplitAtAny(std::string_view text, std::string_view
 std::optional<std::string> SignBefore(std::string_view before, AnswerMark mark) {
   if (before.size() > kFarthest) {
     before.remove_prefix(before.size() - kFarthest);
-    before.remove_prefix(std::min(before.find_first_of(" \n"), before.size()));
+    // From the beginning of a character on.
+    while (!before.empty() && (static_cast<unsigned char>(before[0]) & 0xC0) == 0x80) {
+      before.remove_prefix(1);
+    }
   }
   const std::string plain = Plain(before);
   std::string_view text = plain;

@@ -70,6 +70,15 @@ TEST(AnswerContextTest, PartsBetweenSeparators) {
   EXPECT_EQ(SplitAtAny(" a b,,c ", " ,"), (std::vector<std::string_view>{"a", "b", "c"}));
 }
 
+TEST(AnswerContextTest, ALongFormulaBeforeHidesNoOperator) {
+  EXPECT_EQ(SignBefore(std::string(500, '1') + "+2^", kBox), std::nullopt);
+  for (int i = 0; i < 4; ++i) {  // wherever a character of three bytes is cut
+    std::string signs(i, '1');
+    for (int n = 0; n < 200; ++n) signs += "\u2212";
+    EXPECT_EQ(SignBefore(signs + "1 = ", kBox), "") << i;
+  }
+}
+
 TEST(AnswerContextTest, AMegabyteBesideAnAnswerIsNotRead) {
   const std::string much(1 << 20, '{');
   for (int i = 0; i < 1000; ++i) {
